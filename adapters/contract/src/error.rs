@@ -1,0 +1,146 @@
+//! What an adapter may report: errors of a whole body, and of its own options.
+
+use crate::record::Position;
+use std::fmt;
+use std::io;
+
+/// One sentence in both languages of the gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Words {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+impl Words {
+    /// Both sentences at once, Chinese first.
+    pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { zh: zh.into(), en: en.into() }
+    }
+}
+
+/// Why a body cannot be read (or written) any further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FormatCode {
+    /// Not well-formed in its format.
+    Syntax,
+    /// The body ends in the middle of something.
+    Truncated,
+    /// A charset label that is unknown or not allowed.
+    CharsetUnknown,
+    /// Bytes that are not text in the declared charset.
+    BytesUnmappable,
+    /// A character that the output's charset cannot hold.
+    CharacterUnmappable,
+    /// A character that the format does not allow, such as NUL.
+    CharacterForbidden,
+    /// An XML document type declaration.
+    DoctypeRefused,
+    /// An XML entity other than the five predefined ones.
+    EntityRefused,
+    /// A member name twice in one JSON object.
+    DuplicateKey,
+    /// Nested more deeply than allowed.
+    DepthExceeded,
+    /// One token larger than allowed.
+    TokenExceeded,
+    /// One record larger than allowed, in bytes, values or attributes.
+    RecordExceeded,
+    /// Well-formed, but not the message that the mapping reads (another root, namespace, headings).
+    NotThisMessage,
+    /// A value that belongs before the records came after one.
+    ValueLate,
+    /// The input or output failed below the format; [`FormatError::io`] holds the cause.
+    Io,
+}
+
+/// A body-level error: what, where, and in words.
+#[derive(Debug)]
+pub struct FormatError {
+    /// What kind of error.
+    pub code: FormatCode,
+    /// Where in the body.
+    pub at: Position,
+    /// Source path, where one is known.
+    pub path: Option<String>,
+    /// What was found and what was expected.
+    pub words: Words,
+    /// The I/O error below, for [`FormatCode::Io`].
+    pub io: Option<io::Error>,
+}
+
+impl FormatError {
+    /// An error without a source path.
+    pub fn new(code: FormatCode, at: Position, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { code, at, path: None, words: Words::new(zh, en), io: None }
+    }
+
+    /// The same error, naming the source path.
+    #[must_use]
+    pub fn on(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Unwraps an I/O error that carries a [`FormatError`] (as [`crate::TextInput`] raises them);
+    /// any other becomes [`FormatCode::Io`].
+    pub fn from_io(error: io::Error, at: Position) -> Self {
+        match error.downcast::<Self>() {
+            Ok(inner) => inner,
+            Err(error) => Self {
+                code: FormatCode::Io,
+                at,
+                path: None,
+                words: Words::new(format!("读写失败：{error}"), format!("input or output failed: {error}")),
+                io: Some(error),
+            },
+        }
+    }
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, byte {}: {}", self.at.line, self.at.byte, self.words.en)
+    }
+}
+
+impl std::error::Error for FormatError {}
+
+impl From<FormatError> for io::Error {
+    fn from(error: FormatError) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
+/// Why a mapping's format options or plan cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionsError {
+    /// The option or path at fault, as the mapping file names it; empty for the table itself.
+    pub key: String,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+impl OptionsError {
+    /// An error about one option.
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into() }
+    }
+
+    /// Reads a format's options into its own type; unknown keys fail and name the valid ones.
+    ///
+    /// # Errors
+    /// What serde says of the first key that does not fit.
+    pub fn parse<T: serde::de::DeserializeOwned>(options: &toml::Table) -> Result<T, Self> {
+        options.clone().try_into().map_err(|e: toml::de::Error| Self::new("", e.message()))
+    }
+}
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.key.is_empty() { write!(f, "{}", self.message) } else { write!(f, "{}: {}", self.key, self.message) }
+    }
+}
+
+impl std::error::Error for OptionsError {}

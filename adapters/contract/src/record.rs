@@ -1,0 +1,132 @@
+//! Raw records: text by slot, with the place in the body that each value came from.
+
+use crate::error::Words;
+use crate::plan::{ListId, SlotId};
+use serde::{Deserialize, Serialize};
+
+/// A place in a body, after content decoding and in the body's own charset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Line, counted from 1 by line feeds.
+    pub line: u64,
+    /// Offset in bytes, counted from 0, a byte order mark included.
+    pub byte: u64,
+    /// Column of a table, counted from 1; 0 where there is no table.
+    pub column: u32,
+}
+
+/// One value: a stretch of the record's text, and where it stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawValue {
+    /// The slot it fills.
+    pub slot: SlotId,
+    /// Index into [`RawRecord::items`] of the list item that it belongs to; `None` for the record.
+    pub item: Option<u32>,
+    /// Where it began in the body.
+    pub at: Position,
+    start: u32,
+    end: u32,
+}
+
+/// One item of a list inside a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Which list.
+    pub list: ListId,
+    /// The enclosing item, for a list within a list.
+    pub parent: Option<u32>,
+}
+
+/// Something wrong with one record that does not end the body, such as a row with a cell too many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawFinding {
+    /// The rule's stable id, such as `csv.ragged-row`.
+    pub rule: String,
+    /// Where.
+    pub at: Position,
+    /// The slot concerned, if one is.
+    pub slot: Option<SlotId>,
+    /// What was found and expected.
+    pub words: Words,
+}
+
+/// A record as text by slot. Values outside the record stand first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawRecord {
+    /// Where the record began.
+    pub at: Position,
+    /// What the reader itself found wrong.
+    pub findings: Vec<RawFinding>,
+    values: Vec<RawValue>,
+    items: Vec<Item>,
+    text: String,
+}
+
+/// How much of a record to keep when a scope closes; see [`RawRecord::truncate`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Number of values.
+    pub values: usize,
+    /// Number of items.
+    pub items: usize,
+    text: usize,
+}
+
+impl RawRecord {
+    /// Appends one value.
+    pub fn push(&mut self, slot: SlotId, item: Option<u32>, text: &str, at: Position) {
+        let start = self.text.len() as u32;
+        self.text.push_str(text);
+        self.values.push(RawValue { slot, item, at, start, end: self.text.len() as u32 });
+    }
+
+    /// Appends one list item and returns its index.
+    pub fn push_item(&mut self, list: ListId, parent: Option<u32>) -> u32 {
+        self.items.push(Item { list, parent });
+        (self.items.len() - 1) as u32
+    }
+
+    /// All values, in the order in which they were filled.
+    pub fn values(&self) -> &[RawValue] {
+        &self.values
+    }
+
+    /// All list items.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The text of a value of this record.
+    pub fn text(&self, value: &RawValue) -> &str {
+        &self.text[value.start as usize..value.end as usize]
+    }
+
+    /// Bytes of text held.
+    pub fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The first value in `slot` for `item`.
+    pub fn find(&self, slot: SlotId, item: Option<u32>) -> Option<&RawValue> {
+        self.values.iter().find(|v| v.slot == slot && v.item == item)
+    }
+
+    /// Removes everything, keeping the memory.
+    pub fn clear(&mut self) {
+        self.truncate(Mark::default());
+        self.findings.clear();
+        self.at = Position::default();
+    }
+
+    /// The present end, to come back to.
+    pub fn mark(&self) -> Mark {
+        Mark { values: self.values.len(), items: self.items.len(), text: self.text.len() }
+    }
+
+    /// Forgets all that was appended since `mark`.
+    pub fn truncate(&mut self, mark: Mark) {
+        self.values.truncate(mark.values);
+        self.items.truncate(mark.items);
+        self.text.truncate(mark.text);
+    }
+}

@@ -1,0 +1,318 @@
+//! The reader's half of a plan: an adapter tells the walker what opens, what text stands there and
+//! what closes; the walker fills slots and says when a record is whole.
+//!
+//! Values live on one stack. What encloses the records (a batch, a statement) stays on it until
+//! its group closes, so each record sees the values around it without copying them.
+
+use crate::error::{FormatCode, FormatError, Words};
+use crate::limits::Limits;
+use crate::plan::{NodeId, Plan, Repeat, SlotId};
+use crate::record::{Mark, Position, RawFinding, RawRecord};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Walks a plan along the events of one body.
+pub struct Walker {
+    plan: Arc<Plan>,
+    limits: Limits,
+    frames: Vec<Frame>,
+    /// Open elements that no mapping asks for.
+    skipped: usize,
+    record: RawRecord,
+    /// Text of the open elements, innermost last.
+    text: String,
+    /// By slot, the value that last filled it, plus one.
+    filled: Vec<u32>,
+    /// By node, how often it was opened in the whole body.
+    serials: HashMap<NodeId, u64>,
+    /// A record was handed out; the stack goes back to here before anything else happens.
+    pending: Option<Settle>,
+}
+
+/// What to forget before the next event.
+struct Settle {
+    mark: Mark,
+    /// A record was handed out, and its findings with it.
+    whole: bool,
+}
+
+struct Frame {
+    node: NodeId,
+    mark: Mark,
+    text_start: usize,
+    text_at: Option<Position>,
+    item: Option<u32>,
+    emitted: bool,
+    /// Ordinals of children that a slot asks for.
+    ordinals: Vec<(NodeId, u64)>,
+}
+
+impl Walker {
+    /// A walker at the top of a body.
+    pub fn new(plan: Arc<Plan>, limits: &Limits) -> Self {
+        let filled = vec![0; plan.slots.len()];
+        let top = Frame { node: 0, mark: Mark::default(), text_start: 0, text_at: None, item: None, emitted: false, ordinals: Vec::new() };
+        Self {
+            plan,
+            limits: *limits,
+            frames: vec![top],
+            skipped: 0,
+            record: RawRecord::default(),
+            text: String::new(),
+            filled,
+            serials: HashMap::new(),
+            pending: None,
+        }
+    }
+
+    /// The plan that is walked.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The limits of this body.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Something called `name` opens. Returns its node, or `None` when nothing within it is asked
+    /// for: its text may then be passed over, but its [`Walker::leave`] must still be told.
+    ///
+    /// # Errors
+    /// Too deep, or too much in one record.
+    pub fn enter(&mut self, name: &str, at: Position) -> Result<Option<NodeId>, FormatError> {
+        self.settle();
+        if self.frames.len() + self.skipped > self.limits.depth_max {
+            let max = self.limits.depth_max;
+            return Err(FormatError::new(
+                FormatCode::DepthExceeded,
+                at,
+                format!("嵌套超过 {max} 层"),
+                format!("nested more than {max} deep"),
+            ));
+        }
+        if self.skipped > 0 {
+            self.skipped += 1;
+            return Ok(None);
+        }
+        let Some(node) = self.plan.child(self.here(), name) else {
+            self.skipped = 1;
+            return Ok(None);
+        };
+        self.open(node, at)?;
+        Ok(Some(node))
+    }
+
+    /// Text of what is open. May come in pieces; they are joined as they stand.
+    ///
+    /// # Errors
+    /// More text than a record may have.
+    pub fn text(&mut self, text: &str, at: Position) -> Result<(), FormatError> {
+        if self.skipped > 0 || self.plan.node(self.here()).slot.is_none() {
+            return Ok(());
+        }
+        if let Some(frame) = self.frames.last_mut()
+            && frame.text_at.is_none()
+            && !text.trim_ascii().is_empty()
+        {
+            frame.text_at = Some(at);
+        }
+        self.text.push_str(text);
+        self.check_size(at)
+    }
+
+    /// Whether text here would fill a slot.
+    pub fn wants_text(&self) -> bool {
+        self.skipped == 0 && self.plan.node(self.here()).slot.is_some()
+    }
+
+    /// A child that is nothing but a value: an attribute (`@name`), a cell.
+    ///
+    /// # Errors
+    /// A value that comes too late, or too much in one record.
+    pub fn value(&mut self, name: &str, text: &str, at: Position) -> Result<(), FormatError> {
+        self.settle();
+        if self.skipped > 0 {
+            return Ok(());
+        }
+        match self.plan.child(self.here(), name) {
+            Some(node) => match self.plan.node(node).slot {
+                Some(slot) => self.fill(slot, text, at),
+                None => Ok(()),
+            },
+            None => Ok(()),
+        }
+    }
+
+    /// A value for a node that the adapter has looked up beforehand, such as a column's.
+    ///
+    /// # Errors
+    /// As for [`Walker::value`].
+    pub fn fill(&mut self, slot: SlotId, text: &str, at: Position) -> Result<(), FormatError> {
+        self.settle();
+        let asked = self.plan.slot(slot);
+        let (repeat, outside) = (asked.repeat, !asked.in_record && !asked.after);
+        if outside && self.records_came_before(asked.node) {
+            return Err(FormatError::new(
+                FormatCode::ValueLate,
+                at,
+                "该值应位于记录之前，却出现在记录之后",
+                "this value belongs before the records, but one came earlier",
+            )
+            .on(&asked.path));
+        }
+        let item = self.frames.last().and_then(|f| f.item);
+        let last = self.filled[slot as usize];
+        if last > 0 && self.record.values()[(last - 1) as usize].item == item {
+            match repeat {
+                Repeat::First => return Ok(()),
+                Repeat::List => {}
+                Repeat::Once => {
+                    self.finding("source.repeated", at, Some(slot), Words::new("该项只应出现一次", "this may occur only once"));
+                    return Ok(());
+                }
+            }
+        }
+        self.record.push(slot, item, text, at);
+        self.filled[slot as usize] = self.record.values().len() as u32;
+        self.check_size(at)
+    }
+
+    /// What was opened last closes. Returns true when a record is whole: take it with
+    /// [`Walker::record`] before the next call.
+    ///
+    /// # Errors
+    /// A value that comes too late, or too much in one record.
+    pub fn leave(&mut self, at: Position) -> Result<bool, FormatError> {
+        self.settle();
+        if self.skipped > 0 {
+            self.skipped -= 1;
+            return Ok(false);
+        }
+        self.close_text(at)?;
+        let Some(frame) = self.frames.pop() else { return Ok(false) };
+        let node = self.plan.node(frame.node);
+        let (anchor, encloses) = (node.anchor.is_some(), node.encloses_record);
+        let whole = anchor && !frame.emitted;
+        if whole {
+            for outer in &mut self.frames {
+                outer.emitted = true;
+            }
+        }
+        if anchor || encloses {
+            self.pending = Some(Settle { mark: frame.mark, whole });
+        }
+        Ok(whole)
+    }
+
+    /// The record that is whole, or at the end the values outside all records.
+    pub fn record(&self) -> &RawRecord {
+        &self.record
+    }
+
+    /// Notes something wrong with the record being read.
+    pub fn finding(&mut self, rule: &str, at: Position, slot: Option<SlotId>, words: Words) {
+        self.record.findings.push(RawFinding { rule: rule.to_owned(), at, slot, words });
+    }
+
+    /// The node that is open, where nothing is being skipped.
+    pub fn here(&self) -> NodeId {
+        self.frames.last().map_or(0, |f| f.node)
+    }
+
+    /// Elements open at present, skipped ones included; 0 at the top.
+    pub fn depth(&self) -> usize {
+        self.frames.len() - 1 + self.skipped
+    }
+
+    fn open(&mut self, node: NodeId, at: Position) -> Result<(), FormatError> {
+        let plan = Arc::clone(&self.plan);
+        let entry = plan.node(node);
+        let outer = self.frames.last().and_then(|f| f.item);
+        let mark = self.record.mark();
+        let item = match entry.list {
+            Some(list) => Some(self.record.push_item(list, outer)),
+            None => outer,
+        };
+        if entry.anchor == Some(0) || (entry.anchor.is_some() && !self.in_anchor()) {
+            self.record.at = at;
+        }
+        let ordinal = entry.ordinal.map(|slot| (slot, self.count_ordinal(node)));
+        let frame = Frame { node, mark, text_start: self.text.len(), text_at: None, item, emitted: false, ordinals: Vec::new() };
+        self.frames.push(frame);
+        if let Some((slot, ordinal)) = ordinal {
+            self.fill(slot, &ordinal.to_string(), at)?;
+        }
+        if let Some(slot) = entry.serial {
+            let serial = self.serials.entry(node).or_default();
+            *serial += 1;
+            let serial = serial.to_string();
+            self.fill(slot, &serial, at)?;
+        }
+        Ok(())
+    }
+
+    fn in_anchor(&self) -> bool {
+        self.frames.iter().any(|f| self.plan.node(f.node).anchor == Some(0))
+    }
+
+    /// Counts an element among its like in the nearest enclosing anchor (else in its parent), so
+    /// that a second `NtryDtls` does not count one entry's transactions anew.
+    fn count_ordinal(&mut self, node: NodeId) -> u64 {
+        let plan = &self.plan;
+        let scope = self.frames.iter().rposition(|f| plan.node(f.node).anchor.is_some());
+        let scope = scope.unwrap_or(self.frames.len() - 1);
+        let ordinals = &mut self.frames[scope].ordinals;
+        if let Some((_, count)) = ordinals.iter_mut().find(|(n, _)| *n == node) {
+            *count += 1;
+            return *count;
+        }
+        ordinals.push((node, 1));
+        1
+    }
+
+    fn close_text(&mut self, at: Position) -> Result<(), FormatError> {
+        let Some(frame) = self.frames.last() else { return Ok(()) };
+        let (start, begun) = (frame.text_start, frame.text_at);
+        if let Some(slot) = self.plan.node(frame.node).slot {
+            let text = std::mem::take(&mut self.text);
+            let filled = self.fill(slot, &text[start..], begun.unwrap_or(at));
+            self.text = text;
+            filled?;
+        }
+        self.text.truncate(start);
+        Ok(())
+    }
+
+    /// The innermost open group that encloses both the value and records decides.
+    fn records_came_before(&self, node: NodeId) -> bool {
+        let group = self.frames.iter().rev().find(|f| self.plan.node(f.node).encloses_record && self.plan.within(node, f.node));
+        group.is_some_and(|f| f.emitted)
+    }
+
+    fn check_size(&self, at: Position) -> Result<(), FormatError> {
+        let bytes = self.record.text_bytes() + self.text.len();
+        if self.record.values().len() > self.limits.record_values_max || bytes > self.limits.record_bytes_max {
+            let (values, bytes) = (self.limits.record_values_max, self.limits.record_bytes_max);
+            return Err(FormatError::new(
+                FormatCode::RecordExceeded,
+                at,
+                format!("单条记录超过 {values} 个值或 {bytes} 字节"),
+                format!("one record has more than {values} values or {bytes} bytes"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Forgets a record that was handed out, and every group that has closed.
+    fn settle(&mut self) {
+        let Some(Settle { mark, whole }) = self.pending.take() else { return };
+        for value in &self.record.values()[mark.values..] {
+            self.filled[value.slot as usize] = 0;
+        }
+        self.record.truncate(mark);
+        if whole {
+            self.record.findings.clear();
+        }
+    }
+}
