@@ -1,1 +1,274 @@
-//! stub
+//! Configuration: raw TOML files in, a checked [`Config`] out, or every problem with file and line.
+//!
+//! A configuration is a folder: `portolan.toml`, `partners/NAME.toml`, `flows/NAME.toml`, and the
+//! mappings and canonical schemas that the flows name. What is here is what the other modules see;
+//! the raw forms, from which the reference documentation is generated, are in `raw.rs`.
+
+use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId};
+use portolan_contract::Words;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A checked configuration. Replaced whole at a reload, never changed.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder that it was read from.
+    pub folder: PathBuf,
+    /// The gateway itself.
+    pub gateway: Gateway,
+    /// Every partner.
+    pub partners: BTreeMap<PartnerId, Arc<Partner>>,
+    /// Every flow.
+    pub flows: BTreeMap<FlowId, Arc<Flow>>,
+}
+
+/// The gateway's own settings (`portolan.toml`).
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// Where partners connect.
+    pub partner_listener: Listener,
+    /// Where operators connect; loopback only unless configured.
+    pub operator_listener: Listener,
+    /// The folder of the journal, its spool and its keys.
+    pub data: PathBuf,
+    /// Folders of mappings, searched in order; the built-in ones come last.
+    pub mappings: Vec<PathBuf>,
+    /// Client identity towards receivers, unless a destination names another: PEM chain and key.
+    pub outbound_identity: Option<Identity>,
+    /// How many days before its end a certificate is warned of, longest first (60, 30, 7).
+    pub expiry_warning_days: Vec<u32>,
+    /// Limits that hold for every request.
+    pub limits: RequestLimits,
+}
+
+/// One listener.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// The server's certificate chain and key.
+    pub identity: Identity,
+    /// PEM files of the authorities that client certificates must chain to.
+    pub client_authorities: Vec<PathBuf>,
+    /// PEM or DER files of revocation lists. With any given, every authority needs one.
+    pub revocation_lists: Vec<PathBuf>,
+    /// Accept a certificate although its authority's list is out of date.
+    pub accept_expired_lists: bool,
+}
+
+/// A certificate chain and its private key, as PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The chain, leaf first.
+    pub chain: PathBuf,
+    /// The key (PKCS#8 or SEC1); readable by the owner alone.
+    pub key: PathBuf,
+}
+
+/// Limits that hold for every request, whoever calls.
+#[derive(Clone, Debug)]
+pub struct RequestLimits {
+    /// Time for a TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Time for the header section.
+    pub header_timeout: Duration,
+    /// Longest time without a byte of the body.
+    pub body_idle_timeout: Duration,
+    /// Longest time for a whole body.
+    pub body_timeout: Duration,
+    /// Age at which a connection is asked to close.
+    pub connection_age_max: Duration,
+    /// Bytes of a header section.
+    pub header_bytes_max: usize,
+    /// Connections open at once, per listener.
+    pub connections_max: usize,
+    /// Handshakes per minute from one /24 or /64 before identity is known.
+    pub stranger_handshakes_per_minute_max: u32,
+    /// Bytes of a body as received.
+    pub body_bytes_max: u64,
+    /// Bytes of a body after content decoding.
+    pub decoded_bytes_max: u64,
+    /// Decoded bytes for each received byte.
+    pub expansion_ratio_max: u64,
+    /// Bodies up to this stay in memory and inline in the journal.
+    pub inline_bytes_max: usize,
+    /// Bodies being translated at once.
+    pub translations_max: usize,
+    /// Time for what is in flight to end at shutdown.
+    pub shutdown_timeout: Duration,
+}
+
+/// A partner (`partners/NAME.toml`).
+#[derive(Clone, Debug)]
+pub struct Partner {
+    /// Its name: the file's.
+    pub id: PartnerId,
+    /// Its title in both languages.
+    pub title: Words,
+    /// The certificates it may call with; two at once so that rotation has no gap.
+    pub certificates: Vec<CertificateMatch>,
+    /// Its limits over all flows.
+    pub limits: Limits,
+    /// Where it receives.
+    pub destinations: BTreeMap<Name, Arc<Destination>>,
+}
+
+/// How a certificate is recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateMatch {
+    /// By SHA-256 of its public key (SubjectPublicKeyInfo, DER).
+    Key(Digest),
+    /// By its issuer's key in the verified chain, and its name.
+    Issued {
+        /// SHA-256 of the issuer's SubjectPublicKeyInfo.
+        issuer_key: Digest,
+        /// Exact subject (RFC 4514 text), if asked for.
+        subject: Option<String>,
+        /// A DNS name, e-mail address or URI that must be among its alternative names, if asked for.
+        alternative_name: Option<String>,
+    },
+}
+
+/// Token buckets; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests.
+    pub requests: Option<Rate>,
+    /// Bytes as received.
+    pub bytes: Option<Rate>,
+    /// Records, charged after translation.
+    pub records: Option<Rate>,
+    /// Records of one body; beyond it is 413.
+    pub records_per_body_max: Option<u64>,
+}
+
+/// So many a second, with a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Units a second, at least 1.
+    pub per_second: u64,
+    /// Units at once, at least `per_second`.
+    pub burst: u64,
+}
+
+/// One place where a partner receives.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// `partner/place`.
+    pub id: DestinationId,
+    /// `https://…` to which deliveries are posted.
+    pub url: String,
+    /// PEM files of the authorities that its server certificate must chain to.
+    pub authorities: Vec<PathBuf>,
+    /// SHA-256 of its server's public key; any of them. Empty = the chain and name decide alone.
+    pub server_keys: Vec<Digest>,
+    /// Client identity to present, if not the gateway's own.
+    pub identity: Option<Identity>,
+    /// Deliveries under way at once.
+    pub concurrency_max: usize,
+    /// Time for one attempt.
+    pub timeout: Duration,
+    /// First wait after a failure; doubled each time, with jitter.
+    pub retry_first: Duration,
+    /// Longest wait.
+    pub retry_max: Duration,
+    /// Span after which a delivery that was never acknowledged becomes a dead letter.
+    pub give_up_after: Duration,
+    /// Failures in a row that open the circuit.
+    pub circuit_failures: u32,
+    /// How long an open circuit waits before one attempt is let through.
+    pub circuit_pause: Duration,
+}
+
+/// A flow (`flows/NAME.toml`).
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// Its name: the file's.
+    pub id: FlowId,
+    /// Its title in both languages.
+    pub title: Words,
+    /// The canonical record, `NAME.vN`.
+    pub canonical: String,
+    /// Who may send it, with which mappings.
+    pub senders: BTreeMap<PartnerId, Sender>,
+    /// What one bad record means.
+    pub on_invalid: OnInvalid,
+    /// IANA time zone of dates and times without one.
+    pub zone: String,
+    /// Where its records go.
+    pub routes: Vec<Route>,
+    /// Whether deliveries keep an order.
+    pub order: Order,
+    /// Records of one delivery.
+    pub delivery_records_max: u64,
+    /// Bytes of canonical records of one delivery.
+    pub delivery_bytes_max: u64,
+    /// Findings kept of one record.
+    pub findings_per_record_max: usize,
+    /// Findings kept of one body.
+    pub findings_per_body_max: usize,
+    /// The file's text: pinned by its digest at each commit.
+    pub text: Arc<str>,
+    /// Digest of the text.
+    pub digest: Digest,
+}
+
+/// One sender of a flow.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// Names of the mappings it may send with; the first is used unless the request names another.
+    pub mappings: Vec<String>,
+    /// Its limits within this flow.
+    pub limits: Limits,
+}
+
+/// What one bad record means for its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnInvalid {
+    /// The whole body is refused.
+    RefuseBody,
+    /// That record is refused.
+    RefuseRecord,
+}
+
+/// The order of deliveries to one destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// None.
+    None,
+    /// One after the other for each sender.
+    Sender,
+    /// One after the other for each value of this canonical path.
+    Key(String),
+}
+
+/// One destination of a flow.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Where to.
+    pub to: DestinationId,
+    /// The mapping to render with.
+    pub mapping: String,
+    /// A CEL condition over `record`; absent = every record.
+    pub when: Option<String>,
+}
+
+/// One problem of a configuration or a mapping: where, what, and what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub file: PathBuf,
+    /// Line, counted from 1; 0 for the file as a whole.
+    pub line: usize,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.file.display(), self.line, self.message)
+    }
+}
