@@ -7,6 +7,7 @@
 //!
 //! Limits: every size that a body could choose is capped by [`Limits`].
 
+pub mod cases;
 pub mod error;
 pub mod limits;
 pub mod plan;

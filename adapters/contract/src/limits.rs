@@ -1,7 +1,8 @@
 //! The named limits of reading, so that no body chooses how much memory it costs.
 
 /// Caps on what one body may ask of a reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Elements, objects or arrays open at once.
     pub depth_max: usize,

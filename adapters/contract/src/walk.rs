@@ -11,6 +11,9 @@ use crate::record::{Mark, Position, RawFinding, RawRecord};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Findings kept for one record; what goes beyond tells its sender nothing new.
+const RECORD_FINDINGS_MAX: usize = 1_000;
+
 /// Walks a plan along the events of one body.
 pub struct Walker {
     plan: Arc<Plan>,
@@ -205,14 +208,25 @@ impl Walker {
         Ok(whole)
     }
 
-    /// The record that is whole, or at the end the values outside all records.
+    /// The body ends: a record that was handed out is forgotten, what stands outside remains.
+    pub fn end(&mut self) -> &RawRecord {
+        if self.pending.as_ref().is_some_and(|p| p.whole) {
+            self.settle();
+        }
+        &self.record
+    }
+
+    /// The record that is whole.
     pub fn record(&self) -> &RawRecord {
         &self.record
     }
 
     /// Notes something wrong with the record being read.
     pub fn finding(&mut self, rule: &str, at: Position, slot: Option<SlotId>, words: Words) {
-        self.record.findings.push(RawFinding { rule: rule.to_owned(), at, slot, words });
+        self.settle();
+        if self.record.findings.len() < RECORD_FINDINGS_MAX {
+            self.record.findings.push(RawFinding { rule: rule.to_owned(), at, slot, words });
+        }
     }
 
     /// The node that is open, where nothing is being skipped.
