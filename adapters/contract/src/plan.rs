@@ -5,6 +5,7 @@
 //! enclosing group (from 1), `##` its serial number in the whole body (from 1).
 
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// Index of a node in [`Plan::nodes`].
 pub type NodeId = u32;
@@ -96,6 +97,8 @@ pub struct Plan {
     /// The nodes with which a record ends, the primary first. A later anchor yields a record only
     /// where none of the earlier ones did within it.
     pub anchors: Vec<NodeId>,
+    #[serde(skip)]
+    by_name: ByName,
 }
 
 impl Plan {
@@ -111,7 +114,10 @@ impl Plan {
 
     /// The child of `parent` with this name.
     pub fn child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
-        self.node(parent).children.iter().copied().find(|&c| self.node(c).name == name)
+        let children = &self.by_name.0.get_or_init(|| self.sorted_children())[parent as usize];
+        let key = |child: NodeId| sort_key(&self.node(child).name);
+        let at = children.partition_point(|&c| key(c) < sort_key(name));
+        children.get(at).copied().filter(|&c| self.node(c).name == name)
     }
 
     /// The path of a node from the top.
@@ -140,6 +146,33 @@ impl Plan {
         }
         false
     }
+
+    fn sorted_children(&self) -> Vec<Box<[NodeId]>> {
+        let sorted = |node: &Node| {
+            let mut children = node.children.clone();
+            children.sort_by_key(|&c| sort_key(&self.node(c).name));
+            children.into_boxed_slice()
+        };
+        self.nodes.iter().map(sorted).collect()
+    }
+}
+
+/// By node, its children in the order of [`sort_key`]: worked out when first asked for, so that a
+/// plan that was stored and loaded has it too. It says nothing new, so all are equal.
+#[derive(Clone, Debug, Default)]
+struct ByName(OnceLock<Vec<Box<[NodeId]>>>);
+
+impl PartialEq for ByName {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for ByName {}
+
+/// Names by length first, which most comparisons then decide at once.
+fn sort_key(name: &str) -> (usize, &str) {
+    (name.len(), name)
 }
 
 /// Why a plan cannot be built.
@@ -303,7 +336,9 @@ impl PlanBuilder {
             if name.is_empty() || name == "#" || name == "##" || attribute_above {
                 return Err(PlanError::Path(path.to_owned()));
             }
-            at = match self.plan.child(at, name) {
+            // Not `Plan::child`, whose order is worked out once, when the plan is whole.
+            let known = self.plan.node(at).children.iter().copied().find(|&c| self.plan.node(c).name == name);
+            at = match known {
                 Some(child) => child,
                 None => self.add(at, name)?,
             };

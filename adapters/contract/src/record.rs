@@ -57,6 +57,9 @@ pub struct RawRecord {
     pub at: Position,
     /// What the reader itself found wrong.
     pub findings: Vec<RawFinding>,
+    /// How many findings were left out because there were too many.
+    #[serde(default)]
+    pub findings_left_out: u64,
     values: Vec<RawValue>,
     items: Vec<Item>,
     text: String,
@@ -115,6 +118,7 @@ impl RawRecord {
     pub fn clear(&mut self) {
         self.truncate(Mark::default());
         self.findings.clear();
+        self.findings_left_out = 0;
         self.at = Position::default();
     }
 

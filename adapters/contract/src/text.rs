@@ -2,7 +2,7 @@
 
 use crate::error::{FormatCode, FormatError};
 use crate::record::Position;
-use encoding_rs::{Decoder, DecoderResult, Encoder, EncoderResult, Encoding, GB18030, GBK, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, DecoderResult, EncoderResult, Encoding, GB18030, GBK, UTF_16BE, UTF_16LE};
 use std::io::{self, BufRead, Read, Write};
 
 /// Bytes read from the source at a time.
@@ -74,26 +74,36 @@ impl Charset {
 /// A body as UTF-8 text, with the place of every byte in the body as it was sent.
 ///
 /// As a [`BufRead`] it hands out valid UTF-8 (whole characters in each buffer), without a byte
-/// order mark. NUL is refused here, once for all formats. Errors are [`FormatError`]s inside
-/// [`io::Error`]s; [`FormatError::from_io`] gets them out.
+/// order mark. Characters that no body may hold are refused here, once for all adapters: NUL
+/// everywhere, and in XML whatever its `Char` production (XML 1.0, 2.2) leaves out. Errors are
+/// [`FormatError`]s inside [`io::Error`]s; [`FormatError::from_io`] gets them out.
+///
+/// Positions are exact because the source bytes of what is not yet consumed are kept and walked
+/// in step: GB 18030 writes some characters in more than one way, so their length cannot be told
+/// from the text.
 pub struct TextInput<'a> {
     source: Box<dyn Read + 'a>,
     charset: Charset,
     decoder: Option<Decoder>,
-    /// Bytes read and not yet decoded.
+    forbidden: fn(&[u8]) -> Option<usize>,
+    /// Source bytes: first those of `text`, then those that are not decoded yet.
     raw: Vec<u8>,
+    /// `raw[..walked]` was decoded to `text[..taken]`.
+    walked: usize,
+    /// `raw[..fed]` has been given to the decoder.
+    fed: usize,
     /// Decoded text; `text[taken..]` is not yet consumed.
     text: Vec<u8>,
     taken: usize,
-    /// Source offset of the first byte of `raw`.
-    raw_offset: u64,
     at: Position,
+    /// The source has no more bytes.
     ended: bool,
+    /// Nothing will be decoded any more.
+    finished: bool,
     /// What is wrong right after `text`, told once `text` is used up.
     failed: Option<FormatError>,
     token_left: usize,
     token_max: usize,
-    gb: Encoder,
 }
 
 impl<'a> TextInput<'a> {
@@ -102,7 +112,7 @@ impl<'a> TextInput<'a> {
     /// # Errors
     /// When the source cannot be read.
     pub fn new(source: Box<dyn Read + 'a>, charset: Charset, token_bytes_max: usize) -> Result<Self, FormatError> {
-        let mut input = Self::unstarted(source, token_bytes_max);
+        let mut input = Self::unstarted(source, |text| memchr::memchr(0, text), token_bytes_max);
         let mark = input.sniff()?;
         input.start(mark.unwrap_or(charset));
         Ok(input)
@@ -114,7 +124,7 @@ impl<'a> TextInput<'a> {
     /// # Errors
     /// When the source cannot be read, or declares a charset that is unknown.
     pub fn xml(source: Box<dyn Read + 'a>, forced: Option<Charset>, token_bytes_max: usize) -> Result<Self, FormatError> {
-        let mut input = Self::unstarted(source, token_bytes_max);
+        let mut input = Self::unstarted(source, forbidden_in_xml, token_bytes_max);
         let charset = match (input.sniff()?, forced) {
             (Some(marked), _) => marked,
             (None, Some(forced)) => forced,
@@ -134,26 +144,40 @@ impl<'a> TextInput<'a> {
         self.at
     }
 
+    /// Where something stands that comes `text` after `from`: for a part of a token that has been
+    /// consumed whole. In GB 18030, characters in `text` count as they are usually written.
+    pub fn position_after(&self, from: Position, text: &str) -> Position {
+        let bytes = match self.charset {
+            Charset::Utf8 => text.len(),
+            Charset::Utf16Le | Charset::Utf16Be => text.bytes().map(utf16_bytes).sum(),
+            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => text.chars().map(gb_bytes).sum(),
+        };
+        let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count();
+        Position { line: from.line + lines as u64, byte: from.byte + bytes as u64, column: 0 }
+    }
+
     /// A token begins: its bytes are counted from here, and reading fails beyond the cap.
     pub fn begin_token(&mut self) {
         self.token_left = self.token_max;
     }
 
-    fn unstarted(source: Box<dyn Read + 'a>, token_max: usize) -> Self {
+    fn unstarted(source: Box<dyn Read + 'a>, forbidden: fn(&[u8]) -> Option<usize>, token_max: usize) -> Self {
         Self {
             source,
             charset: Charset::Utf8,
             decoder: None,
+            forbidden,
             raw: Vec::with_capacity(CHUNK_BYTES + 4),
+            walked: 0,
+            fed: 0,
             text: Vec::new(),
             taken: 0,
-            raw_offset: 0,
             at: Position { line: 1, byte: 0, column: 0 },
             ended: false,
+            finished: false,
             failed: None,
             token_left: token_max,
             token_max,
-            gb: GB18030.new_encoder(),
         }
     }
 
@@ -177,7 +201,6 @@ impl<'a> TextInput<'a> {
             _ => return Ok(None),
         };
         self.raw.drain(..length);
-        self.raw_offset = length as u64;
         self.at.byte = length as u64;
         Ok(Some(charset))
     }
@@ -185,10 +208,10 @@ impl<'a> TextInput<'a> {
     /// The charset that an XML declaration names; UTF-8 where there is none.
     fn declared(&self) -> Result<Charset, FormatError> {
         let head = String::from_utf8_lossy(&self.raw[..self.raw.len().min(SNIFF_BYTES)]);
-        let Some(declaration) = head.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")).map(|(d, _)| d) else {
-            return Ok(Charset::Utf8);
-        };
-        let Some(after) = declaration.split_once("encoding").map(|(_, a)| a.trim_start()) else { return Ok(Charset::Utf8) };
+        let declaration = head.strip_prefix("<?xml").filter(|rest| rest.starts_with(|c: char| c.is_ascii_whitespace()));
+        let declaration = declaration.and_then(|rest| rest.split_once("?>")).map(|(declaration, _)| declaration);
+        let Some((_, after)) = declaration.and_then(|d| d.split_once("encoding")) else { return Ok(Charset::Utf8) };
+        let after = after.trim_start();
         let after = after.strip_prefix('=').unwrap_or(after).trim_start();
         let label = after.get(1..).unwrap_or("").split(['"', '\'']).next().unwrap_or("");
         Charset::from_label(label).ok_or_else(|| {
@@ -218,110 +241,84 @@ impl<'a> TextInput<'a> {
     fn refill(&mut self) -> io::Result<()> {
         self.text.clear();
         self.taken = 0;
+        self.raw.drain(..self.walked);
+        self.fed -= self.walked;
+        self.walked = 0;
         while self.text.is_empty() {
             if let Some(error) = self.failed.take() {
                 return Err(error.into());
             }
-            if self.ended && self.raw.is_empty() {
+            if self.finished {
                 return Ok(());
             }
             if !self.ended {
-                let want = CHUNK_BYTES.saturating_sub(self.raw.len()).max(1024);
-                self.read_raw(want)?;
+                self.read_raw(CHUNK_BYTES.saturating_sub(self.raw.len()).max(1024))?;
             }
             self.decode();
         }
-        self.refuse_nul();
+        self.refuse_forbidden();
         Ok(())
     }
 
     fn decode(&mut self) {
-        let taken = match &mut self.decoder {
-            None => Self::decode_utf8(&self.raw, self.ended, &mut self.text),
-            Some(decoder) => Self::decode_other(decoder, &self.raw, self.ended, &mut self.text),
+        let pending = &self.raw[self.fed..];
+        let decoded = match &mut self.decoder {
+            None => decode_utf8(pending, self.ended, &mut self.text),
+            Some(decoder) => decode_other(decoder, pending, self.ended, &mut self.text),
         };
-        let taken = match taken {
-            Ok(taken) => taken,
-            Err((taken, bad)) => {
-                self.failed = Some(self.unmappable(taken, bad));
-                self.ended = true;
-                self.raw.len()
+        match decoded {
+            Ok(read) => {
+                self.fed += read;
+                self.finished = self.ended;
             }
-        };
-        self.raw.drain(..taken);
-        self.raw_offset += taken as u64;
-    }
-
-    /// Appends whole characters to `text`; gives bytes taken, or where the bad bytes begin and how
-    /// many they are.
-    fn decode_utf8(raw: &[u8], ended: bool, text: &mut Vec<u8>) -> Result<usize, (usize, usize)> {
-        match std::str::from_utf8(raw) {
-            Ok(_) => {
-                text.extend_from_slice(raw);
-                Ok(raw.len())
-            }
-            Err(e) => {
-                text.extend_from_slice(&raw[..e.valid_up_to()]);
-                match e.error_len() {
-                    None if !ended => Ok(e.valid_up_to()),
-                    None => Err((e.valid_up_to(), raw.len() - e.valid_up_to())),
-                    Some(bad) => Err((e.valid_up_to(), bad)),
-                }
-            }
+            Err(malformed) => self.fail(self.unmappable(malformed)),
         }
     }
 
-    fn decode_other(decoder: &mut Decoder, raw: &[u8], ended: bool, text: &mut Vec<u8>) -> Result<usize, (usize, usize)> {
-        let room = decoder.max_utf8_buffer_length_without_replacement(raw.len()).unwrap_or(raw.len() * 3 + 16);
-        let start = text.len();
-        text.resize(start + room, 0);
-        let (result, read, written) = decoder.decode_to_utf8_without_replacement(raw, &mut text[start..], ended);
-        text.truncate(start + written);
-        match result {
-            DecoderResult::InputEmpty | DecoderResult::OutputFull => Ok(read),
-            DecoderResult::Malformed(bad, beyond) => {
-                let bad = usize::from(bad);
-                Err((read.saturating_sub(bad + usize::from(beyond)), bad))
-            }
-        }
+    /// Ends the text here; `error` is told once what was decoded is used up.
+    fn fail(&mut self, error: FormatError) {
+        self.failed = Some(error);
+        self.finished = true;
     }
 
-    fn unmappable(&self, start: usize, length: usize) -> FormatError {
-        let bytes: Vec<String> = self.raw[start..].iter().take(length).map(|b| format!("{b:02X}")).collect();
-        let (bytes, charset, offset) = (bytes.join(" "), self.charset.label(), self.raw_offset + start as u64);
-        let line = self.at.line + memchr::memchr_iter(b'\n', &self.text[self.taken..]).count() as u64;
+    fn unmappable(&self, malformed: Malformed) -> FormatError {
+        let end = (self.fed + malformed.read).saturating_sub(malformed.beyond);
+        let start = end.saturating_sub(malformed.length);
+        let bytes: Vec<String> = self.raw[start..end].iter().map(|b| format!("{b:02X}")).collect();
+        let (bytes, charset) = (bytes.join(" "), self.charset.label());
+        let line = self.at.line + memchr::memchr_iter(b'\n', &self.text).count() as u64;
         FormatError::new(
             FormatCode::BytesUnmappable,
-            Position { line, byte: offset, column: 0 },
+            Position { line, byte: self.at.byte + start as u64, column: 0 },
             format!("字节 {bytes} 不是 {charset} 字符"),
             format!("the bytes {bytes} are no character of {charset}"),
         )
     }
 
-    fn refuse_nul(&mut self) {
-        let Some(nul) = memchr::memchr(0, &self.text) else { return };
-        self.text.truncate(nul);
-        let mut at = self.at;
-        self.advance(&mut at, 0, nul);
-        self.failed = Some(FormatError::new(
+    fn refuse_forbidden(&mut self) {
+        let Some(start) = (self.forbidden)(&self.text) else { return };
+        let (lines, bytes) = self.extent(start);
+        let at = Position { line: self.at.line + lines, byte: self.at.byte + bytes as u64, column: 0 };
+        let text = String::from_utf8_lossy(&self.text[start..]);
+        let code = text.chars().next().map_or(0, u32::from);
+        self.text.truncate(start);
+        self.fail(FormatError::new(
             FormatCode::CharacterForbidden,
             at,
-            "正文含有 NUL（U+0000）字符",
-            "the body holds a NUL character (U+0000)",
+            format!("正文含有不允许的字符 U+{code:04X}"),
+            format!("the body holds the character U+{code:04X}, which is not allowed"),
         ));
-        self.ended = true;
-        self.raw.clear();
     }
 
-    /// Moves a position over `text[from..to]`.
-    fn advance(&mut self, at: &mut Position, from: usize, to: usize) {
-        let text = &self.text[from..to];
-        at.line += memchr::memchr_iter(b'\n', text).count() as u64;
-        at.byte += match self.charset {
-            Charset::Utf8 => text.len() as u64,
+    /// Line feeds in `text[taken..to]`, and bytes that it takes in the source.
+    fn extent(&self, to: usize) -> (u64, usize) {
+        let text = &self.text[self.taken..to];
+        let bytes = match self.charset {
+            Charset::Utf8 => text.len(),
             Charset::Utf16Le | Charset::Utf16Be => text.iter().map(|&b| utf16_bytes(b)).sum(),
-            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => gb_bytes(&mut self.gb, text),
+            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => gb_source_bytes(text, &self.raw[self.walked..]),
         };
+        (memchr::memchr_iter(b'\n', text).count() as u64, bytes)
     }
 }
 
@@ -355,16 +352,66 @@ impl BufRead for TextInput<'_> {
 
     fn consume(&mut self, bytes: usize) {
         let to = (self.taken + bytes).min(self.text.len());
-        let mut at = self.at;
-        self.advance(&mut at, self.taken, to);
-        self.at = at;
+        let (lines, source_bytes) = self.extent(to);
+        self.at.line += lines;
+        self.at.byte += source_bytes as u64;
+        self.walked += source_bytes;
         self.token_left = self.token_left.saturating_sub(bytes);
         self.taken = to;
     }
 }
 
+/// Bytes that are no character: `length` of them, and `beyond` more that the decoder has looked
+/// at, end `read` bytes after what it was given before.
+struct Malformed {
+    read: usize,
+    beyond: usize,
+    length: usize,
+}
+
+/// Appends whole characters to `text`; gives the number of bytes taken.
+fn decode_utf8(raw: &[u8], ended: bool, text: &mut Vec<u8>) -> Result<usize, Malformed> {
+    let Err(error) = std::str::from_utf8(raw) else {
+        text.extend_from_slice(raw);
+        return Ok(raw.len());
+    };
+    let valid = error.valid_up_to();
+    text.extend_from_slice(&raw[..valid]);
+    match error.error_len() {
+        None if !ended => Ok(valid),
+        length => {
+            let length = length.unwrap_or(raw.len() - valid);
+            Err(Malformed { read: valid + length, beyond: 0, length })
+        }
+    }
+}
+
+/// Appends whole characters to `text`; the decoder keeps the start of one that is cut.
+fn decode_other(decoder: &mut Decoder, raw: &[u8], ended: bool, text: &mut Vec<u8>) -> Result<usize, Malformed> {
+    let room = decoder.max_utf8_buffer_length_without_replacement(raw.len()).unwrap_or(raw.len() * 3 + 16);
+    let start = text.len();
+    text.resize(start + room, 0);
+    let (result, read, written) = decoder.decode_to_utf8_without_replacement(raw, &mut text[start..], ended);
+    text.truncate(start + written);
+    match result {
+        DecoderResult::InputEmpty | DecoderResult::OutputFull => Ok(read),
+        DecoderResult::Malformed(length, beyond) => Err(Malformed { read, beyond: usize::from(beyond), length: usize::from(length) }),
+    }
+}
+
+/// The first character that XML 1.0 does not allow (production 2, `Char`). What could be a
+/// surrogate is refused by decoding.
+fn forbidden_in_xml(text: &[u8]) -> Option<usize> {
+    let is_control = |b: u8| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r');
+    // Looking at every byte without leaving early is what the compiler makes wide instructions of.
+    let control = text.iter().fold(false, |any, &b| any | is_control(b));
+    let control = control.then(|| text.iter().position(|&b| is_control(b))).flatten();
+    let noncharacter = memchr::memmem::find_iter(text, b"\xEF\xBF").find(|&at| matches!(text.get(at + 2), Some(0xBE | 0xBF)));
+    control.into_iter().chain(noncharacter).min()
+}
+
 /// Bytes in UTF-16 of the character that begins with this UTF-8 byte; none for one that goes on.
-fn utf16_bytes(lead: u8) -> u64 {
+fn utf16_bytes(lead: u8) -> usize {
     match lead {
         0x80..=0xBF => 0,
         0xF0..=0xFF => 4,
@@ -372,33 +419,44 @@ fn utf16_bytes(lead: u8) -> u64 {
     }
 }
 
-/// Bytes that UTF-8 text takes in GB 18030. A character cut by the end counts with its lead byte.
-fn gb_bytes(encoder: &mut Encoder, text: &[u8]) -> u64 {
-    let mut bytes = 0;
-    let mut scratch = [0; 8];
-    let mut rest = text;
+/// Bytes that a character usually takes in GB 18030.
+fn gb_bytes(character: char) -> usize {
+    if character.is_ascii() {
+        return 1;
+    }
+    let (mut utf8, mut bytes) = ([0; 4], [0; 8]);
+    GB18030.new_encoder().encode_from_utf8_without_replacement(character.encode_utf8(&mut utf8), &mut bytes, true).2
+}
+
+/// Bytes at the start of `raw` that were decoded from GB 18030 to `text`. A character cut by an
+/// end of `text` belongs where its lead byte is.
+fn gb_source_bytes(text: &[u8], raw: &[u8]) -> usize {
+    let (mut bytes, mut rest) = (0, text);
     while let Some(&lead) = rest.first() {
         let length = match lead {
             0x00..=0x7F => {
                 let run = rest.iter().position(|b| !b.is_ascii()).unwrap_or(rest.len());
-                bytes += run as u64;
+                bytes += run;
                 run
             }
             0x80..=0xBF => 1,
-            0xC0..=0xDF => 2,
-            0xE0..=0xEF => 3,
-            0xF0..=0xFF => 4,
+            _ => {
+                bytes += gb_length(raw.get(bytes..).unwrap_or(&[]));
+                if lead < 0xE0 { 2 } else { 3 + usize::from(lead >= 0xF0) }
+            }
         };
-        let (character, after) = rest.split_at(length.min(rest.len()));
-        if !lead.is_ascii()
-            && let Ok(character) = std::str::from_utf8(character)
-        {
-            let (_, _, written) = encoder.encode_from_utf8_without_replacement(character, &mut scratch, false);
-            bytes += written as u64;
-        }
-        rest = after;
+        rest = rest.get(length..).unwrap_or(&[]);
     }
     bytes
+}
+
+/// Bytes of the GB 18030 character at the start of `raw`.
+fn gb_length(raw: &[u8]) -> usize {
+    match raw {
+        [0x81..=0xFE, 0x30..=0x39, ..] => 4,
+        [0x81..=0xFE, ..] => 2,
+        _ => 1,
+    }
 }
 
 /// Text going out in a charset. A character that the charset cannot hold is an error, never a `?`.
@@ -466,22 +524,32 @@ impl<'a> TextOutput<'a> {
     }
 
     fn write_gb(&mut self, text: &str) -> Result<(), FormatError> {
+        if text.is_ascii() {
+            self.buffer.extend_from_slice(text.as_bytes());
+            return Ok(());
+        }
+        if let Some(character) = text.chars().find(|&c| !self.holds(c)) {
+            return Err(self.cannot_hold(character));
+        }
         let encoding = if self.charset == Charset::Gb18030 { GB18030 } else { GBK };
         let start = self.buffer.len();
         self.buffer.resize(start + text.len() * 2 + 16, 0);
-        let (result, read, written) = encoding.new_encoder().encode_from_utf8_without_replacement(text, &mut self.buffer[start..], true);
+        let (result, _, written) = encoding.new_encoder().encode_from_utf8_without_replacement(text, &mut self.buffer[start..], true);
         self.buffer.truncate(start + written);
-        if let EncoderResult::Unmappable(character) = result {
-            return Err(self.cannot_hold(character));
+        match result {
+            EncoderResult::Unmappable(character) => Err(self.cannot_hold(character)),
+            EncoderResult::InputEmpty | EncoderResult::OutputFull => Ok(()),
         }
-        debug_assert_eq!(read, text.len());
-        if self.charset == Charset::Gb2312
-            && let Some(character) = text.chars().find(|c| !in_gb2312(*c))
-        {
-            self.buffer.truncate(start);
-            return Err(self.cannot_hold(character));
+    }
+
+    /// Whether the charset can hold a character, as far as the encoder for it would not say so.
+    fn holds(&self, character: char) -> bool {
+        match self.charset {
+            // The encoder would write the euro sign as the single byte 80, which is not GBK.
+            Charset::Gbk => character != '€',
+            Charset::Gb2312 => in_gb2312(character),
+            _ => true,
         }
-        Ok(())
     }
 
     fn cannot_hold(&self, character: char) -> FormatError {
@@ -495,13 +563,28 @@ impl<'a> TextOutput<'a> {
     }
 }
 
-/// Whether a character is in GB/T 2312: ASCII, or both bytes from A1 in rows 01–09 and 16–87.
+/// Whether a character is in GB/T 2312-1980: ASCII, or one of its rows 1 to 9 and 16 to 87. GBK
+/// has filled the gaps within these rows, so each is given with its ends.
 fn in_gb2312(character: char) -> bool {
     if character.is_ascii() {
         return true;
     }
-    let mut utf8 = [0; 4];
-    let mut bytes = [0; 8];
-    let (_, _, written) = GBK.new_encoder().encode_from_utf8_without_replacement(character.encode_utf8(&mut utf8), &mut bytes, true);
-    written == 2 && bytes[1] >= 0xA1 && matches!(bytes[0], 0xA1..=0xA9 | 0xB0..=0xF7)
+    let (mut utf8, mut bytes) = ([0; 4], [0; 8]);
+    let encoded = GBK.new_encoder().encode_from_utf8_without_replacement(character.encode_utf8(&mut utf8), &mut bytes, true);
+    if !matches!(encoded, (EncoderResult::InputEmpty, _, 2)) {
+        return false;
+    }
+    match (bytes[0], bytes[1]) {
+        (0xA1 | 0xA3, cell) => cell >= 0xA1,
+        (0xA2, cell) => matches!(cell, 0xB1..=0xE2 | 0xE5..=0xEE | 0xF1..=0xFC),
+        (0xA4, cell) => matches!(cell, 0xA1..=0xF3),
+        (0xA5, cell) => matches!(cell, 0xA1..=0xF6),
+        (0xA6, cell) => matches!(cell, 0xA1..=0xB8 | 0xC1..=0xD8),
+        (0xA7, cell) => matches!(cell, 0xA1..=0xC1 | 0xD1..=0xF1),
+        (0xA8, cell) => matches!(cell, 0xA1..=0xBA | 0xC5..=0xE9),
+        (0xA9, cell) => matches!(cell, 0xA4..=0xEF),
+        (0xD7, cell) => matches!(cell, 0xA1..=0xF9),
+        (0xB0..=0xF7, cell) => cell >= 0xA1,
+        _ => false,
+    }
 }

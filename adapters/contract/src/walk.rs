@@ -11,8 +11,8 @@ use crate::record::{Mark, Position, RawFinding, RawRecord};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Findings kept for one record; what goes beyond tells its sender nothing new.
-const RECORD_FINDINGS_MAX: usize = 1_000;
+/// Findings kept for one record; more are counted in [`RawRecord::findings_left_out`].
+pub const RECORD_FINDINGS_MAX: usize = 1_000;
 
 /// Walks a plan along the events of one body.
 pub struct Walker {
@@ -37,6 +37,9 @@ struct Settle {
     mark: Mark,
     /// A record was handed out, and its findings with it.
     whole: bool,
+    /// A record's element closed, not only a group around records. What a group held is kept while
+    /// nothing but closing follows, so that the end of the body still knows it.
+    record: bool,
 }
 
 struct Frame {
@@ -54,10 +57,12 @@ impl Walker {
     /// A walker at the top of a body.
     pub fn new(plan: Arc<Plan>, limits: &Limits) -> Self {
         let filled = vec![0; plan.slots.len()];
+        // Places in a record's text are 32 bits wide.
+        let limits = Limits { record_bytes_max: limits.record_bytes_max.min(u32::MAX as usize), ..*limits };
         let top = Frame { node: 0, mark: Mark::default(), text_start: 0, text_at: None, item: None, emitted: false, ordinals: Vec::new() };
         Self {
             plan,
-            limits: *limits,
+            limits,
             frames: vec![top],
             skipped: 0,
             record: RawRecord::default(),
@@ -84,6 +89,16 @@ impl Walker {
     /// # Errors
     /// Too deep, or too much in one record.
     pub fn enter(&mut self, name: &str, at: Position) -> Result<Option<NodeId>, FormatError> {
+        let child = if self.skipped > 0 { None } else { self.plan.child(self.here(), name) };
+        self.enter_node(child, at)
+    }
+
+    /// As [`Walker::enter`], for an adapter that has looked the child of [`Walker::here`] up
+    /// itself; `None` where no mapping asks for it.
+    ///
+    /// # Errors
+    /// As for [`Walker::enter`].
+    pub fn enter_node(&mut self, child: Option<NodeId>, at: Position) -> Result<Option<NodeId>, FormatError> {
         self.settle();
         if self.frames.len() + self.skipped > self.limits.depth_max {
             let max = self.limits.depth_max;
@@ -94,16 +109,21 @@ impl Walker {
                 format!("nested more than {max} deep"),
             ));
         }
-        if self.skipped > 0 {
-            self.skipped += 1;
-            return Ok(None);
+        match child {
+            Some(node) if self.skipped == 0 => {
+                self.open(node, at)?;
+                Ok(Some(node))
+            }
+            _ => {
+                self.skipped += 1;
+                Ok(None)
+            }
         }
-        let Some(node) = self.plan.child(self.here(), name) else {
-            self.skipped = 1;
-            return Ok(None);
-        };
-        self.open(node, at)?;
-        Ok(Some(node))
+    }
+
+    /// Whether what is open, or something around it, is asked for by no mapping.
+    pub fn is_skipping(&self) -> bool {
+        self.skipped > 0
     }
 
     /// Text of what is open. May come in pieces; they are joined as they stand.
@@ -187,7 +207,9 @@ impl Walker {
     /// # Errors
     /// A value that comes too late, or too much in one record.
     pub fn leave(&mut self, at: Position) -> Result<bool, FormatError> {
-        self.settle();
+        if self.pending.as_ref().is_some_and(|p| p.record) {
+            self.settle();
+        }
         if self.skipped > 0 {
             self.skipped -= 1;
             return Ok(false);
@@ -203,7 +225,7 @@ impl Walker {
             }
         }
         if anchor || encloses {
-            self.pending = Some(Settle { mark: frame.mark, whole });
+            self.pending = Some(Settle { mark: frame.mark, whole, record: anchor });
         }
         Ok(whole)
     }
@@ -226,6 +248,8 @@ impl Walker {
         self.settle();
         if self.record.findings.len() < RECORD_FINDINGS_MAX {
             self.record.findings.push(RawFinding { rule: rule.to_owned(), at, slot, words });
+        } else {
+            self.record.findings_left_out += 1;
         }
     }
 
@@ -240,24 +264,27 @@ impl Walker {
     }
 
     fn open(&mut self, node: NodeId, at: Position) -> Result<(), FormatError> {
-        let plan = Arc::clone(&self.plan);
-        let entry = plan.node(node);
+        let entry = self.plan.node(node);
+        let (list, anchor, ordinal_slot, serial_slot) = (entry.list, entry.anchor, entry.ordinal, entry.serial);
         let outer = self.frames.last().and_then(|f| f.item);
         let mark = self.record.mark();
-        let item = match entry.list {
+        let item = match list {
             Some(list) => Some(self.record.push_item(list, outer)),
             None => outer,
         };
-        if entry.anchor == Some(0) || (entry.anchor.is_some() && !self.in_anchor()) {
+        if list.is_some() {
+            self.check_size(at)?;
+        }
+        if anchor == Some(0) || (anchor.is_some() && !self.in_anchor()) {
             self.record.at = at;
         }
-        let ordinal = entry.ordinal.map(|slot| (slot, self.count_ordinal(node)));
+        let ordinal = ordinal_slot.map(|slot| (slot, self.count_ordinal(node)));
         let frame = Frame { node, mark, text_start: self.text.len(), text_at: None, item, emitted: false, ordinals: Vec::new() };
         self.frames.push(frame);
         if let Some((slot, ordinal)) = ordinal {
             self.fill(slot, &ordinal.to_string(), at)?;
         }
-        if let Some(slot) = entry.serial {
+        if let Some(slot) = serial_slot {
             let serial = self.serials.entry(node).or_default();
             *serial += 1;
             let serial = serial.to_string();
@@ -298,21 +325,24 @@ impl Walker {
         Ok(())
     }
 
-    /// The innermost open group that encloses both the value and records decides.
+    /// The innermost open group that encloses both the value and records decides; so does a second
+    /// anchor that stands beside the primary and not around it.
     fn records_came_before(&self, node: NodeId) -> bool {
-        let group = self.frames.iter().rev().find(|f| self.plan.node(f.node).encloses_record && self.plan.within(node, f.node));
+        let holds_records = |n: NodeId| self.plan.node(n).encloses_record || self.plan.node(n).anchor.is_some();
+        let group = self.frames.iter().rev().find(|f| holds_records(f.node) && self.plan.within(node, f.node));
         group.is_some_and(|f| f.emitted)
     }
 
     fn check_size(&self, at: Position) -> Result<(), FormatError> {
         let bytes = self.record.text_bytes() + self.text.len();
-        if self.record.values().len() > self.limits.record_values_max || bytes > self.limits.record_bytes_max {
+        let values = self.record.values().len().max(self.record.items().len());
+        if values > self.limits.record_values_max || bytes > self.limits.record_bytes_max {
             let (values, bytes) = (self.limits.record_values_max, self.limits.record_bytes_max);
             return Err(FormatError::new(
                 FormatCode::RecordExceeded,
                 at,
-                format!("单条记录超过 {values} 个值或 {bytes} 字节"),
-                format!("one record has more than {values} values or {bytes} bytes"),
+                format!("单条记录超过 {values} 个值或列表项，或 {bytes} 字节"),
+                format!("one record has more than {values} values or list items, or {bytes} bytes"),
             ));
         }
         Ok(())
@@ -320,13 +350,14 @@ impl Walker {
 
     /// Forgets a record that was handed out, and every group that has closed.
     fn settle(&mut self) {
-        let Some(Settle { mark, whole }) = self.pending.take() else { return };
+        let Some(Settle { mark, whole, .. }) = self.pending.take() else { return };
         for value in &self.record.values()[mark.values..] {
             self.filled[value.slot as usize] = 0;
         }
         self.record.truncate(mark);
         if whole {
             self.record.findings.clear();
+            self.record.findings_left_out = 0;
         }
     }
 }

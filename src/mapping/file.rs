@@ -1,0 +1,360 @@
+//! A mapping file as it is written: `mappings/NAME/mapping.toml`.
+//!
+//! Source paths are segments joined by `/`. A path is relative to the record (or, inside a list,
+//! to the list's item); one that begins with `/` is relative to `body.root`. The last segment may
+//! be `@name` (an attribute), `#` (the ordinal of the element within its group, from 1) or `##`
+//! (its serial number in the body). Canonical paths are names joined by `.`.
+//!
+//! The order of the entries is the order in which a writer writes.
+
+use portolan_contract::{Repeat, Words};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+/// Bytes of one mapping file.
+pub const MAPPING_BYTES_MAX: u64 = 4 << 20;
+
+/// A whole mapping file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MappingFile {
+    /// What the mapping is, in both languages.
+    pub title: Words,
+    /// The canonical record, `NAME.vN`.
+    pub canonical: Spanned<String>,
+    /// Which ways the mapping goes.
+    #[serde(default)]
+    pub direction: Direction,
+    /// Where a rule, a layout or a code comes from, or what could not be verified.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// The format's name, with the format's own options beside it.
+    pub format: Spanned<toml::Table>,
+    /// The shape of a body.
+    pub body: BodyEntry,
+    /// Values, in the order of writing.
+    #[serde(default)]
+    pub field: Vec<Spanned<FieldEntry>>,
+    /// Lists of items inside a record.
+    #[serde(default)]
+    pub list: Vec<Spanned<ListEntry>>,
+    /// Fixed texts.
+    #[serde(default)]
+    pub constant: Vec<Spanned<ConstantEntry>>,
+    /// Canonical values that are computed from others; read-only by nature.
+    #[serde(default)]
+    pub computed: Vec<Spanned<ComputedEntry>>,
+    /// Business rules over one record.
+    #[serde(default)]
+    pub rule: Vec<Spanned<RuleEntry>>,
+    /// Sums and counts over groups of records.
+    #[serde(default)]
+    pub check: Vec<Spanned<CheckEntry>>,
+}
+
+/// Which ways a mapping, or one entry of it, goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Both.
+    #[default]
+    Both,
+    /// From the format to the canonical record alone.
+    Read,
+    /// From the canonical record to the format alone.
+    Write,
+}
+
+impl Direction {
+    /// Whether it reads.
+    pub fn reads(self) -> bool {
+        self != Self::Write
+    }
+
+    /// Whether it writes.
+    pub fn writes(self) -> bool {
+        self != Self::Read
+    }
+}
+
+/// `[body]`: where records stand.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyEntry {
+    /// The path from the top to what encloses everything else: the XML root and below, `$` for JSON.
+    #[serde(default)]
+    pub root: String,
+    /// The path of one record below the root; empty where the root itself is the record.
+    #[serde(default)]
+    pub record: String,
+    /// Paths that make a record where none of the ones before did within them.
+    #[serde(default)]
+    pub record_else: Vec<String>,
+    /// The path of the message id, by which repeats are known.
+    #[serde(default)]
+    pub message_id: Option<Spanned<String>>,
+    /// Fewest records of a body (default 1).
+    #[serde(default = "one")]
+    pub records_min: u64,
+    /// Writing opens a new one of these for every record.
+    #[serde(default)]
+    pub per_record: Option<String>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// One path, or several of which the first that is present counts (and the first is written).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Paths {
+    /// One.
+    One(String),
+    /// Several.
+    Several(Vec<String>),
+}
+
+impl Paths {
+    /// The paths as a slice.
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(path) => std::slice::from_ref(path),
+            Self::Several(paths) => paths,
+        }
+    }
+}
+
+/// `[[field]]`: one value.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldEntry {
+    /// The canonical path.
+    pub to: String,
+    /// The source path or paths.
+    pub path: Paths,
+    /// What the text means.
+    #[serde(default, rename = "type")]
+    pub kind: Kind,
+    /// For `money`: where the currency stands.
+    #[serde(default)]
+    pub currency: Option<Currency>,
+    /// Source code → canonical code. For a mapping that goes both ways no canonical code may occur twice.
+    #[serde(default)]
+    pub codes: Option<BTreeMap<String, String>>,
+    /// A file of codes in the same form, relative to the mapping's folder.
+    #[serde(default)]
+    pub codes_file: Option<String>,
+    /// The layout of a date, time or tax period in the source, where it is not the standard one:
+    /// `strftime` letters such as `%Y%m%d`, or for a tax period `quarter`, `month`, `year` or `range`.
+    #[serde(default)]
+    pub layout: Option<String>,
+    /// The canonical value where the source has none.
+    #[serde(default)]
+    pub default: Option<String>,
+    /// What several values in the same place mean; `list` makes a canonical array.
+    #[serde(default)]
+    pub repeat: Repeat,
+    /// For a value outside the records: it stands after them.
+    #[serde(default)]
+    pub after: bool,
+    /// Removes white space around the text. Types other than text always do.
+    #[serde(default)]
+    pub trim: bool,
+    /// What a failed check digit or code check means (default: error).
+    #[serde(default)]
+    pub check: CheckSeverity,
+    /// The check holds only where another canonical value of the record is the given one.
+    #[serde(default)]
+    pub check_if: Option<CheckIf>,
+    /// Which ways this entry goes.
+    #[serde(default)]
+    pub direction: Direction,
+}
+
+/// What a failed check means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckSeverity {
+    /// The record is refused.
+    #[default]
+    Error,
+    /// The record stands.
+    Warning,
+    /// Nothing is checked.
+    Off,
+}
+
+/// A condition on another canonical value.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckIf {
+    /// Its canonical path.
+    pub field: String,
+    /// The text that it must be.
+    pub is: String,
+}
+
+/// Where the currency of an amount stands.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Currency {
+    /// Always this ISO 4217 code; the canonical record must have it in the schema or as `default`.
+    Fixed(String),
+    /// In the source.
+    From {
+        /// The canonical path of the currency.
+        to: String,
+        /// The source path, relative to the amount's own path (such as `@Ccy`), or from the root with `/`.
+        path: String,
+    },
+    /// Always this code, which also fills a canonical path.
+    FixedTo {
+        /// The canonical path of the currency.
+        to: String,
+        /// The code.
+        is: String,
+    },
+}
+
+/// What a text means. Canonical forms are given in brackets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Any text [as it stands].
+    #[default]
+    Text,
+    /// A whole number [JSON integer].
+    Integer,
+    /// A plain decimal number [text without superfluous leading zeros].
+    Decimal,
+    /// An amount with as many decimals as its currency has [text with exactly those decimals].
+    Money,
+    /// `true`, `false`, `1`, `0`, `Y`, `N`, `是`, `否` [JSON boolean].
+    Boolean,
+    /// A day, ISO 8601 or in the entry's layout [`YYYY-MM-DD`].
+    Date,
+    /// A moment, ISO 8601 or in the entry's layout; without an offset it is in the flow's zone [RFC 3339 with offset].
+    DateTime,
+    /// The day for which the treasury counts a message; not when it came in [`YYYY-MM-DD`].
+    WorkDate,
+    /// A tax period 所属期: `2026Q3`, `2026-07`, `2026`, or start and end [`YYYY-MM-DD/YYYY-MM-DD`].
+    TaxPeriod,
+    /// A tax office code: 11 digits, the first six a GB/T 2260 division.
+    TaxOffice,
+    /// A GB/T 2260 division: 6 digits with a province that exists.
+    Division,
+    /// Unified social credit code, GB 32100-2015.
+    Uscc,
+    /// Resident identity number, GB 11643-1999.
+    ResidentId,
+    /// Taxpayer number: 18 characters (a unified social credit code), or the older 15, 17 and 20.
+    TaxpayerNumber,
+    /// IBAN, ISO 13616.
+    Iban,
+    /// BIC, ISO 9362.
+    Bic,
+    /// LEI, ISO 17442.
+    Lei,
+    /// UETR: a UUID of version 4, RFC 9562.
+    Uetr,
+    /// HS code, 6 to 10 digits.
+    HsCode,
+    /// Currency, ISO 4217.
+    Currency,
+    /// Country, ISO 3166-1 alpha-2.
+    Country,
+}
+
+/// `[[list]]`: items inside a record.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListEntry {
+    /// The canonical path of the array.
+    pub to: String,
+    /// The source path of one item.
+    pub path: String,
+    /// Values of an item; paths are relative to it.
+    #[serde(default)]
+    pub field: Vec<FieldEntry>,
+    /// Lists within an item.
+    #[serde(default)]
+    pub list: Vec<ListEntry>,
+}
+
+/// `[[constant]]`: a fixed text that is written, and on reading must stand there if `check` says so.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConstantEntry {
+    /// The source path.
+    pub path: String,
+    /// The text.
+    pub value: String,
+}
+
+/// `[[computed]]`: a canonical value from a CEL expression over `record`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComputedEntry {
+    /// The canonical path.
+    pub to: String,
+    /// The expression.
+    pub cel: String,
+}
+
+/// `[[rule]]`: a business rule; `cel` must be true.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleEntry {
+    /// Stable id.
+    pub id: String,
+    /// A CEL expression over `record` that is true for a good record.
+    pub cel: String,
+    /// What a failure means.
+    #[serde(default)]
+    pub severity: CheckSeverity,
+    /// The canonical path to point at.
+    #[serde(default)]
+    pub field: Option<String>,
+    /// What is wrong and what is expected.
+    pub words: Words,
+}
+
+/// `[[check]]`: a sum or a count over the records of a group must equal a value of that group.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckEntry {
+    /// Stable id.
+    pub id: String,
+    /// The group's source path; absent = the whole body.
+    #[serde(default)]
+    pub within: Option<String>,
+    /// The canonical path to add up; absent = the records are counted.
+    #[serde(default)]
+    pub sum: Option<String>,
+    /// The source path of the expected value, outside the record.
+    pub equals: String,
+    /// It stands after the records.
+    #[serde(default)]
+    pub after: bool,
+    /// Canonical path and source path that must be the same in all records for the sum to mean
+    /// something: the currencies of the parts and of the whole.
+    #[serde(default)]
+    pub comparable: Option<Comparable>,
+    /// What a failure means.
+    #[serde(default)]
+    pub severity: CheckSeverity,
+    /// What is wrong and what is expected.
+    pub words: Words,
+}
+
+/// Two values that must agree before a sum is compared.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparable {
+    /// A canonical path in each record.
+    pub field: String,
+    /// A source path in the group.
+    pub path: String,
+}
