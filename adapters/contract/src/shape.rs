@@ -1,8 +1,12 @@
 //! The writer's half of a plan: turns records back into what opens, stands and closes.
+//!
+//! Each record is indexed once (values by list item and slot, items by list, and which nodes hold
+//! anything), so that writing it costs little more than its values.
 
 use crate::FormatError;
-use crate::plan::{NodeId, Plan, SlotId};
+use crate::plan::{ListId, NodeId, Plan, SlotId};
 use crate::record::RawRecord;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What a writer of a tree-shaped format does for each event.
@@ -34,24 +38,35 @@ pub trait Sink {
 
 /// Turns a sequence of records into the events of a tree-shaped body.
 ///
-/// Groups around the records (a statement, an entry) stay open while the values in them stay the
-/// same. A group in which records are counted (`#`) goes on exactly while the count does.
+/// Every record brings the values of the groups around it along (a statement, an entry); a group
+/// stays open while they stay the same. A group in which records are counted (`#`) goes on exactly
+/// while the count does. A record without any value of its own, which only a second anchor around
+/// the primary yields, is written as a group without a record in it.
 pub struct Shaper {
     plan: Arc<Plan>,
     /// Group nodes from the top down to the anchor's parent.
     groups: Vec<NodeId>,
     anchor: NodeId,
     ordinal: Option<SlotId>,
+    /// Index in `groups` of the one in which the anchor's ordinals run: the nearest enclosing
+    /// anchor, else the parent.
+    counting: Option<usize>,
+    /// Index in `groups` of the nearest second anchor.
+    second: Option<usize>,
+    /// By slot, the index in `groups` of the innermost group that it belongs to; `None` within
+    /// the record.
+    group_of: Vec<Option<usize>>,
     open: Vec<OpenGroup>,
     last_ordinal: u64,
+    index: Index,
 }
 
 struct OpenGroup {
     node: NodeId,
     /// The values of the group, to see whether the next record is in the same one.
     values: Vec<(SlotId, String)>,
-    /// A copy of the record that opened it, for what stands after the records.
-    record: RawRecord,
+    /// A copy of the record that opened it, where something stands after the records.
+    record: Option<RawRecord>,
 }
 
 impl Shaper {
@@ -65,8 +80,11 @@ impl Shaper {
             at = plan.node(node).parent;
         }
         groups.reverse();
+        let second = groups.iter().rposition(|&g| plan.node(g).anchor.is_some());
+        let counting = second.or(groups.len().checked_sub(1));
         let ordinal = plan.node(anchor).ordinal;
-        Self { plan, groups, anchor, ordinal, open: Vec::new(), last_ordinal: 0 }
+        let group_of = plan.slots.iter().map(|slot| group_of(&plan, &groups, anchor, slot.node)).collect();
+        Self { plan, groups, anchor, ordinal, counting, second, group_of, open: Vec::new(), last_ordinal: 0, index: Index::default() }
     }
 
     /// Writes one record.
@@ -74,15 +92,26 @@ impl Shaper {
     /// # Errors
     /// What the sink raises.
     pub fn record(&mut self, record: &RawRecord, sink: &mut dyn Sink) -> Result<(), FormatError> {
-        let ordinal = self.ordinal.and_then(|slot| record.find(slot, None)).and_then(|v| record.text(v).parse::<u64>().ok());
-        let counted_on = ordinal.is_none_or(|n| n > 1 && n == self.last_ordinal + 1);
-        let same = self.groups.iter().enumerate().take_while(|&(i, &node)| self.continues(i, node, record, counted_on)).count();
+        self.index.read(&self.plan, record);
+        let ordinal = self.ordinal.and_then(|slot| self.index.text(slot, None, record)).and_then(|text| text.parse::<u64>().ok());
+        let counted_on = ordinal.is_some_and(|n| n > 1 && n == self.last_ordinal + 1);
+        let bare = self.second.filter(|_| !self.index.holds(self.anchor, None));
+        let continues = |index: &usize| match (Some(*index) == self.counting, bare) {
+            (_, Some(second)) if *index == second => false,
+            (true, _) if self.ordinal.is_some() && !counted_on => false,
+            (true, _) if self.ordinal.is_some() => self.same_values(*index, record),
+            _ => !self.plan.node(self.groups[*index]).per_record && self.same_values(*index, record),
+        };
+        let same = (0..self.groups.len()).take_while(continues).count();
         self.close_to(same, sink)?;
-        for index in same..self.groups.len() {
-            self.open_group(self.groups[index], record, sink)?;
+        for index in same..self.groups.len().min(bare.map_or(usize::MAX, |second| second + 1)) {
+            self.open_group(index, record, sink)?;
         }
         self.last_ordinal = ordinal.unwrap_or(0);
-        self.subtree(self.anchor, None, record, true, sink)
+        match bare {
+            Some(second) => self.close_to(second, sink),
+            None => self.writer(record).subtree(self.anchor, None, true, sink),
+        }
     }
 
     /// Ends the body; with no record written, the groups are written from `head` alone.
@@ -90,58 +119,66 @@ impl Shaper {
     /// # Errors
     /// What the sink raises.
     pub fn finish(&mut self, head: &RawRecord, sink: &mut dyn Sink) -> Result<(), FormatError> {
-        for index in self.open.len()..self.groups.len() {
-            let node = self.groups[index];
-            if index > 0 && !self.any_value(node, None, head) {
-                break;
+        if self.open.is_empty() {
+            self.index.read(&self.plan, head);
+            for index in 0..self.groups.len() {
+                // The top and the outermost element are written even where they hold nothing.
+                if index > 1 && !self.index.holds(self.groups[index], None) {
+                    break;
+                }
+                self.open_group(index, head, sink)?;
             }
-            self.open_group(node, head, sink)?;
         }
         self.close_to(0, sink)
     }
 
-    fn continues(&self, index: usize, node: NodeId, record: &RawRecord, counted_on: bool) -> bool {
+    fn writer<'s>(&'s self, record: &'s RawRecord) -> RecordWriter<'s> {
+        RecordWriter { plan: &self.plan, index: &self.index, record }
+    }
+
+    fn group_values<'r>(&self, index: usize, record: &'r RawRecord) -> impl Iterator<Item = (SlotId, &'r str)> {
+        record.values().iter().filter(move |v| self.group_of[v.slot as usize] == Some(index)).map(|v| (v.slot, record.text(v)))
+    }
+
+    fn same_values(&self, index: usize, record: &RawRecord) -> bool {
         let Some(open) = self.open.get(index) else { return false };
-        let counts_here = self.ordinal.is_some() && self.counting_group() == Some(node);
-        let anew = if counts_here { !counted_on } else { self.plan.node(node).per_record };
-        !anew && self.group_values(node, record) == open.values
+        self.group_values(index, record).eq(open.values.iter().map(|(slot, text)| (*slot, text.as_str())))
     }
 
-    /// The group in which the anchor's ordinals run: the nearest enclosing anchor, else the parent.
-    fn counting_group(&self) -> Option<NodeId> {
-        let enclosing = self.groups.iter().rev().find(|&&g| self.plan.node(g).anchor.is_some());
-        enclosing.or(self.groups.last()).copied()
+    fn leads_to_record(&self, node: NodeId) -> bool {
+        self.plan.within(self.anchor, node)
     }
 
-    fn group_values(&self, node: NodeId, record: &RawRecord) -> Vec<(SlotId, String)> {
-        let inner = self.groups.iter().skip_while(|&&g| g != node).nth(1).copied().unwrap_or(self.anchor);
-        let mine = |slot: SlotId| {
-            let at = self.plan.slot(slot).node;
-            self.plan.within(at, node) && !self.plan.within(at, inner)
-        };
-        record.values().iter().filter(|v| mine(v.slot)).map(|v| (v.slot, record.text(v).to_owned())).collect()
-    }
-
-    fn open_group(&mut self, node: NodeId, record: &RawRecord, sink: &mut dyn Sink) -> Result<(), FormatError> {
-        let values = self.group_values(node, record);
+    /// Opens a group and writes what stands in it before the records.
+    fn open_group(&mut self, index: usize, record: &RawRecord, sink: &mut dyn Sink) -> Result<(), FormatError> {
+        let node = self.groups[index];
         if node != 0 {
             sink.open(node)?;
         }
-        let plan = Arc::clone(&self.plan);
-        self.own(node, None, record, sink)?;
-        for &child in plan.node(node).children.iter().take_while(|&&c| !self.leads_to_record(c)) {
-            self.subtree(child, None, record, false, sink)?;
+        let writer = self.writer(record);
+        writer.own(node, None, sink)?;
+        let children = &self.plan.node(node).children;
+        for &child in children.iter().take_while(|&&c| !self.leads_to_record(c)) {
+            writer.subtree(child, None, false, sink)?;
         }
-        self.open.push(OpenGroup { node, values, record: record.clone() });
+        let trailing = children.last().is_some_and(|&last| !self.leads_to_record(last));
+        let values = self.group_values(index, record).map(|(slot, text)| (slot, text.to_owned())).collect();
+        self.open.push(OpenGroup { node, values, record: trailing.then(|| record.clone()) });
         Ok(())
     }
 
+    /// Closes groups until `depth` are left, writing what stands in them after the records.
     fn close_to(&mut self, depth: usize, sink: &mut dyn Sink) -> Result<(), FormatError> {
         while self.open.len() > depth {
             let Some(group) = self.open.pop() else { break };
-            let plan = Arc::clone(&self.plan);
-            for &child in plan.node(group.node).children.iter().skip_while(|&&c| !self.leads_to_record(c)).skip(1) {
-                self.subtree(child, None, &group.record, false, sink)?;
+            if let Some(record) = &group.record {
+                let mut index = Index::default();
+                index.read(&self.plan, record);
+                let writer = RecordWriter { plan: &self.plan, index: &index, record };
+                let children = &self.plan.node(group.node).children;
+                for &child in children.iter().skip_while(|&&c| !self.leads_to_record(c)).skip(1) {
+                    writer.subtree(child, None, false, sink)?;
+                }
             }
             if group.node != 0 {
                 sink.close(group.node)?;
@@ -149,84 +186,143 @@ impl Shaper {
         }
         Ok(())
     }
+}
 
-    fn leads_to_record(&self, node: NodeId) -> bool {
-        self.plan.within(self.anchor, node)
-    }
+/// The index in `groups` of the innermost group around a node; `None` within the anchor.
+fn group_of(plan: &Plan, groups: &[NodeId], anchor: NodeId, node: NodeId) -> Option<usize> {
+    if plan.within(node, anchor) { None } else { groups.iter().rposition(|&group| plan.within(node, group)) }
+}
 
+/// Writes the nodes of one record.
+struct RecordWriter<'s> {
+    plan: &'s Plan,
+    index: &'s Index,
+    record: &'s RawRecord,
+}
+
+impl RecordWriter<'_> {
     /// Writes a node and all below it, once for each value or list item; nothing where it is empty.
-    fn subtree(&self, node: NodeId, item: Option<u32>, record: &RawRecord, always: bool, sink: &mut dyn Sink) -> Result<(), FormatError> {
+    fn subtree(&self, node: NodeId, item: Option<u32>, always: bool, sink: &mut dyn Sink) -> Result<(), FormatError> {
         let entry = self.plan.node(node);
         if entry.name.starts_with('@') {
             return Ok(());
         }
         if let Some(list) = entry.list {
-            for (index, of) in record.items().iter().enumerate() {
-                if of.list == list && of.parent == item {
-                    self.element(node, Some(index as u32), record, sink)?;
-                }
+            for item in self.index.items(list, item, self.record) {
+                self.element(node, Some(item), sink)?;
             }
             return Ok(());
         }
         if let Some(slot) = entry.slot
             && entry.children.is_empty()
+            && !always
         {
-            for value in record.values().iter().filter(|v| v.slot == slot && v.item == item) {
+            for text in self.index.texts(slot, item, self.record) {
                 sink.open(node)?;
-                sink.text(node, record.text(value))?;
+                sink.text(node, text)?;
                 sink.close(node)?;
             }
             return Ok(());
         }
-        if always || entry.constant.is_some() || self.any_value(node, item, record) {
-            self.element(node, item, record, sink)?;
+        if always || entry.constant.is_some() || self.index.holds(node, item) {
+            self.element(node, item, sink)?;
         }
         Ok(())
     }
 
-    fn element(&self, node: NodeId, item: Option<u32>, record: &RawRecord, sink: &mut dyn Sink) -> Result<(), FormatError> {
+    fn element(&self, node: NodeId, item: Option<u32>, sink: &mut dyn Sink) -> Result<(), FormatError> {
         sink.open(node)?;
-        self.own(node, item, record, sink)?;
+        self.own(node, item, sink)?;
         for &child in &self.plan.node(node).children {
-            self.subtree(child, item, record, false, sink)?;
+            self.subtree(child, item, false, sink)?;
         }
         sink.close(node)
     }
 
     /// A node's attributes and text.
-    fn own(&self, node: NodeId, item: Option<u32>, record: &RawRecord, sink: &mut dyn Sink) -> Result<(), FormatError> {
+    fn own(&self, node: NodeId, item: Option<u32>, sink: &mut dyn Sink) -> Result<(), FormatError> {
         let entry = self.plan.node(node);
         for &child in &entry.children {
             let attribute = self.plan.node(child);
             if !attribute.name.starts_with('@') {
                 continue;
             }
-            let value = attribute.slot.and_then(|slot| record.find(slot, item));
-            if let Some(text) = value.map(|v| record.text(v)).or(attribute.constant.as_deref()) {
+            let value = attribute.slot.and_then(|slot| self.index.text(slot, item, self.record));
+            if let Some(text) = value.or(attribute.constant.as_deref()) {
                 sink.attribute(child, text)?;
             }
         }
-        let value = entry.slot.and_then(|slot| record.find(slot, item));
-        match value.map(|v| record.text(v)).or(entry.constant.as_deref()) {
+        let value = entry.slot.and_then(|slot| self.index.text(slot, item, self.record));
+        match value.or(entry.constant.as_deref()) {
             Some(text) => sink.text(node, text),
             None => Ok(()),
         }
     }
+}
 
-    /// Whether anything stands at or below a node, for one item; constants do not count.
-    fn any_value(&self, node: NodeId, item: Option<u32>, record: &RawRecord) -> bool {
-        record.values().iter().any(|v| self.of_item(v.item, item, record) && self.plan.within(self.plan.slot(v.slot).node, node))
+/// What one record holds, sorted for looking up; kept from record to record for its memory.
+#[derive(Default)]
+struct Index {
+    /// Indices into the record's values, by list item and slot, else as they stand.
+    values: Vec<u32>,
+    /// Indices into the record's items, by list and enclosing item, else as they stand.
+    items: Vec<u32>,
+    /// Nodes at or below which something stands, per list item.
+    held: HashSet<(NodeId, Option<u32>)>,
+}
+
+impl Index {
+    fn read(&mut self, plan: &Plan, record: &RawRecord) {
+        let (values, items) = (record.values(), record.items());
+        self.values.clear();
+        self.values.extend(0..values.len() as u32);
+        self.values.sort_by_key(|&v| (values[v as usize].item, values[v as usize].slot));
+        self.items.clear();
+        self.items.extend(0..items.len() as u32);
+        self.items.sort_by_key(|&i| (items[i as usize].list, items[i as usize].parent));
+        self.held.clear();
+        for value in values {
+            self.mark(plan, record, plan.slot(value.slot).node, value.item);
+        }
+        for (index, item) in items.iter().enumerate() {
+            self.mark(plan, record, plan.lists[item.list as usize].node, Some(index as u32));
+        }
     }
 
-    fn of_item(&self, mut inner: Option<u32>, outer: Option<u32>, record: &RawRecord) -> bool {
-        loop {
-            if inner == outer {
-                return true;
+    /// Marks a node and all around it, from list item to enclosing item.
+    fn mark(&mut self, plan: &Plan, record: &RawRecord, node: NodeId, mut item: Option<u32>) {
+        let mut at = Some(node);
+        while let Some(node) = at
+            && self.held.insert((node, item))
+        {
+            if plan.node(node).list.is_some() {
+                item = item.and_then(|i| record.items()[i as usize].parent);
             }
-            match inner {
-                Some(i) => inner = record.items()[i as usize].parent,
-                None => return false,
-            }
+            at = plan.node(node).parent;
         }
+    }
+
+    /// Whether anything stands at or below a node, for one item; constants do not count.
+    fn holds(&self, node: NodeId, item: Option<u32>) -> bool {
+        self.held.contains(&(node, item))
+    }
+
+    /// The texts of a slot, for one item.
+    fn texts<'r>(&self, slot: SlotId, item: Option<u32>, record: &'r RawRecord) -> impl Iterator<Item = &'r str> {
+        let values = record.values();
+        let start = self.values.partition_point(|&v| (values[v as usize].item, values[v as usize].slot) < (item, slot));
+        let same = self.values[start..].iter().map(|&v| &values[v as usize]).take_while(move |v| v.item == item && v.slot == slot);
+        same.map(|v| record.text(v))
+    }
+
+    fn text<'r>(&self, slot: SlotId, item: Option<u32>, record: &'r RawRecord) -> Option<&'r str> {
+        self.texts(slot, item, record).next()
+    }
+
+    /// The items of a list within one item.
+    fn items(&self, list: ListId, parent: Option<u32>, record: &RawRecord) -> impl Iterator<Item = u32> {
+        let items = record.items();
+        let start = self.items.partition_point(|&i| (items[i as usize].list, items[i as usize].parent) < (list, parent));
+        self.items[start..].iter().copied().take_while(move |&i| items[i as usize].list == list && items[i as usize].parent == parent)
     }
 }
