@@ -271,7 +271,11 @@ impl<'a> TextInput<'a> {
                 self.fed += read;
                 self.finished = self.ended;
             }
-            Err(malformed) => self.fail(self.unmappable(malformed)),
+            Err(malformed) => {
+                let read = malformed.read;
+                self.fail(self.unmappable(malformed));
+                self.fed += read;
+            }
         }
     }
 
