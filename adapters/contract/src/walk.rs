@@ -232,7 +232,7 @@ impl Walker {
 
     /// The body ends: a record that was handed out is forgotten, what stands outside remains.
     pub fn end(&mut self) -> &RawRecord {
-        if self.pending.as_ref().is_some_and(|p| p.whole) {
+        if self.pending.as_ref().is_some_and(|p| p.record) {
             self.settle();
         }
         &self.record

@@ -77,7 +77,7 @@ impl ReadRecords for Reader<'_> {
             match self.step() {
                 Ok(Step::Further) => {}
                 Ok(Step::Record) => return Ok(Found::Record(self.walker.record())),
-                Ok(Step::End) => return Ok(Found::End(self.walker.record())),
+                Ok(Step::End) => return Ok(Found::End(self.walker.end())),
                 Err(error) => return Err(self.with_path(error)),
             }
         }
