@@ -592,3 +592,200 @@ fn in_gb2312(character: char) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! `cases/text/` holds what CPython 3 says: `gb18030.tsv` (bytes, character), `gb2312.txt` (all
+    //! characters of GB/T 2312) and `malformed.tsv` (charset, bytes, line and offset of the first
+    //! bad byte). CPython follows GB 18030-2000; the few characters that later editions moved are
+    //! left out.
+
+    use super::*;
+
+    const GB18030_CHARACTERS: &str = include_str!("../cases/text/gb18030.tsv");
+    const GB2312_CHARACTERS: &str = include_str!("../cases/text/gb2312.txt");
+    const MALFORMED: &str = include_str!("../cases/text/malformed.tsv");
+
+    /// Yields a few bytes at a time, as a slow sender does.
+    struct Dribble<'b>(&'b [u8], usize);
+
+    impl Read for Dribble<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let n = self.1.min(self.0.len()).min(out.len());
+            out[..n].copy_from_slice(&self.0[..n]);
+            self.0 = &self.0[n..];
+            Ok(n)
+        }
+    }
+
+    fn charset(label: &str) -> Charset {
+        Charset::from_label(label).unwrap()
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    }
+
+    /// Each character with the offset of its first byte, and how it ended.
+    fn characters(input: &mut TextInput<'_>) -> (Vec<(u64, char)>, Result<(), FormatError>) {
+        let mut found = Vec::new();
+        loop {
+            let at = input.position();
+            input.begin_token();
+            let text = match input.fill_buf() {
+                Ok(text) => std::str::from_utf8(text).unwrap(),
+                Err(error) => return (found, Err(FormatError::from_io(error, at))),
+            };
+            let Some(character) = text.chars().next() else { return (found, Ok(())) };
+            found.push((at.byte, character));
+            input.consume(character.len_utf8());
+        }
+    }
+
+    fn gb18030_vectors() -> Vec<(Vec<u8>, char)> {
+        let character = |code: &str| char::from_u32(u32::from_str_radix(&code[2..], 16).unwrap()).unwrap();
+        GB18030_CHARACTERS.lines().map(|line| line.split_once('\t').unwrap()).map(|(hex, code)| (bytes(hex), character(code))).collect()
+    }
+
+    #[test]
+    fn gb18030_is_read_with_exact_positions() {
+        let vectors = gb18030_vectors();
+        let body: Vec<u8> = vectors.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
+        let starts = vectors.iter().scan(0, |at, (bytes, _)| Some(std::mem::replace(at, *at + bytes.len() as u64)));
+        let expected: Vec<(u64, char)> = starts.zip(vectors.iter().map(|(_, c)| *c)).collect();
+        for step in [1, 2, 3, 5, 1 << 20] {
+            let mut input = TextInput::new(Box::new(Dribble(&body, step)), Charset::Gb18030, 1 << 20).unwrap();
+            let (found, end) = characters(&mut input);
+            assert!(end.is_ok(), "{:?}", end.err());
+            assert_eq!(found, expected, "{step} bytes at a time");
+        }
+    }
+
+    #[test]
+    fn gb18030_is_written() {
+        for (bytes, character) in gb18030_vectors() {
+            let mut body = Vec::new();
+            let mut output = TextOutput::new(Box::new(&mut body), Charset::Gb18030);
+            output.write(&character.to_string()).unwrap();
+            output.finish().unwrap();
+            drop(output);
+            assert_eq!(body, bytes, "{character:?}");
+        }
+    }
+
+    #[test]
+    fn gb2312_holds_what_the_standard_lists() {
+        let listed: std::collections::HashSet<char> = GB2312_CHARACTERS.chars().filter(|c| *c != '\n').collect();
+        let differ: Vec<char> = ('\u{80}'..='\u{FFFF}').filter(|&c| in_gb2312(c) != listed.contains(&c)).collect();
+        assert!(differ.is_empty(), "{differ:?}");
+    }
+
+    #[test]
+    fn what_a_charset_cannot_hold_is_refused() {
+        for (label, text, bad) in [
+            ("gb2312", "税务局", None),
+            ("gb2312", "镕", Some('镕')),
+            ("gb2312", "ⅰ", Some('ⅰ')),
+            ("gbk", "镕基", None),
+            ("gbk", "价格€5", Some('€')),
+            ("gbk", "a😀", Some('😀')),
+            ("gbk", "㐀", Some('㐀')),
+            ("gb18030", "镕€😀㐀ä", None),
+            ("gb18030", "\u{E5E5}", Some('\u{E5E5}')),
+            ("utf-16", "😀\u{E5E5}", None),
+        ] {
+            let mut output = TextOutput::new(Box::new(io::sink()), charset(label));
+            let refused = output.write(text).err();
+            match (bad, refused) {
+                (None, None) => {}
+                (Some(bad), Some(error)) => {
+                    assert_eq!(error.code, FormatCode::CharacterUnmappable);
+                    assert!(error.words.en.contains(&format!("{bad:?}")), "{label}, {text}: {error}");
+                }
+                (bad, refused) => panic!("{label}, {text}: expected {bad:?}, got {refused:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn malformed_bytes_are_told_with_their_place() {
+        for line in MALFORMED.lines() {
+            let [label, hex, line_number, start] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let body = bytes(hex);
+            for step in [1, 2, 3, 64] {
+                let mut input = TextInput::new(Box::new(Dribble(&body, step)), charset(label), 1 << 20).unwrap();
+                let error = characters(&mut input).1.unwrap_err();
+                let found = (error.code, error.at.line.to_string(), error.at.byte.to_string());
+                assert_eq!(found, (FormatCode::BytesUnmappable, line_number.to_owned(), start.to_owned()), "{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn charset_is_found() {
+        for (body, expected) in [
+            ("", "UTF-8"),
+            ("<a/>", "UTF-8"),
+            ("<?xml version='1.0'?>", "UTF-8"),
+            ("<?xml version='1.0' encoding='gb2312'?>", "GB2312"),
+            ("<?xml version=\"1.0\" encoding = \"GBK\" standalone='yes'?>", "GBK"),
+            ("<?xml-stylesheet encoding='gbk'?>", "UTF-8"),
+            ("<?xml version='1.0' encoding='gbk'", "UTF-8"),
+            ("<a encoding='gbk'/>", "UTF-8"),
+        ] {
+            let input = TextInput::xml(Box::new(body.as_bytes()), None, 100).unwrap();
+            assert_eq!(input.charset().label(), expected, "{body}");
+        }
+        let unknown = TextInput::xml(Box::new(&b"<?xml version='1.0' encoding='EBCDIC'?>"[..]), None, 100).err().unwrap();
+        assert_eq!(unknown.code, FormatCode::CharsetUnknown);
+        let forced = TextInput::xml(Box::new(&b"<?xml version='1.0' encoding='EBCDIC'?>"[..]), Some(Charset::Gbk), 100).unwrap();
+        assert_eq!(forced.charset(), Charset::Gbk);
+    }
+
+    #[test]
+    fn forbidden_characters_are_told_with_their_place() {
+        for (body, in_xml, place) in [
+            (&b"a\n\xE4\xB8\xADb\0c"[..], false, Some((2, 6))),
+            (b"a\n\xE4\xB8\xADb\0c", true, Some((2, 6))),
+            (b"a\x01b", true, Some((1, 1))),
+            (b"a\x01b", false, None),
+            (b"a\xEF\xBF\xBF\x01", true, Some((1, 1))),
+            (b"\xEF\xBF\xBDa\xEF\xBF\xBE", true, Some((1, 4))),
+            (b"\xEF\xBD\x9E\t\r\n\x7F", true, None),
+        ] {
+            let source = Box::new(body);
+            let input = if in_xml { TextInput::xml(source, None, 100) } else { TextInput::new(source, Charset::Utf8, 100) };
+            let end = characters(&mut input.unwrap()).1;
+            let found = end.err().map(|e| (e.code, e.at.line, e.at.byte));
+            assert_eq!(found, place.map(|(line, byte)| (FormatCode::CharacterForbidden, line, byte)), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_capped_while_it_is_read() {
+        let body = vec![b'x'; 1 << 20];
+        let mut input = TextInput::new(Box::new(&body[..]), Charset::Utf8, 100_000).unwrap();
+        input.begin_token();
+        let error = loop {
+            match input.fill_buf() {
+                Ok(text) => {
+                    let length = text.len();
+                    input.consume(length);
+                }
+                Err(error) => break FormatError::from_io(error, Position::default()),
+            }
+        };
+        assert_eq!(error.code, FormatCode::TokenExceeded);
+        assert!((100_000..100_000 + CHUNK_BYTES as u64).contains(&error.at.byte), "{error}");
+    }
+
+    #[test]
+    fn places_within_a_token() {
+        for (label, text, bytes) in [("utf-8", "中a", 4), ("utf-16", "中a😀", 8), ("gb18030", "中a😀\n", 8)] {
+            let input = TextInput::new(Box::new(io::empty()), charset(label), 100).unwrap();
+            let from = Position { line: 3, byte: 10, column: 0 };
+            let after = input.position_after(from, text);
+            assert_eq!((after.line, after.byte), (3 + text.matches('\n').count() as u64, 10 + bytes), "{label}");
+        }
+    }
+}
