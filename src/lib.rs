@@ -5,5 +5,7 @@
 pub mod config;
 pub mod domain;
 pub mod fault;
+pub mod formats;
 pub mod journal;
+pub mod mapping;
 pub mod seams;
