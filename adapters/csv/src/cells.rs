@@ -80,8 +80,10 @@ impl<'a> Cells<'a> {
             let (zh, en) = (format!("一行超过 {max} 列"), format!("a row has more than {max} columns"));
             return Err(FormatError::new(FormatCode::RecordExceeded, at, zh, en));
         }
-        let opens = self.peek()?;
-        if opens.is_some() && opens == self.quote { self.quoted(at, opens) } else { self.bare(at) }
+        match (self.peek()?, self.quote) {
+            (Some(next), Some(quote)) if next == quote => self.quoted(at, quote),
+            _ => self.bare(at),
+        }
     }
 
     /// Whether the cell read last is all of its row, and nothing stands on it.
@@ -104,43 +106,42 @@ impl<'a> Cells<'a> {
         Ok(Cell { at, end, quoted: false, stray })
     }
 
-    fn quoted(&mut self, at: Position, quote: Option<u8>) -> Result<Cell, FormatError> {
-        let quote = quote.unwrap_or(b'"');
-        let cell = |end, stray| Cell { at, end, quoted: true, stray };
+    fn quoted(&mut self, at: Position, quote: u8) -> Result<Cell, FormatError> {
         self.input.consume(1);
-        loop {
+        self.until_quote(at, quote)?;
+        while self.peek()? == Some(quote) {
+            self.text.push(char::from(quote));
+            self.input.consume(1);
             self.until_quote(at, quote)?;
-            match self.peek()? {
-                Some(next) if next == quote => {
-                    self.text.push(char::from(quote));
-                    self.input.consume(1);
-                    continue;
-                }
-                Some(next) if next == self.delimiter => {
-                    self.input.consume(1);
-                    return Ok(cell(End::Delimiter, None));
-                }
-                Some(b'\r') => {
-                    self.input.consume(1);
-                    if !matches!(self.peek()?, Some(b'\n') | None) {
-                        self.text.push('\r');
-                    }
-                }
-                _ => {}
-            }
-            return match self.peek()? {
-                None => Ok(cell(End::Row, None)),
-                Some(b'\n') => {
-                    self.input.consume(1);
-                    Ok(cell(End::Row, None))
-                }
-                Some(_) => {
-                    let mut stray = Some(self.here());
-                    let end = self.until_end(at, &mut stray)?;
-                    Ok(cell(end, stray))
-                }
-            };
         }
+        self.after_quote(at)
+    }
+
+    /// Ends a cell whose closing quote was taken; text that follows it is kept and noted.
+    fn after_quote(&mut self, at: Position) -> Result<Cell, FormatError> {
+        let after = self.here();
+        let returns = self.peek()? == Some(b'\r');
+        if returns {
+            self.input.consume(1);
+        }
+        let mut stray = None;
+        let end = match self.peek()? {
+            None => End::Row,
+            Some(b'\n') => {
+                self.input.consume(1);
+                End::Row
+            }
+            Some(next) if next == self.delimiter && !returns => {
+                self.input.consume(1);
+                End::Delimiter
+            }
+            Some(_) => {
+                self.text.push_str(if returns { "\r" } else { "" });
+                stray = Some(after);
+                self.until_end(at, &mut stray)?
+            }
+        };
+        Ok(Cell { at, end, quoted: true, stray })
     }
 
     /// Takes text up to a quote, and the quote.
@@ -222,6 +223,9 @@ fn append(text: &mut String, bytes: &[u8], at: Position, bytes_max: usize) -> Re
         let (zh, en) = (format!("单元格超过 {bytes_max} 字节"), format!("a cell is larger than {bytes_max} bytes"));
         return Err(FormatError::new(FormatCode::TokenExceeded, at, zh, en));
     }
-    text.push_str(&String::from_utf8_lossy(bytes));
+    match std::str::from_utf8(bytes) {
+        Ok(whole) => text.push_str(whole),
+        Err(_) => text.push_str(&String::from_utf8_lossy(bytes)),
+    }
     Ok(())
 }

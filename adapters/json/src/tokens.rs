@@ -349,7 +349,10 @@ impl<'a> Tokens<'a> {
                 return Err(FormatError::new(FormatCode::TokenExceeded, begun, zh, en));
             }
             // The input hands out whole characters, and a run ends at an ASCII one.
-            self.text.push_str(&String::from_utf8_lossy(&bytes[..length]));
+            match std::str::from_utf8(&bytes[..length]) {
+                Ok(whole) => self.text.push_str(whole),
+                Err(_) => self.text.push_str(&String::from_utf8_lossy(&bytes[..length])),
+            }
             let next = bytes.get(length).copied();
             let ended = bytes.is_empty();
             self.input.consume(length);
