@@ -1,6 +1,6 @@
 //! The configuration: what is read of a good one, every problem of a bad one, and its reference.
 //!
-//! A case in `tests/config/cases/` lays its files over `tests/config/base/` and lists the problems
+//! A case in `tests/config_cases/` lays its files over `docs/example/` and lists the problems
 //! that must be named, one a line, as `FILE:LINE: MESSAGE`, in their order. `-- NAME --` begins a file,
 //! `-- problems --` the list.
 
@@ -14,16 +14,16 @@ use std::time::Duration;
 
 #[test]
 fn every_problem_is_named_with_file_and_line() {
-    let cases = sorted_files(&here("cases"));
+    let cases = sorted_files(&here("tests/config_cases"));
     assert!(!cases.is_empty());
     let failures: Vec<String> = cases.iter().filter_map(|case| check(case).err()).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Lays a case over the base and compares the problems found with those it lists.
+/// Lays a case over the example and compares the problems found with those it lists.
 fn check(case: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(case).unwrap();
-    let folder = copy_of_base();
+    let folder = copy_of_example();
     let mut expected = String::new();
     for part in text.split("\n-- ").map(|part| part.trim_start_matches("-- ")) {
         let (name, content) = part.split_once(" --\n").unwrap_or((part.trim_end_matches(" --"), ""));
@@ -43,11 +43,11 @@ fn check(case: &Path) -> Result<(), String> {
 
 #[test]
 fn a_good_configuration_is_read_whole() {
-    let config = Config::load(&here("base")).unwrap();
+    let config = Config::load(&here("docs/example")).unwrap();
     let name = |text: &str| text.parse::<Name>().unwrap();
 
     assert_eq!(config.gateway.partner_listener.address.port(), 8443);
-    assert_eq!(config.gateway.data, here("base").join("data"));
+    assert_eq!(config.gateway.data, here("docs/example").join("data"));
     assert_eq!(config.gateway.expiry_warning_days, [60, 30, 7]);
     assert_eq!(config.gateway.limits.body_timeout, Duration::from_secs(30 * 60));
     assert_eq!(config.gateway.limits.body_bytes_max, 4 * 1024 * 1024 * 1024);
@@ -73,12 +73,12 @@ fn a_good_configuration_is_read_whole() {
     assert_eq!((flow.on_invalid, &flow.order), (OnInvalid::RefuseBody, &Order::Key("account".to_owned())));
     assert_eq!(flow.zone, "Asia/Shanghai");
     assert_eq!(flow.routes[0].when.as_deref(), Some("record.status == \"booked\""));
-    assert_eq!(flow.digest, Digest::of(&std::fs::read(here("base/flows/payment-confirmation.toml")).unwrap()));
+    assert_eq!(flow.digest, Digest::of(&std::fs::read(here("docs/example/flows/payment-confirmation.toml")).unwrap()));
 }
 
 #[test]
 fn other_files_in_the_folders_are_passed_over() {
-    let folder = copy_of_base();
+    let folder = copy_of_example();
     for other in ["partners/.bank.toml.swp", "partners/.hidden.toml", "flows/README.md", "flows/old.toml~"] {
         write_file(&folder.path().join(other), b"not a configuration");
     }
@@ -88,7 +88,7 @@ fn other_files_in_the_folders_are_passed_over() {
 /// `PORTOLAN_BLESS=1 cargo test --test config` writes the file anew.
 #[test]
 fn the_reference_is_up_to_date() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let file = here("docs/configuration.md");
     if std::env::var_os("PORTOLAN_BLESS").is_some() {
         std::fs::write(&file, reference()).unwrap();
     }
@@ -98,7 +98,7 @@ fn the_reference_is_up_to_date() {
 
 #[tokio::test]
 async fn a_changed_file_asks_for_a_reload_and_a_file_of_the_journal_does_not() {
-    let folder = copy_of_base();
+    let folder = copy_of_example();
     let config = Config::load(folder.path()).unwrap();
     let mut reloads = portolan::config::Reloads::new(&config).unwrap();
     let silent = |path: &str| write_file(&folder.path().join(path), b"x");
@@ -115,12 +115,12 @@ async fn a_changed_file_asks_for_a_reload_and_a_file_of_the_journal_does_not() {
 }
 
 fn here(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn copy_of_base() -> tempfile::TempDir {
+fn copy_of_example() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy(&here("base"), folder.path());
+    copy(&here("docs/example"), folder.path());
     folder
 }
 

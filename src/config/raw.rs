@@ -149,7 +149,7 @@ pub struct RawPartner {
     pub certificate: Vec<At<RawCertificate>>,
     /// Limits over all flows together.
     pub limits: RawLimits,
-    /// The places where it receives, each under a name of its own: `[destination.NAME]`.
+    /// The places where it receives, each under a name of its own.
     pub destination: BTreeMap<String, At<RawDestination>>,
 }
 
@@ -264,17 +264,16 @@ pub struct RawFlow {
     /// The canonical record (标准记录) that it carries, as `NAME.vN`.
     #[schemars(extend("x-required" = true))]
     pub canonical: Option<At<String>>,
-    /// Who may send it, each under the partner's name: `[sender.PARTNER]`.
+    /// Who may send it, each under the partner's name.
     #[schemars(extend("x-required" = true))]
     pub sender: BTreeMap<String, At<RawSender>>,
     /// What one bad record means for its body.
     pub on_invalid: RawOnInvalid,
     /// IANA time zone of dates and times that are written without one.
     pub zone: At<String>,
-    /// Where its records go, at most 64 routes. A record goes to every route whose condition holds.
+    /// Where its records go. A record goes to every route whose condition holds.
     pub route: Vec<At<RawRoute>>,
-    /// The order of deliveries to one destination: `"none"`, `"sender"` (one after the other for each
-    /// sender) or `{ key = "account" }` (one after the other for each value of that canonical path).
+    /// The order of deliveries to one destination.
     pub order: At<RawOrder>,
     /// Records of one delivery.
     pub delivery_records_max: NonZeroU64,
@@ -330,11 +329,11 @@ pub enum RawOnInvalid {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RawOrder {
-    /// None.
+    /// As they come.
     None,
     /// One after the other for each sender.
     Sender,
-    /// One after the other for each value of this canonical path.
+    /// One after the other for each value of this path of the canonical record.
     Key(String),
 }
 
