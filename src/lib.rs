@@ -4,6 +4,7 @@
 
 pub mod coding;
 pub mod config;
+pub mod delivery;
 pub mod domain;
 pub mod fault;
 pub mod formats;
