@@ -1,0 +1,3 @@
+//! How accepted records go out.
+
+pub mod tls;
