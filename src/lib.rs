@@ -6,4 +6,5 @@ pub mod config;
 pub mod domain;
 pub mod fault;
 pub mod journal;
+pub mod receipt;
 pub mod seams;
