@@ -2,9 +2,19 @@
 //!
 //! `ARCHITECTURE.md` is the map; the import rules it states are held by `tests/house.rs`.
 
+pub mod coding;
+pub mod certs;
 pub mod config;
+pub mod delivery;
 pub mod demo;
 pub mod domain;
 pub mod fault;
+pub mod formats;
+pub mod ingress;
 pub mod journal;
+pub mod live;
+pub mod mapping;
+pub mod routing;
 pub mod seams;
+pub mod spool;
+pub mod translate;

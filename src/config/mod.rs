@@ -4,6 +4,17 @@
 //! mappings and canonical schemas that the flows name. What is here is what the other modules see;
 //! the raw forms, from which the reference documentation is generated, are in `raw.rs`.
 
+mod load;
+mod page;
+mod raw;
+mod reference;
+mod watch;
+
+pub use load::{CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, FILES_PER_FOLDER_MAX, MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX};
+pub use page::{FILE_BYTES_MAX, PROBLEMS_PER_FILE_MAX};
+pub use reference::reference;
+pub use watch::Reloads;
+
 use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId};
 use portolan_contract::Words;
 use std::collections::BTreeMap;
@@ -117,7 +128,7 @@ pub struct Partner {
 }
 
 /// How a certificate is recognised.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CertificateMatch {
     /// By SHA-256 of its public key (SubjectPublicKeyInfo, DER).
     Key(Digest),
@@ -257,7 +268,7 @@ pub struct Route {
 }
 
 /// One problem of a configuration or a mapping: where, what, and what is allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// The file.
     pub file: PathBuf,

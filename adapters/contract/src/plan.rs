@@ -362,3 +362,71 @@ impl Default for PlanBuilder {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(paths: &[&str]) -> Plan {
+        let mut builder = PlanBuilder::new();
+        for path in paths {
+            builder.slot(path, Repeat::Once, false).unwrap();
+        }
+        builder.build().unwrap()
+    }
+
+    #[test]
+    fn children_are_found_by_name() {
+        let names = ["a", "b", "aa", "中", "ab", "A", "@a", "a:b"];
+        let paths: Vec<String> = names.iter().map(|name| format!("D/{name}")).collect();
+        let plan = built(&paths.iter().map(String::as_str).collect::<Vec<_>>());
+        let stored: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+        for plan in [plan, stored] {
+            let root = plan.child(0, "D").unwrap();
+            for name in names {
+                assert_eq!(plan.child(root, name).map(|c| plan.path(c)), Some(format!("D/{name}")));
+            }
+            for name in ["", "c", "D", "a:", "aaa"] {
+                assert_eq!(plan.child(root, name), None, "{name:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_means_one_slot() {
+        let mut builder = PlanBuilder::new();
+        let slot = builder.slot("D/a", Repeat::List, true).unwrap();
+        assert_eq!(builder.slot("D/a", Repeat::List, true), Ok(slot));
+        assert_ne!(builder.slot("D/a/#", Repeat::Once, false), Ok(slot));
+        assert!(matches!(builder.slot("D/a", Repeat::Once, true), Err(PlanError::Conflict(..))));
+        assert!(matches!(builder.slot("D/a", Repeat::List, false), Err(PlanError::Conflict(..))));
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        for path in ["/", "a/", "/a", "a//b", "a/#/b", "#/b", "@a/b", "a/@b/c"] {
+            let refused = PlanBuilder::new().slot(path, Repeat::Once, false);
+            assert_eq!(refused, Err(PlanError::Path(path.to_owned())), "{path}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_resolved() {
+        let mut builder = PlanBuilder::new();
+        for path in ["D/Id", "D/G/Row/Name", "D/G/Row/I/N", "D/G/Row/I/T/R", "D/G/End"] {
+            builder.slot(path, Repeat::Once, false).unwrap();
+        }
+        builder.anchor("D/G/Row").unwrap();
+        let outer = builder.list("D/G/Row/I").unwrap();
+        let inner = builder.list("D/G/Row/I/T").unwrap();
+        assert!(matches!(builder.list("D/G/Row/I"), Err(PlanError::Conflict(..))));
+        assert!(matches!(builder.anchor("D/G/Row"), Err(PlanError::Conflict(..))));
+        let plan = builder.build().unwrap();
+        let scopes: Vec<_> = plan.slots.iter().map(|s| (s.in_record, s.list)).collect();
+        assert_eq!(scopes, [(false, None), (true, None), (true, Some(outer)), (true, Some(inner)), (false, None)]);
+        assert_eq!(plan.lists[inner as usize].parent, Some(outer));
+        let enclosing: Vec<String> =
+            (0..plan.nodes.len() as NodeId).filter(|&n| plan.node(n).encloses_record).map(|n| plan.path(n)).collect();
+        assert_eq!(enclosing, ["", "D", "D/G"]);
+    }
+}

@@ -134,3 +134,39 @@ impl RawRecord {
         self.text.truncate(mark.text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(record: &RawRecord) -> Vec<&str> {
+        record.values().iter().map(|v| record.text(v)).collect()
+    }
+
+    #[test]
+    fn truncating_forgets_what_came_later() {
+        let mut record = RawRecord::default();
+        record.push(0, None, "头", Position::default());
+        let mark = record.mark();
+        let item = record.push_item(0, None);
+        record.push(1, Some(item), "a", Position::default());
+        record.push(1, None, "", Position::default());
+        assert_eq!(texts(&record), ["头", "a", ""]);
+        assert_eq!(record.find(1, None).map(|v| record.text(v)), Some(""));
+        record.truncate(mark);
+        assert_eq!((texts(&record), record.items().len(), record.text_bytes()), (vec!["头"], 0, "头".len()));
+        record.push(2, None, "b", Position::default());
+        assert_eq!(texts(&record), ["头", "b"]);
+        record.clear();
+        assert_eq!(record, RawRecord::default());
+    }
+
+    #[test]
+    fn a_stored_record_is_the_same() {
+        let mut record = RawRecord { at: Position { line: 3, byte: 40, column: 2 }, ..RawRecord::default() };
+        let item = record.push_item(7, None);
+        record.push(5, Some(item), "金额 ¥1.00", record.at);
+        let stored = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<RawRecord>(&stored).unwrap(), record);
+    }
+}

@@ -326,3 +326,131 @@ impl Index {
         self.items[start..].iter().copied().take_while(move |&i| items[i as usize].list == list && items[i as usize].parent == parent)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Bodies are written as in the walker's tests.
+
+    use super::*;
+    use crate::walk::tests::{plan, read};
+
+    /// Writes the notation of the walker's tests.
+    struct Notation<'p>(&'p Plan, String);
+
+    impl Sink for Notation<'_> {
+        fn open(&mut self, node: NodeId) -> Result<(), FormatError> {
+            self.1.push_str(if self.1.is_empty() { "(" } else { " (" });
+            self.1.push_str(&self.0.node(node).name);
+            Ok(())
+        }
+
+        fn attribute(&mut self, node: NodeId, text: &str) -> Result<(), FormatError> {
+            self.1.push_str(&format!(" {}={text}", self.0.node(node).name));
+            Ok(())
+        }
+
+        fn text(&mut self, _: NodeId, text: &str) -> Result<(), FormatError> {
+            self.1.push_str(&format!(" {text}"));
+            Ok(())
+        }
+
+        fn close(&mut self, _: NodeId) -> Result<(), FormatError> {
+            self.1.push(')');
+            Ok(())
+        }
+    }
+
+    /// Reads a body and writes its records again.
+    #[track_caller]
+    fn check(plan_text: &str, body: &str, expected: &str) {
+        let plan = plan(plan_text);
+        let mut records = read(&plan, body).unwrap();
+        let head = records.pop().unwrap();
+        let mut shaper = Shaper::new(Arc::clone(&plan.plan));
+        let mut sink = Notation(&plan.plan, String::new());
+        for record in &records {
+            shaper.record(record, &mut sink).unwrap();
+        }
+        shaper.finish(&head, &mut sink).unwrap();
+        assert_eq!(sink.1, expected);
+    }
+
+    #[track_caller]
+    fn check_same(plan: &str, body: &str) {
+        check(plan, body, body);
+    }
+
+    const ROWS: &str = r#"
+        records = ["D/B/Row"]
+        slots = ["D/Id", "D/B/@no", "D/B/Name", "D/B/Row/@k", "D/B/Row/Name", "D/B/Row/P/Q"]
+        constants = { "D/@version" = "1", "D/B/Row/P/Kind" = "q", "D/B/Row/Type" = "r" }
+    "#;
+
+    #[test]
+    fn groups_go_on_while_their_values_do() {
+        check_same(ROWS, "(D @version=1 (Id 1) (B @no=1 (Row @k=a (Type r)) (Row @k=a (Type r))) (B @no=2 (Row (Type r))))");
+        check_same(ROWS, "(D @version=1 (B @no=1 (Name x) (Row (Type r))) (B @no=1 (Name y) (Row (Type r))))");
+        check(
+            ROWS,
+            "(D (B @no=1 (Row (Name a))) (B @no=1 (Row (Name b))))",
+            "(D @version=1 (B @no=1 (Row (Name a) (Type r)) (Row (Name b) (Type r))))",
+        );
+    }
+
+    #[test]
+    fn constants_stand_where_their_parent_does() {
+        check_same(ROWS, "(D @version=1 (B (Row (P (Q 1) (Kind q)) (Type r)) (Row (Type r))))");
+    }
+
+    #[test]
+    fn no_records() {
+        check_same(ROWS, "(D @version=1 (Id 7))");
+        check(ROWS, "(D)", "(D @version=1)");
+    }
+
+    #[test]
+    fn values_after_the_records() {
+        let after = r#"
+            records = ["D/B/Row"]
+            slots = ["D/Id", "D/B/Row/Name", { path = "D/B/Sum", after = true }, { path = "D/End", after = true }]
+        "#;
+        let plan = plan(after);
+        for body in ["(D (Id 1) (B (Row (Name a)) (Sum 5)))", "(D (Id 1) (B (Row (Name a))) (End 9))"] {
+            let records = read(&plan, body).unwrap();
+            let [row, end] = &records[..] else { panic!("{records:?}") };
+            // A writer is told the totals beforehand, with every record.
+            let mut told = row.clone();
+            for value in end.values().iter().filter(|v| plan.plan.slot(v.slot).after) {
+                told.push(value.slot, None, end.text(value), value.at);
+            }
+            let mut sink = Notation(&plan.plan, String::new());
+            let mut shaper = Shaper::new(Arc::clone(&plan.plan));
+            shaper.record(&told, &mut sink).unwrap();
+            shaper.finish(end, &mut sink).unwrap();
+            assert_eq!(sink.1, body);
+        }
+    }
+
+    #[test]
+    fn lists_within_lists() {
+        let lists = r#"
+            records = ["D/Row"]
+            lists = ["D/Row/I", "D/Row/I/T"]
+            slots = ["D/Row/I/N", "D/Row/I/T", "D/Row/I/P/Q", { path = "D/Row/L", repeat = "list" }]
+        "#;
+        check_same(lists, "(D (Row (I (N a) (T x) (T y) (P (Q 1))) (I) (I (N b) (T z)) (L 1) (L 2)) (Row) (Row (I (T x))))");
+    }
+
+    #[test]
+    fn counted_records() {
+        let counted = r##"
+            records = ["D/E/Ds/T", "D/E"]
+            slots = ["D/E/Ref", "D/E/Ds/T/#", "D/E/Ds/T/Id"]
+        "##;
+        check_same(counted, "(D (E (Ref a) (Ds (T (Id p)) (T (Id q)))) (E (Ref a) (Ds (T (Id r)))))");
+        // An entry without details has no record element; entries that look alike stay apart.
+        check_same(counted, "(D (E (Ref a)) (E (Ref a)) (E (Ref a) (Ds (T (Id p)))) (E (Ref b)))");
+        let uncounted = counted.replace(r##""D/E/Ds/T/#","##, "");
+        check_same(&uncounted, "(D (E (Ref a)) (E (Ref a)) (E (Ref a) (Ds (T (Id p)) (T (Id q)))) (E (Ref a)))");
+    }
+}

@@ -3,6 +3,7 @@
 use crate::error::{FormatCode, FormatError};
 use crate::record::Position;
 use encoding_rs::{Decoder, DecoderResult, EncoderResult, Encoding, GB18030, GBK, UTF_16BE, UTF_16LE};
+use std::cell::Cell;
 use std::io::{self, BufRead, Read, Write};
 
 /// Bytes read from the source at a time.
@@ -88,14 +89,14 @@ pub struct TextInput<'a> {
     forbidden: fn(&[u8]) -> Option<usize>,
     /// Source bytes: first those of `text`, then those that are not decoded yet.
     raw: Vec<u8>,
-    /// `raw[..walked]` was decoded to `text[..taken]`.
-    walked: usize,
     /// `raw[..fed]` has been given to the decoder.
     fed: usize,
     /// Decoded text; `text[taken..]` is not yet consumed.
     text: Vec<u8>,
     taken: usize,
-    at: Position,
+    /// The latest place that was worked out: that is done when one is asked for, not for every
+    /// piece that is consumed.
+    place: Cell<Place>,
     /// The source has no more bytes.
     ended: bool,
     /// Nothing will be decoded any more.
@@ -104,6 +105,16 @@ pub struct TextInput<'a> {
     failed: Option<FormatError>,
     token_left: usize,
     token_max: usize,
+}
+
+/// A place in the text that is held.
+#[derive(Clone, Copy)]
+struct Place {
+    at: Position,
+    /// Index into `text`.
+    text: usize,
+    /// Index into `raw`: `raw[..raw]` was decoded to `text[..text]`.
+    raw: usize,
 }
 
 impl<'a> TextInput<'a> {
@@ -141,7 +152,9 @@ impl<'a> TextInput<'a> {
 
     /// Where the next unconsumed byte stands in the body as it was sent.
     pub fn position(&self) -> Position {
-        self.at
+        let place = self.place_of(self.taken);
+        self.place.set(place);
+        place.at
     }
 
     /// Where something stands that comes `text` after `from`: for a part of a token that has been
@@ -168,11 +181,10 @@ impl<'a> TextInput<'a> {
             decoder: None,
             forbidden,
             raw: Vec::with_capacity(CHUNK_BYTES + 4),
-            walked: 0,
             fed: 0,
             text: Vec::new(),
             taken: 0,
-            at: Position { line: 1, byte: 0, column: 0 },
+            place: Cell::new(Place { at: Position { line: 1, byte: 0, column: 0 }, text: 0, raw: 0 }),
             ended: false,
             finished: false,
             failed: None,
@@ -189,7 +201,7 @@ impl<'a> TextInput<'a> {
     /// Reads the start of the source; takes a byte order mark off and says which it was.
     fn sniff(&mut self) -> Result<Option<Charset>, FormatError> {
         while self.raw.len() < SNIFF_BYTES && !self.ended {
-            self.read_raw(SNIFF_BYTES).map_err(|e| FormatError::from_io(e, self.at))?;
+            self.read_raw(SNIFF_BYTES).map_err(|e| FormatError::from_io(e, self.position()))?;
         }
         let (charset, length) = match self.raw.as_slice() {
             [0xEF, 0xBB, 0xBF, ..] => (Charset::Utf8, 3),
@@ -201,7 +213,7 @@ impl<'a> TextInput<'a> {
             _ => return Ok(None),
         };
         self.raw.drain(..length);
-        self.at.byte = length as u64;
+        self.place.get_mut().at.byte = length as u64;
         Ok(Some(charset))
     }
 
@@ -217,7 +229,7 @@ impl<'a> TextInput<'a> {
         Charset::from_label(label).ok_or_else(|| {
             FormatError::new(
                 FormatCode::CharsetUnknown,
-                self.at,
+                self.position(),
                 format!("不支持的字符集 {label:?}；可用 UTF-8、UTF-16、GB18030、GBK、GB2312"),
                 format!("charset {label:?} is not known; use UTF-8, UTF-16, GB18030, GBK or GB2312"),
             )
@@ -239,11 +251,12 @@ impl<'a> TextInput<'a> {
     }
 
     fn refill(&mut self) -> io::Result<()> {
+        let Place { at, raw, .. } = self.place_of(self.taken);
         self.text.clear();
         self.taken = 0;
-        self.raw.drain(..self.walked);
-        self.fed -= self.walked;
-        self.walked = 0;
+        self.raw.drain(..raw);
+        self.fed -= raw;
+        self.place.set(Place { at, text: 0, raw: 0 });
         while self.text.is_empty() {
             if let Some(error) = self.failed.take() {
                 return Err(error.into());
@@ -271,7 +284,11 @@ impl<'a> TextInput<'a> {
                 self.fed += read;
                 self.finished = self.ended;
             }
-            Err(malformed) => self.fail(self.unmappable(malformed)),
+            Err(malformed) => {
+                let read = malformed.read;
+                self.fail(self.unmappable(malformed));
+                self.fed += read;
+            }
         }
     }
 
@@ -286,10 +303,11 @@ impl<'a> TextInput<'a> {
         let start = end.saturating_sub(malformed.length);
         let bytes: Vec<String> = self.raw[start..end].iter().map(|b| format!("{b:02X}")).collect();
         let (bytes, charset) = (bytes.join(" "), self.charset.label());
-        let line = self.at.line + memchr::memchr_iter(b'\n', &self.text).count() as u64;
+        let at = self.place.get().at;
+        let line = at.line + memchr::memchr_iter(b'\n', &self.text).count() as u64;
         FormatError::new(
             FormatCode::BytesUnmappable,
-            Position { line, byte: self.at.byte + start as u64, column: 0 },
+            Position { line, byte: at.byte + start as u64, column: 0 },
             format!("字节 {bytes} 不是 {charset} 字符"),
             format!("the bytes {bytes} are no character of {charset}"),
         )
@@ -297,8 +315,7 @@ impl<'a> TextInput<'a> {
 
     fn refuse_forbidden(&mut self) {
         let Some(start) = (self.forbidden)(&self.text) else { return };
-        let (lines, bytes) = self.extent(start);
-        let at = Position { line: self.at.line + lines, byte: self.at.byte + bytes as u64, column: 0 };
+        let at = self.place_of(start).at;
         let text = String::from_utf8_lossy(&self.text[start..]);
         let code = text.chars().next().map_or(0, u32::from);
         self.text.truncate(start);
@@ -310,15 +327,30 @@ impl<'a> TextInput<'a> {
         ));
     }
 
-    /// Line feeds in `text[taken..to]`, and bytes that it takes in the source.
-    fn extent(&self, to: usize) -> (u64, usize) {
-        let text = &self.text[self.taken..to];
+    /// The place of `text[to]`, which must not be before the latest place that was worked out.
+    fn place_of(&self, to: usize) -> Place {
+        let Place { at, text: from, raw } = self.place.get();
+        let text = &self.text[from..to];
         let bytes = match self.charset {
             Charset::Utf8 => text.len(),
             Charset::Utf16Le | Charset::Utf16Be => text.iter().map(|&b| utf16_bytes(b)).sum(),
-            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => gb_source_bytes(text, &self.raw[self.walked..]),
+            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => gb_source_bytes(text, &self.raw[raw..]),
         };
-        (memchr::memchr_iter(b'\n', text).count() as u64, bytes)
+        let lines = memchr::memchr_iter(b'\n', text).count();
+        let at = Position { line: at.line + lines as u64, byte: at.byte + bytes as u64, column: 0 };
+        Place { at, text: to, raw: raw + bytes }
+    }
+
+    #[cold]
+    fn token_exceeded(&self) -> io::Error {
+        let max = self.token_max;
+        FormatError::new(
+            FormatCode::TokenExceeded,
+            self.position(),
+            format!("单个标记、文本或单元格超过 {max} 字节"),
+            format!("one tag, text or cell is larger than {max} bytes"),
+        )
+        .into()
     }
 }
 
@@ -333,16 +365,10 @@ impl Read for TextInput<'_> {
 }
 
 impl BufRead for TextInput<'_> {
+    #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.token_left == 0 {
-            let max = self.token_max;
-            return Err(FormatError::new(
-                FormatCode::TokenExceeded,
-                self.at,
-                format!("单个标记、文本或单元格超过 {max} 字节"),
-                format!("one tag, text or cell is larger than {max} bytes"),
-            )
-            .into());
+            return Err(self.token_exceeded());
         }
         if self.taken >= self.text.len() {
             self.refill()?;
@@ -350,14 +376,10 @@ impl BufRead for TextInput<'_> {
         Ok(&self.text[self.taken..])
     }
 
+    #[inline]
     fn consume(&mut self, bytes: usize) {
-        let to = (self.taken + bytes).min(self.text.len());
-        let (lines, source_bytes) = self.extent(to);
-        self.at.line += lines;
-        self.at.byte += source_bytes as u64;
-        self.walked += source_bytes;
         self.token_left = self.token_left.saturating_sub(bytes);
-        self.taken = to;
+        self.taken = (self.taken + bytes).min(self.text.len());
     }
 }
 
@@ -586,5 +608,202 @@ fn in_gb2312(character: char) -> bool {
         (0xD7, cell) => matches!(cell, 0xA1..=0xF9),
         (0xB0..=0xF7, cell) => cell >= 0xA1,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! `cases/text/` holds what CPython 3 says: `gb18030.tsv` (bytes, character), `gb2312.txt` (all
+    //! characters of GB/T 2312) and `malformed.tsv` (charset, bytes, line and offset of the first
+    //! bad byte). CPython follows GB 18030-2000; the few characters that later editions moved are
+    //! left out.
+
+    use super::*;
+
+    const GB18030_CHARACTERS: &str = include_str!("../cases/text/gb18030.tsv");
+    const GB2312_CHARACTERS: &str = include_str!("../cases/text/gb2312.txt");
+    const MALFORMED: &str = include_str!("../cases/text/malformed.tsv");
+
+    /// Yields a few bytes at a time, as a slow sender does.
+    struct Dribble<'b>(&'b [u8], usize);
+
+    impl Read for Dribble<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let n = self.1.min(self.0.len()).min(out.len());
+            out[..n].copy_from_slice(&self.0[..n]);
+            self.0 = &self.0[n..];
+            Ok(n)
+        }
+    }
+
+    fn charset(label: &str) -> Charset {
+        Charset::from_label(label).unwrap()
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    }
+
+    /// Each character with the offset of its first byte, and how it ended.
+    fn characters(input: &mut TextInput<'_>) -> (Vec<(u64, char)>, Result<(), FormatError>) {
+        let mut found = Vec::new();
+        loop {
+            let at = input.position();
+            input.begin_token();
+            let text = match input.fill_buf() {
+                Ok(text) => std::str::from_utf8(text).unwrap(),
+                Err(error) => return (found, Err(FormatError::from_io(error, at))),
+            };
+            let Some(character) = text.chars().next() else { return (found, Ok(())) };
+            found.push((at.byte, character));
+            input.consume(character.len_utf8());
+        }
+    }
+
+    fn gb18030_vectors() -> Vec<(Vec<u8>, char)> {
+        let character = |code: &str| char::from_u32(u32::from_str_radix(&code[2..], 16).unwrap()).unwrap();
+        GB18030_CHARACTERS.lines().map(|line| line.split_once('\t').unwrap()).map(|(hex, code)| (bytes(hex), character(code))).collect()
+    }
+
+    #[test]
+    fn gb18030_is_read_with_exact_positions() {
+        let vectors = gb18030_vectors();
+        let body: Vec<u8> = vectors.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
+        let starts = vectors.iter().scan(0, |at, (bytes, _)| Some(std::mem::replace(at, *at + bytes.len() as u64)));
+        let expected: Vec<(u64, char)> = starts.zip(vectors.iter().map(|(_, c)| *c)).collect();
+        for step in [1, 2, 3, 5, 1 << 20] {
+            let mut input = TextInput::new(Box::new(Dribble(&body, step)), Charset::Gb18030, 1 << 20).unwrap();
+            let (found, end) = characters(&mut input);
+            assert!(end.is_ok(), "{:?}", end.err());
+            assert_eq!(found, expected, "{step} bytes at a time");
+        }
+    }
+
+    #[test]
+    fn gb18030_is_written() {
+        for (bytes, character) in gb18030_vectors() {
+            let mut body = Vec::new();
+            let mut output = TextOutput::new(Box::new(&mut body), Charset::Gb18030);
+            output.write(&character.to_string()).unwrap();
+            output.finish().unwrap();
+            drop(output);
+            assert_eq!(body, bytes, "{character:?}");
+        }
+    }
+
+    #[test]
+    fn gb2312_holds_what_the_standard_lists() {
+        let listed: std::collections::HashSet<char> = GB2312_CHARACTERS.chars().filter(|c| *c != '\n').collect();
+        let differ: Vec<char> = ('\u{80}'..='\u{FFFF}').filter(|&c| in_gb2312(c) != listed.contains(&c)).collect();
+        assert!(differ.is_empty(), "{differ:?}");
+    }
+
+    #[test]
+    fn what_a_charset_cannot_hold_is_refused() {
+        for (label, text, bad) in [
+            ("gb2312", "税务局", None),
+            ("gb2312", "镕", Some('镕')),
+            ("gb2312", "ⅰ", Some('ⅰ')),
+            ("gbk", "镕基", None),
+            ("gbk", "价格€5", Some('€')),
+            ("gbk", "a😀", Some('😀')),
+            ("gbk", "㐀", Some('㐀')),
+            ("gb18030", "镕€😀㐀ä", None),
+            ("gb18030", "\u{E5E5}", Some('\u{E5E5}')),
+            ("utf-16", "😀\u{E5E5}", None),
+        ] {
+            let mut output = TextOutput::new(Box::new(io::sink()), charset(label));
+            let refused = output.write(text).err();
+            match (bad, refused) {
+                (None, None) => {}
+                (Some(bad), Some(error)) => {
+                    assert_eq!(error.code, FormatCode::CharacterUnmappable);
+                    assert!(error.words.en.contains(&format!("{bad:?}")), "{label}, {text}: {error}");
+                }
+                (bad, refused) => panic!("{label}, {text}: expected {bad:?}, got {refused:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn malformed_bytes_are_told_with_their_place() {
+        for line in MALFORMED.lines() {
+            let [label, hex, line_number, start] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let body = bytes(hex);
+            for step in [1, 2, 3, 64] {
+                let mut input = TextInput::new(Box::new(Dribble(&body, step)), charset(label), 1 << 20).unwrap();
+                let error = characters(&mut input).1.unwrap_err();
+                let found = (error.code, error.at.line.to_string(), error.at.byte.to_string());
+                assert_eq!(found, (FormatCode::BytesUnmappable, line_number.to_owned(), start.to_owned()), "{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn charset_is_found() {
+        for (body, expected) in [
+            ("", "UTF-8"),
+            ("<a/>", "UTF-8"),
+            ("<?xml version='1.0'?>", "UTF-8"),
+            ("<?xml version='1.0' encoding='gb2312'?>", "GB2312"),
+            ("<?xml version=\"1.0\" encoding = \"GBK\" standalone='yes'?>", "GBK"),
+            ("<?xml-stylesheet encoding='gbk'?>", "UTF-8"),
+            ("<?xml version='1.0' encoding='gbk'", "UTF-8"),
+            ("<a encoding='gbk'/>", "UTF-8"),
+        ] {
+            let input = TextInput::xml(Box::new(body.as_bytes()), None, 100).unwrap();
+            assert_eq!(input.charset().label(), expected, "{body}");
+        }
+        let unknown = TextInput::xml(Box::new(&b"<?xml version='1.0' encoding='EBCDIC'?>"[..]), None, 100).err().unwrap();
+        assert_eq!(unknown.code, FormatCode::CharsetUnknown);
+        let forced = TextInput::xml(Box::new(&b"<?xml version='1.0' encoding='EBCDIC'?>"[..]), Some(Charset::Gbk), 100).unwrap();
+        assert_eq!(forced.charset(), Charset::Gbk);
+    }
+
+    #[test]
+    fn forbidden_characters_are_told_with_their_place() {
+        for (body, in_xml, place) in [
+            (&b"a\n\xE4\xB8\xADb\0c"[..], false, Some((2, 6))),
+            (b"a\n\xE4\xB8\xADb\0c", true, Some((2, 6))),
+            (b"a\x01b", true, Some((1, 1))),
+            (b"a\x01b", false, None),
+            (b"a\xEF\xBF\xBF\x01", true, Some((1, 1))),
+            (b"\xEF\xBF\xBDa\xEF\xBF\xBE", true, Some((1, 4))),
+            (b"\xEF\xBD\x9E\t\r\n\x7F", true, None),
+        ] {
+            let source = Box::new(body);
+            let input = if in_xml { TextInput::xml(source, None, 100) } else { TextInput::new(source, Charset::Utf8, 100) };
+            let end = characters(&mut input.unwrap()).1;
+            let found = end.err().map(|e| (e.code, e.at.line, e.at.byte));
+            assert_eq!(found, place.map(|(line, byte)| (FormatCode::CharacterForbidden, line, byte)), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_capped_while_it_is_read() {
+        let body = vec![b'x'; 1 << 20];
+        let mut input = TextInput::new(Box::new(&body[..]), Charset::Utf8, 100_000).unwrap();
+        input.begin_token();
+        let error = loop {
+            match input.fill_buf() {
+                Ok(text) => {
+                    let length = text.len();
+                    input.consume(length);
+                }
+                Err(error) => break FormatError::from_io(error, Position::default()),
+            }
+        };
+        assert_eq!(error.code, FormatCode::TokenExceeded);
+        assert!((100_000..100_000 + CHUNK_BYTES as u64).contains(&error.at.byte), "{error}");
+    }
+
+    #[test]
+    fn places_within_a_token() {
+        for (label, text, bytes) in [("utf-8", "中a", 4), ("utf-16", "中a😀", 8), ("gb18030", "中a😀\n", 8)] {
+            let input = TextInput::new(Box::new(io::empty()), charset(label), 100).unwrap();
+            let from = Position { line: 3, byte: 10, column: 0 };
+            let after = input.position_after(from, text);
+            assert_eq!((after.line, after.byte), (3 + text.matches('\n').count() as u64, 10 + bytes), "{label}");
+        }
     }
 }

@@ -232,7 +232,7 @@ impl Walker {
 
     /// The body ends: a record that was handed out is forgotten, what stands outside remains.
     pub fn end(&mut self) -> &RawRecord {
-        if self.pending.as_ref().is_some_and(|p| p.whole) {
+        if self.pending.as_ref().is_some_and(|p| p.record) {
             self.settle();
         }
         &self.record
@@ -359,5 +359,155 @@ impl Walker {
             self.record.findings.clear();
             self.record.findings_left_out = 0;
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! Bodies are written as `(name @attribute=value text (child …))`; what is read is shown as
+    //! `path=text`, with `[item]` where it is in one.
+
+    use super::*;
+    use crate::cases::CasePlan;
+
+    const ROWS: &str = r#"
+        records = ["D/Row"]
+        slots = ["D/Id", "D/Row/@k", "D/Row/Name", { path = "D/Sum", after = true }]
+    "#;
+    const ENTRIES: &str = r##"
+        records = ["D/S/E/T", "D/S/E"]
+        slots = ["D/S/No", "D/S/E/#", "D/S/E/##", "D/S/E/Ref", "D/S/E/T/#", "D/S/E/T/Id", { path = "D/S/Sum", after = true }]
+    "##;
+    const LISTS: &str = r#"
+        records = ["D/Row"]
+        lists = ["D/Row/I", "D/Row/I/T"]
+        slots = ["D/Row/I/N", "D/Row/I/T", { path = "D/Row/L", repeat = "list" }, { path = "D/Row/F", repeat = "first" }]
+    "#;
+    const BESIDE: &str = r#"
+        records = ["D/Row", "D/Other"]
+        slots = ["D/Row/Name", "D/Other/Name"]
+    "#;
+
+    pub(crate) fn plan(text: &str) -> CasePlan {
+        CasePlan::parse(text).unwrap()
+    }
+
+    /// The records of a body, and last the values outside them.
+    pub(crate) fn read(plan: &CasePlan, body: &str) -> Result<Vec<RawRecord>, FormatError> {
+        let mut walker = Walker::new(Arc::clone(&plan.plan), &plan.limits);
+        let mut records = Vec::new();
+        let mut rest = body;
+        while let Some(character) = rest.chars().next() {
+            let at = Position { line: 1, byte: (body.len() - rest.len()) as u64, column: 0 };
+            let length = rest[1..].find([' ', '(', ')']).map_or(rest.len(), |n| n + 1);
+            let word = &rest[..length];
+            match character {
+                ' ' => {}
+                '(' => drop(walker.enter(&word[1..], at)?),
+                ')' => {
+                    if walker.leave(at)? {
+                        records.push(walker.record().clone());
+                    }
+                }
+                '@' => {
+                    let (name, text) = word.split_once('=').unwrap();
+                    walker.value(name, text, at)?;
+                }
+                _ => walker.text(word, at)?,
+            }
+            rest = &rest[if matches!(character, ' ' | ')') { 1 } else { length }..];
+        }
+        records.push(walker.end().clone());
+        Ok(records)
+    }
+
+    fn shown(plan: &Plan, record: &RawRecord) -> String {
+        let item = |item: Option<u32>| item.map(|i| format!("[{i}]")).unwrap_or_default();
+        let value = |v: &crate::RawValue| format!("{}={}{}", plan.slot(v.slot).path, record.text(v), item(v.item));
+        let findings = record.findings.iter().map(|f| format!("!{}", f.rule));
+        record.values().iter().map(value).chain(findings).collect::<Vec<_>>().join(" ")
+    }
+
+    #[track_caller]
+    fn check(plan: &str, body: &str, expected: &[&str]) {
+        let plan = self::plan(plan);
+        let records = read(&plan, body).unwrap();
+        let found: Vec<String> = records.iter().map(|r| shown(&plan.plan, r)).collect();
+        assert_eq!(found, expected, "{body}");
+    }
+
+    #[track_caller]
+    fn check_refused(plan: &str, body: &str, code: FormatCode, at: &str) {
+        let error = read(&self::plan(plan), body).unwrap_err();
+        assert_eq!((error.code, error.at.byte), (code, body.find(at).unwrap() as u64), "{body}: {error}");
+    }
+
+    #[test]
+    fn values_around_records_are_seen_by_each() {
+        check(
+            ROWS,
+            "(D (Id 7) (Row @k=x (Name a)) (Row @k=y (Name b)) (Sum 2))",
+            &["D/Id=7 D/Row/@k=x D/Row/Name=a", "D/Id=7 D/Row/@k=y D/Row/Name=b", "D/Id=7 D/Sum=2"],
+        );
+        check(ROWS, "(D (Row))", &["", ""]);
+        check(ROWS, "(D (Id 7))", &["D/Id=7"]);
+    }
+
+    #[test]
+    fn what_no_path_names_is_passed_over() {
+        check(ROWS, "(X (Row (Name a)))", &[""]);
+        check(ROWS, "(D (X (Id 1) (Row (Name a))) (Row @z=1 (X (Name no)) (Name yes (Name no))))", &["D/Row/Name=yes", ""]);
+    }
+
+    #[test]
+    fn entries_without_details_are_records() {
+        let s = "(D (S (No 1) (E (Ref a) (T (Id p)) (T (Id q))) (E (Ref b))) (S (No 2) (E (T (Id r))) (Sum 9)))";
+        check(
+            ENTRIES,
+            s,
+            &[
+                "D/S/No=1 D/S/E/#=1 D/S/E/##=1 D/S/E/Ref=a D/S/E/T/#=1 D/S/E/T/Id=p",
+                "D/S/No=1 D/S/E/#=1 D/S/E/##=1 D/S/E/Ref=a D/S/E/T/#=2 D/S/E/T/Id=q",
+                "D/S/No=1 D/S/E/#=2 D/S/E/##=2 D/S/E/Ref=b",
+                "D/S/No=2 D/S/E/#=1 D/S/E/##=3 D/S/E/T/#=1 D/S/E/T/Id=r",
+                "D/S/No=2 D/S/Sum=9",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_second_anchor_may_stand_beside_the_first() {
+        check(BESIDE, "(D (Row (Name a)) (Other (Name b)) (Row (Name c)))", &["D/Row/Name=a", "D/Other/Name=b", "D/Row/Name=c", ""]);
+    }
+
+    #[test]
+    fn late_values_are_refused() {
+        check_refused(ROWS, "(D (Row (Name a)) (Id 7))", FormatCode::ValueLate, "7");
+        check_refused(ENTRIES, "(D (S (E (T (Id a)) (Ref late))))", FormatCode::ValueLate, "late");
+        check_refused(ENTRIES, "(D (S (E (Ref a)) (No 1)))", FormatCode::ValueLate, "1");
+    }
+
+    #[test]
+    fn lists_and_repeats() {
+        check(
+            LISTS,
+            "(D (Row (I (N a) (T x) (T y)) (I (T z) (N b)) (L 1) (L 2) (F 1) (F 2)))",
+            &["D/Row/I/N=a[0] D/Row/I/T=x[1] D/Row/I/T=y[2] D/Row/I/T=z[4] D/Row/I/N=b[3] D/Row/L=1 D/Row/L=2 D/Row/F=1", ""],
+        );
+        check(LISTS, "(D (Row (I (N a) (N b))) (Row (I (N c))))", &["D/Row/I/N=a[0] !source.repeated", "D/Row/I/N=c[0]", ""]);
+    }
+
+    #[test]
+    fn sizes_are_bounded() {
+        let limited = |limits: &str| format!("{LISTS}\n[limits]\n{limits}");
+        check_refused(&limited("depth_max = 3"), "(D (Row (I (N a))))", FormatCode::DepthExceeded, "(N");
+        check_refused(&limited("depth_max = 3"), "(D (X (X (X))))", FormatCode::DepthExceeded, "(X))");
+        check_refused(&limited("record_values_max = 2"), "(D (Row (L 1) (L 2) (L 3)))", FormatCode::RecordExceeded, "3");
+        check_refused(&limited("record_values_max = 2"), "(D (Row (I) (I) (I @last=1)))", FormatCode::RecordExceeded, "(I @");
+        check_refused(&limited("record_bytes_max = 4"), "(D (Row (L abc) (L de)))", FormatCode::RecordExceeded, "de");
+        let again = "(L 1) (F 1) ".repeat(2 * RECORD_FINDINGS_MAX).replace('L', "N");
+        let records = read(&plan(LISTS), &format!("(D (Row (I {again})))")).unwrap();
+        assert_eq!(records[0].findings.len(), RECORD_FINDINGS_MAX);
+        assert_eq!(records[0].findings_left_out as usize, 2 * RECORD_FINDINGS_MAX - 1 - RECORD_FINDINGS_MAX);
     }
 }

@@ -56,8 +56,10 @@ pub struct Tokens<'a> {
     name_ends: Vec<usize>,
     text: String,
     holds_nul: bool,
-    /// Top-level values begun, and whether a line break followed the last of them.
+    /// Top-level values begun, whether more than one may stand, and whether a line break followed
+    /// the last of them.
     values: u64,
+    many: bool,
     line_broken: bool,
 }
 
@@ -79,6 +81,7 @@ impl<'a> Tokens<'a> {
             text: String::new(),
             holds_nul: false,
             values: 0,
+            many: false,
             line_broken: false,
         })
     }
@@ -91,20 +94,19 @@ impl<'a> Tokens<'a> {
         let byte = self.skip_space()?;
         let Some(open) = self.open.last_mut() else { return self.at_top(byte) };
         let first = std::mem::replace(&mut open.empty, false);
-        match (open.names_before, byte) {
-            (None, Some(b']')) => self.close(Token::ArrayEnd),
-            (None, _) if first => self.value(byte),
-            (None, Some(b',')) => self.after(byte),
-            (None, _) => Err(self.unexpected(byte, "`,` 或 `]`", "`,` or `]`")),
-            (Some(_), Some(b'}')) => self.close(Token::ObjectEnd),
-            (Some(_), _) if first => self.member(byte),
-            (Some(_), Some(b',')) => {
+        let object = open.names_before.is_some();
+        let byte = match byte {
+            Some(b'}') if object => return self.close(Token::ObjectEnd),
+            Some(b']') if !object => return self.close(Token::ArrayEnd),
+            begun if first => begun,
+            Some(b',') => {
                 self.input.consume(1);
-                let byte = self.skip_space()?;
-                self.member(byte)
+                self.skip_space()?
             }
-            (Some(_), _) => Err(self.unexpected(byte, "`,` 或 `}`", "`,` or `}`")),
-        }
+            other if object => return Err(self.unexpected(other, "`,` 或 `}`", "`,` or `}`")),
+            other => return Err(self.unexpected(other, "`,` 或 `]`", "`,` or `]`")),
+        };
+        if object { self.member(byte) } else { self.value(byte) }
     }
 
     /// The text of the string, number or word that came last.
@@ -120,10 +122,8 @@ impl<'a> Tokens<'a> {
     /// The name under which the value that came last stands: that of the member which it is, or
     /// in whose arrays it lies.
     pub fn name(&self) -> &str {
-        match self.open.iter().any(|o| o.names_before.is_some()) {
-            true => self.names.get(self.name_start(self.name_ends.len().saturating_sub(1))..).unwrap_or(TOP),
-            false => TOP,
-        }
+        let last = self.name_ends.len().checked_sub(1);
+        last.and_then(|last| self.names.get(self.name_start(last)..)).unwrap_or(TOP)
     }
 
     /// Objects and arrays that are open.
@@ -132,28 +132,20 @@ impl<'a> Tokens<'a> {
     }
 
     fn at_top(&mut self, byte: Option<u8>) -> Result<(Token, Position), FormatError> {
-        if self.values == 0 && self.layout == Layout::Auto {
-            self.layout = if byte == Some(b'{') { Layout::Sequence } else { Layout::Document };
+        if self.values == 0 {
+            self.many = self.layout == Layout::Lines || (self.layout == Layout::Auto && byte == Some(b'{'));
         }
-        match (byte, self.values, self.layout) {
-            (None, 0, layout) if layout != Layout::Lines => Err(self.truncated("正文为空", "the body holds no value")),
-            (None, ..) => Ok((Token::End, self.input.position())),
-            (Some(_), 1.., Layout::Document) => Err(self.unexpected(byte, "正文结束", "the end of the body")),
-            (Some(_), 1.., _) if !self.line_broken => Err(self.unexpected(byte, "换行", "a line break")),
-            (Some(_), ..) => {
+        match byte {
+            None if self.values > 0 || self.layout == Layout::Lines => Ok((Token::End, self.input.position())),
+            None => Err(self.truncated("正文为空", "it holds no value")),
+            Some(_) if self.values > 0 && !self.many => Err(self.unexpected(byte, "正文结束", "the end of the body")),
+            Some(_) if self.values > 0 && !self.line_broken => Err(self.unexpected(byte, "换行", "a line break")),
+            Some(_) => {
                 self.values += 1;
                 self.line_broken = false;
                 self.value(byte)
             }
         }
-    }
-
-    /// The value after the comma at hand.
-    fn after(&mut self, comma: Option<u8>) -> Result<(Token, Position), FormatError> {
-        debug_assert_eq!(comma, Some(b','));
-        self.input.consume(1);
-        let byte = self.skip_space()?;
-        self.value(byte)
     }
 
     fn member(&mut self, byte: Option<u8>) -> Result<(Token, Position), FormatError> {
@@ -212,7 +204,8 @@ impl<'a> Tokens<'a> {
         for &end in self.name_ends.iter().skip(before) {
             if self.names.get(start..end) == Some(self.text.as_str()) {
                 let name = shortened(&self.text);
-                let (zh, en) = (format!("成员名 {name:?} 在同一对象中出现两次"), format!("the member name {name:?} stands twice in one object"));
+                let (zh, en) =
+                    (format!("成员名 {name:?} 在同一对象中出现两次"), format!("the member name {name:?} stands twice in one object"));
                 return Err(FormatError::new(FormatCode::DuplicateKey, at, zh, en));
             }
             start = end;
@@ -244,7 +237,10 @@ impl<'a> Tokens<'a> {
                 Some(b'"') => break,
                 Some(b'\\') => self.escape()?,
                 Some(byte) => {
-                    let (zh, en) = (format!("字符串中有未转义的控制字符 U+{byte:04X}"), format!("a string holds the bare control character U+{byte:04X}"));
+                    let (zh, en) = (
+                        format!("字符串中有未转义的控制字符 U+{byte:04X}"),
+                        format!("a string holds the bare control character U+{byte:04X}"),
+                    );
                     return Err(FormatError::new(FormatCode::CharacterForbidden, self.input.position(), zh, en));
                 }
                 None => return Err(self.truncated("字符串没有结束", "a string does not end")),
@@ -335,7 +331,8 @@ impl<'a> Tokens<'a> {
             }
             other => {
                 let word = shortened(other);
-                let (zh, en) = (format!("{word} 不是 JSON 值；字符串须加引号"), format!("{word} is no JSON value; strings stand in quotes"));
+                let (zh, en) =
+                    (format!("{word} 不是 JSON 值；字符串须加引号"), format!("{word} is no JSON value; strings stand in quotes"));
                 Err(FormatError::new(FormatCode::Syntax, at, zh, en))
             }
         }
@@ -352,7 +349,10 @@ impl<'a> Tokens<'a> {
                 return Err(FormatError::new(FormatCode::TokenExceeded, begun, zh, en));
             }
             // The input hands out whole characters, and a run ends at an ASCII one.
-            self.text.push_str(&String::from_utf8_lossy(&bytes[..length]));
+            match std::str::from_utf8(&bytes[..length]) {
+                Ok(whole) => self.text.push_str(whole),
+                Err(_) => self.text.push_str(&String::from_utf8_lossy(&bytes[..length])),
+            }
             let next = bytes.get(length).copied();
             let ended = bytes.is_empty();
             self.input.consume(length);
@@ -419,7 +419,8 @@ impl<'a> Tokens<'a> {
 
     fn truncated(&self, zh: &str, en: &str) -> FormatError {
         let open = self.open.len();
-        let (zh, en) = (format!("正文在此中断：{zh}（未闭合 {open} 层）"), format!("the body ends here: {en} ({open} objects and arrays are open)"));
+        let (zh, en) =
+            (format!("正文在此中断：{zh}（未闭合 {open} 层）"), format!("the body ends here: {en} ({open} objects and arrays are open)"));
         FormatError::new(FormatCode::Truncated, self.input.position(), zh, en)
     }
 }

@@ -1,0 +1,94 @@
+//! Random tables: what is written comes back, whole or a few bytes at a time.
+
+#![allow(clippy::unwrap_used)]
+
+use portolan_contract::cases::{CasePlan, write_all};
+use portolan_contract::{Format, Found, Position, RawRecord};
+use portolan_csv::Csv;
+use proptest::prelude::*;
+use std::io::Read;
+use std::sync::Arc;
+
+const PLAN: &str = r#"
+    records = ["row"]
+    slots = [
+        "row/店铺（用户）名称",
+        "row/银行账号/支付账户",
+        "row/id",
+        "header/报送日期",
+        { path = "trailer/id", after = true },
+    ]
+    [options]
+    header = "pairs"
+    trailer_label = "合计"
+"#;
+
+/// Hands out a few bytes at a time, so that every place is once the end of a buffer.
+struct Dribble<'b>(&'b [u8], usize);
+
+impl Read for Dribble<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.0.len().min(out.len()).min(self.1);
+        let (now, later) = self.0.split_at(n);
+        out[..n].copy_from_slice(now);
+        self.0 = later;
+        Ok(n)
+    }
+}
+
+fn texts(record: &RawRecord, slots: std::ops::Range<u32>) -> Vec<String> {
+    slots.map(|slot| record.find(slot, None).map_or("", |v| record.text(v)).to_owned()).collect()
+}
+
+fn raw(first_slot: u32, cells: &[String]) -> RawRecord {
+    let mut record = RawRecord::default();
+    for (slot, cell) in (first_slot..).zip(cells) {
+        record.push(slot, None, cell, Position::default());
+    }
+    record
+}
+
+/// Text with what a table must quote, and with characters of one to four bytes.
+fn cell() -> impl Strategy<Value = String> {
+    let parts = ["\"", ",", ";", "\r", "\n", "\r\n", " ", "a", "é", "税", "㐂", "𠀀", "合计", "\u{feff}", "1.10"];
+    prop_oneof![prop::collection::vec(prop::sample::select(parts.to_vec()), 0..6).prop_map(|parts| parts.concat()), "[^\0]{0,10}"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn reads_what_it_writes(
+        rows in prop::collection::vec(prop::collection::vec(cell(), 3), 0..20),
+        outside in prop::collection::vec(cell(), 2),
+        charset in prop::sample::select(vec!["utf-8", "utf-16le", "utf-16be", "gb18030"]),
+        delimiter in prop::sample::select(vec![",", ";", "\t"]),
+        line_ending in prop::sample::select(vec!["crlf", "lf"]),
+        byte_order_mark in any::<bool>(),
+        bytes_at_a_time in 1..9_usize,
+    ) {
+        let label = |text: &str| text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}') == "合计";
+        prop_assume!(!rows.iter().any(|row| label(&row[0])));
+        let mut case = CasePlan::parse(PLAN).unwrap();
+        for (key, value) in [("charset", charset), ("delimiter", delimiter), ("line_ending", line_ending)] {
+            case.options.insert(key.to_owned(), value.into());
+        }
+        case.options.insert("byte_order_mark".to_owned(), byte_order_mark.into());
+        let bound = Csv.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let records: Vec<RawRecord> = rows.iter().map(|row| raw(0, row)).collect();
+        let body = write_all(bound.as_ref(), &raw(3, &outside), &records).unwrap();
+
+        let mut reader = bound.reader(Box::new(Dribble(&body, bytes_at_a_time)), &case.limits).unwrap();
+        let mut read = Vec::new();
+        let end = loop {
+            match reader.read().unwrap() {
+                Found::Record(record) => {
+                    prop_assert!(record.findings.is_empty(), "{:?}", record.findings);
+                    read.push(texts(record, 0..3));
+                }
+                Found::End(end) => break texts(end, 3..5),
+            }
+        };
+        prop_assert_eq!((read, end), (rows, outside), "{}", String::from_utf8_lossy(&body));
+    }
+}

@@ -1,0 +1,401 @@
+//! The configuration as it is written: one type for each TOML table.
+//!
+//! The reference in `docs/configuration.md` is generated from these types, their comments and their
+//! defaults; so a comment here is read by operators. Wire format: TOML 1.1, UTF-8; a key that no type
+//! has is refused. Times are whole milliseconds or hours, sizes whole bytes, as the key's name says.
+//! What a value must be beyond its type is checked in `load.rs`.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroU64};
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// The gateway itself.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawGateway {
+    /// Where partners connect. The usual address is `0.0.0.0:8443`.
+    #[schemars(extend("x-required" = true))]
+    pub partner_listener: Option<At<RawListener>>,
+    /// Where operators connect, with certificates of their own authority. Keep it on loopback
+    /// (`127.0.0.1:8444`) unless operators really come from elsewhere.
+    #[schemars(extend("x-required" = true))]
+    pub operator_listener: Option<At<RawListener>>,
+    /// Folder of the journal, of bodies being received and of the signing keys. It must be on a local
+    /// disk and must not be the configuration folder itself.
+    pub data: At<PathBuf>,
+    /// Folders of mappings and canonical schemas, searched in order; the built-in ones come last.
+    pub mappings: At<Vec<PathBuf>>,
+    /// Client identity towards receivers, for destinations that name none of their own.
+    pub outbound_identity: Option<At<RawIdentity>>,
+    /// How many days before its end a certificate is warned of.
+    pub expiry_warning_days: Vec<NonZeroU32>,
+    /// Limits that hold for every request.
+    pub limits: At<RawRequestLimits>,
+}
+
+impl Default for RawGateway {
+    fn default() -> Self {
+        Self {
+            partner_listener: None,
+            operator_listener: None,
+            data: At::default_value("data".into()),
+            mappings: At::default_value(vec!["mappings".into()]),
+            outbound_identity: None,
+            expiry_warning_days: vec![count(60), count(30), count(7)],
+            limits: At::default_value(RawRequestLimits::default()),
+        }
+    }
+}
+
+/// One listener.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawListener {
+    /// Address and port, such as `127.0.0.1:8443` or `[::]:8443`.
+    #[schemars(extend("x-required" = true))]
+    pub address: Option<At<String>>,
+    /// The server's certificate chain and key.
+    #[schemars(extend("x-required" = true))]
+    pub identity: Option<At<RawIdentity>>,
+    /// PEM files of the authorities that client certificates must chain to; at least one.
+    #[schemars(extend("x-required" = true))]
+    pub client_authorities: Vec<At<PathBuf>>,
+    /// PEM or DER files of revocation lists. With any given, every authority in a chain needs one.
+    pub revocation_lists: Vec<At<PathBuf>>,
+    /// Accept a certificate although its authority's revocation list is out of date.
+    pub accept_expired_lists: bool,
+}
+
+/// A certificate chain and its private key.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawIdentity {
+    /// PEM file of the chain, leaf first.
+    #[schemars(extend("x-required" = true))]
+    pub chain: Option<At<PathBuf>>,
+    /// PEM file of the private key (PKCS#8 or SEC1), readable by the owner alone.
+    #[schemars(extend("x-required" = true))]
+    pub key: Option<At<PathBuf>>,
+}
+
+/// Limits that hold for every request, whoever calls.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawRequestLimits {
+    /// Time for a TLS handshake.
+    pub handshake_timeout_ms: NonZeroU32,
+    /// Time for the header section of a request.
+    pub header_timeout_ms: NonZeroU32,
+    /// Longest time without a byte of the body.
+    pub body_idle_timeout_ms: NonZeroU32,
+    /// Longest time for a whole body.
+    pub body_timeout_ms: NonZeroU32,
+    /// Age at which a connection is asked to close, so that no connection outlives a change of trust for long.
+    pub connection_age_ms_max: NonZeroU32,
+    /// Bytes of a header section.
+    pub header_bytes_max: NonZeroU32,
+    /// Connections open at once, for each listener.
+    pub connections_max: NonZeroU32,
+    /// Handshakes a minute from one /24 (IPv4) or /64 (IPv6) before the caller is known.
+    pub stranger_handshakes_per_minute_max: NonZeroU32,
+    /// Bytes of a body as received.
+    pub body_bytes_max: At<NonZeroU64>,
+    /// Bytes of a body after content decoding.
+    pub decoded_bytes_max: NonZeroU64,
+    /// Decoded bytes for each received byte.
+    pub expansion_ratio_max: NonZeroU64,
+    /// Bodies up to this many bytes stay in memory and inside the journal; larger ones go to a spool file.
+    pub inline_bytes_max: At<NonZeroU32>,
+    /// Bodies being translated at once.
+    pub translations_max: NonZeroU32,
+    /// Time for what is in flight to end at shutdown.
+    pub shutdown_timeout_ms: NonZeroU32,
+}
+
+impl Default for RawRequestLimits {
+    fn default() -> Self {
+        Self {
+            handshake_timeout_ms: count(10_000),
+            header_timeout_ms: count(10_000),
+            body_idle_timeout_ms: count(30_000),
+            body_timeout_ms: count(30 * 60_000),
+            connection_age_ms_max: count(60 * 60_000),
+            header_bytes_max: count(32 << 10),
+            connections_max: count(20_000),
+            stranger_handshakes_per_minute_max: count(600),
+            body_bytes_max: At::default_value(large(4 << 30)),
+            decoded_bytes_max: large(8 << 30),
+            expansion_ratio_max: large(200),
+            inline_bytes_max: At::default_value(count(64 << 10)),
+            translations_max: count(2),
+            shutdown_timeout_ms: count(30_000),
+        }
+    }
+}
+
+/// A partner (接入单位). The file's name is the partner's name.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawPartner {
+    /// What people call it.
+    #[schemars(extend("x-required" = true))]
+    pub title: Option<At<RawWords>>,
+    /// The certificates that it may call with; a second one leaves no gap while keys are rotated. A
+    /// partner that only receives has none.
+    pub certificate: Vec<At<RawCertificate>>,
+    /// Limits over all flows together.
+    pub limits: RawLimits,
+    /// The places where it receives, each under a name of its own.
+    pub destination: BTreeMap<String, At<RawDestination>>,
+}
+
+/// A title in both languages.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawWords {
+    /// In Chinese.
+    #[schemars(extend("x-required" = true))]
+    pub zh: Option<At<String>>,
+    /// In English.
+    #[schemars(extend("x-required" = true))]
+    pub en: Option<At<String>>,
+}
+
+/// How a certificate is recognised: by exactly one of `key_sha256`, `file` and `issuer_key_sha256`.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawCertificate {
+    /// SHA-256 of its public key (SubjectPublicKeyInfo, DER), as 64 lower-case hexadecimal digits.
+    pub key_sha256: Option<At<String>>,
+    /// PEM file of the certificate, from which the digest of the key is read.
+    pub file: Option<At<PathBuf>>,
+    /// SHA-256 of the public key of its issuer in the verified chain; with `subject`, `alternative_name` or both.
+    pub issuer_key_sha256: Option<At<String>>,
+    /// With `issuer_key_sha256`: the exact subject, as RFC 4514 writes it.
+    pub subject: Option<At<String>>,
+    /// With `issuer_key_sha256`: a DNS name, e-mail address or URI among its alternative names.
+    pub alternative_name: Option<At<String>>,
+}
+
+/// Token buckets. What is absent is not limited.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawLimits {
+    /// Requests.
+    pub requests: Option<At<RawRate>>,
+    /// Bytes, as received.
+    pub bytes: Option<At<RawRate>>,
+    /// Records, charged after translation as a debt on the next request.
+    pub records: Option<At<RawRate>>,
+    /// Records of one body; a body with more is refused.
+    pub records_per_body_max: Option<NonZeroU64>,
+}
+
+/// So many a second, with a burst.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawRate {
+    /// Units a second, in the long run.
+    #[schemars(extend("x-required" = true))]
+    pub per_second: Option<NonZeroU64>,
+    /// Units at once; at least `per_second`, and as much when absent.
+    pub burst: Option<At<NonZeroU64>>,
+}
+
+/// One place where a partner receives.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawDestination {
+    /// Address to which deliveries are posted: `https://HOST[:PORT]/PATH`.
+    #[schemars(extend("x-required" = true))]
+    pub url: Option<At<String>>,
+    /// PEM files of the authorities that its server certificate must chain to; at least one.
+    #[schemars(extend("x-required" = true))]
+    pub authorities: Vec<At<PathBuf>>,
+    /// SHA-256 digests of its server's public key, of which one must match. Empty: chain and host name decide alone.
+    pub server_keys_sha256: Vec<At<String>>,
+    /// Client identity to present, instead of the gateway's `outbound_identity`.
+    pub identity: Option<At<RawIdentity>>,
+    /// Deliveries under way at once.
+    pub concurrency_max: NonZeroU32,
+    /// Time for one attempt.
+    pub timeout_ms: NonZeroU32,
+    /// First wait after a failure; doubled after each further one, with jitter.
+    pub retry_first_ms: At<NonZeroU32>,
+    /// Longest wait between two attempts; at least `retry_first_ms`.
+    pub retry_ms_max: At<NonZeroU32>,
+    /// Hours after which a delivery that was never acknowledged becomes a dead letter (投递失败待处理).
+    pub give_up_after_hours: NonZeroU32,
+    /// Failures in a row that open the circuit: nothing is sent for a while.
+    pub circuit_failures: NonZeroU32,
+    /// How long an open circuit waits before one attempt is let through.
+    pub circuit_pause_ms: NonZeroU32,
+}
+
+impl Default for RawDestination {
+    fn default() -> Self {
+        Self {
+            url: None,
+            authorities: Vec::new(),
+            server_keys_sha256: Vec::new(),
+            identity: None,
+            concurrency_max: count(4),
+            timeout_ms: count(30_000),
+            retry_first_ms: At::default_value(count(1_000)),
+            retry_ms_max: At::default_value(count(10 * 60_000)),
+            give_up_after_hours: count(72),
+            circuit_failures: count(5),
+            circuit_pause_ms: count(30_000),
+        }
+    }
+}
+
+/// A flow (交换业务). The file's name is the flow's name.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawFlow {
+    /// What people call it.
+    #[schemars(extend("x-required" = true))]
+    pub title: Option<At<RawWords>>,
+    /// The canonical record (标准记录) that it carries, as `NAME.vN`.
+    #[schemars(extend("x-required" = true))]
+    pub canonical: Option<At<String>>,
+    /// Who may send it, each under the partner's name.
+    #[schemars(extend("x-required" = true))]
+    pub sender: BTreeMap<String, At<RawSender>>,
+    /// What one bad record means for its body.
+    pub on_invalid: RawOnInvalid,
+    /// IANA time zone of dates and times that are written without one.
+    pub zone: At<String>,
+    /// Where its records go. A record goes to every route whose condition holds.
+    pub route: Vec<At<RawRoute>>,
+    /// The order of deliveries to one destination.
+    pub order: At<RawOrder>,
+    /// Records of one delivery.
+    pub delivery_records_max: NonZeroU64,
+    /// Bytes of canonical records of one delivery.
+    pub delivery_bytes_max: NonZeroU64,
+    /// Findings (校验问题) kept of one record.
+    pub findings_per_record_max: At<NonZeroU32>,
+    /// Findings kept of one body.
+    pub findings_per_body_max: At<NonZeroU32>,
+}
+
+impl Default for RawFlow {
+    fn default() -> Self {
+        Self {
+            title: None,
+            canonical: None,
+            sender: BTreeMap::new(),
+            on_invalid: RawOnInvalid::RefuseRecord,
+            zone: At::default_value("Asia/Shanghai".to_owned()),
+            route: Vec::new(),
+            order: At::default_value(RawOrder::None),
+            delivery_records_max: large(1_000),
+            delivery_bytes_max: large(4 << 20),
+            findings_per_record_max: At::default_value(count(20)),
+            findings_per_body_max: At::default_value(count(1_000)),
+        }
+    }
+}
+
+/// One sender of a flow.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawSender {
+    /// Names of the mappings that it may send with; the first is used unless the request names another.
+    #[schemars(extend("x-required" = true))]
+    pub mappings: Vec<At<String>>,
+    /// Limits within this flow, besides the partner's own.
+    pub limits: RawLimits,
+}
+
+/// What one bad record means for its body.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+pub enum RawOnInvalid {
+    /// The whole body is refused; right where a body carries control totals.
+    #[serde(rename = "refuse body")]
+    RefuseBody,
+    /// That record is refused, the others are taken in.
+    #[serde(rename = "refuse record")]
+    RefuseRecord,
+}
+
+/// The order of deliveries to one destination.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawOrder {
+    /// As they come.
+    None,
+    /// One after the other for each sender.
+    Sender,
+    /// One after the other for each value of this path of the canonical record.
+    Key(String),
+}
+
+/// One route of a flow.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawRoute {
+    /// The destination, as `PARTNER/PLACE`.
+    #[schemars(extend("x-required" = true))]
+    pub to: Option<At<String>>,
+    /// The mapping to render with.
+    #[schemars(extend("x-required" = true))]
+    pub mapping: Option<At<String>>,
+    /// A CEL condition over `record`; absent, every record goes there.
+    pub when: Option<At<String>>,
+}
+
+/// A value and where it stands in its file, so that a problem can name its line.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(transparent, bound = "T: Serialize + serde::de::DeserializeOwned")]
+pub struct At<T>(toml::Spanned<T>);
+
+impl<T> At<T> {
+    /// A value that stands in no file.
+    pub fn default_value(value: T) -> Self {
+        Self(toml::Spanned::new(0..0, value))
+    }
+
+    /// Where it stands, in bytes; `None` for a default.
+    pub fn span(&self) -> Option<Range<usize>> {
+        Some(self.0.span()).filter(|span| !span.is_empty())
+    }
+
+    /// The value.
+    pub fn value(&self) -> &T {
+        self.0.get_ref()
+    }
+}
+
+/// Documented as the value alone.
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+}
+
+fn count(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN)
+}
+
+fn large(n: u64) -> NonZeroU64 {
+    NonZeroU64::new(n).unwrap_or(NonZeroU64::MIN)
+}

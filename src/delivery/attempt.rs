@@ -1,0 +1,115 @@
+//! One attempt: a leased delivery is rendered, its digest noted or compared, sent, and settled.
+
+use crate::config::Destination;
+use crate::delivery::render::{Payload, damaged, journal_fault, payload};
+use crate::delivery::retry::Judgement;
+use crate::delivery::worker::Parts;
+use crate::delivery::{Attempted, DeliveryRequest, Ended, TransportError, later};
+use crate::fault::{Fault, FaultCode};
+use crate::journal::{Lease, Settlement};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Carries one leased delivery to its end. Nothing is lost when this is dropped midway: the lease
+/// runs out and the delivery is leased again.
+pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Arc<Destination>, lease: Lease) -> Ended {
+    let began = parts.clock.now();
+    let judgement = match prepare(parts, renders, destination, &lease).await {
+        Ok(Some(request)) => {
+            let sent = tokio::time::timeout(destination.timeout, parts.transport.send(destination, request)).await;
+            Judgement::of_answer(sent.unwrap_or(Err(TransportError::Timeout)))
+        }
+        // Every record is known from before: there is nothing that the receiver lacks.
+        Ok(None) => Judgement::Acknowledged,
+        Err(fault) => Judgement::of_fault(&fault),
+    };
+    let ended = settle(parts, destination, &lease, judgement).await;
+    let now = parts.clock.now();
+    parts.observer.attempted(&Attempted {
+        to: lease.to,
+        flow: lease.flow,
+        sender: lease.partner,
+        ended,
+        took: span(began, now),
+        since_received: span(lease.received_at, now),
+    });
+    ended
+}
+
+/// Everything up to the sending; the journal knows the digest before the first byte leaves.
+async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, lease: &Lease) -> Result<Option<DeliveryRequest>, Fault> {
+    // A closed semaphore cannot be: it is never closed.
+    let _turn = renders.acquire().await.map_err(|e| Fault::new(FaultCode::Internal).caused_by(e))?;
+    let Some(payload) = payload(parts.journal.clone(), parts.render.clone(), lease.clone()).await? else { return Ok(None) };
+    match lease.rendered {
+        None => parts.journal.rendered(lease.delivery, lease.token, payload.digest).await.map_err(journal_fault)?,
+        Some(first) if first == payload.digest => {}
+        Some(first) => return Err(damaged(&format!("{} != {first}", payload.digest))),
+    }
+    if later(parts.clock.now(), destination.timeout) > lease.until {
+        return Err(Fault::new(FaultCode::Unavailable).detail("生成报文耗时超过租约", "rendering took longer than the lease allows"));
+    }
+    Ok(Some(request(parts, lease, payload)))
+}
+
+fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {
+    let mut span_id = [0; 8];
+    parts.clock.random(&mut span_id);
+    DeliveryRequest {
+        delivery: lease.delivery,
+        exchange: lease.exchange,
+        flow: lease.flow.clone(),
+        sender: lease.partner.clone(),
+        attempt: lease.attempt,
+        media_type: payload.media_type,
+        records: payload.records,
+        body: payload.body,
+        digest: payload.digest,
+        traceparent: format!("00-{}-{:016x}-01", lease.trace_id, u64::from_be_bytes(span_id)),
+    }
+}
+
+async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgement: Judgement) -> Ended {
+    let mut random = [0; 8];
+    parts.clock.random(&mut random);
+    let code = match &judgement {
+        Judgement::Acknowledged => None,
+        Judgement::Temporary(setback) | Judgement::Lasting(setback) => Some(setback.code),
+    };
+    let now = parts.clock.now();
+    let settlement = judgement.settlement(lease, destination, now, u64::from_be_bytes(random));
+    let ended = match (&settlement, code) {
+        (Settlement::RetryAt { .. }, Some(code)) => Ended::Retried(code),
+        (Settlement::Dead { .. }, Some(code)) => Ended::Dead(code),
+        _ => Ended::Acknowledged,
+    };
+    match parts.journal.settle(lease.delivery, lease.token, now, settlement.clone()).await {
+        Ok(true) => {
+            log(&settlement);
+            ended
+        }
+        Ok(false) => {
+            tracing::warn!(?settlement, "the lease ran out before the attempt was settled; it will be made again");
+            Ended::Abandoned
+        }
+        Err(error) => {
+            tracing::error!(%error, "the attempt cannot be settled; it will be made again when its lease runs out");
+            Ended::Abandoned
+        }
+    }
+}
+
+/// The receiver's answer stays out of the log: it may hold personal values.
+fn log(settlement: &Settlement) {
+    match settlement {
+        Settlement::Acknowledged => tracing::info!("acknowledged"),
+        Settlement::RetryAt { at, fault, detail, .. } => tracing::warn!(%at, fault, detail, "to be tried again"),
+        Settlement::Dead { fault, detail, .. } => tracing::error!(fault, detail, "a dead letter; resend or waive it"),
+    }
+}
+
+fn span(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}

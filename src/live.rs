@@ -1,0 +1,96 @@
+//! What is in force: a checked configuration with everything that it names compiled.
+//!
+//! A reload builds a new [`Live`] beside the old one and swaps it in whole; a configuration with
+//! any problem is refused whole, and the old one stays.
+
+use crate::config::{Config, Flow, Problem};
+use crate::domain::{FlowId, Routed};
+use crate::mapping::{Library, Mapping};
+use crate::routing::Router;
+use crate::translate::FlowPlan;
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A configuration in force.
+pub struct Live {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Mappings and schemas.
+    pub library: Library,
+    /// Every flow, compiled.
+    pub flows: BTreeMap<FlowId, Arc<FlowPlan>>,
+}
+
+impl Live {
+    /// Reads and compiles a configuration folder.
+    ///
+    /// # Errors
+    /// Every problem in every file.
+    pub fn load(folder: &Path) -> Result<Self, Vec<Problem>> {
+        let config = Config::load(folder)?;
+        let library = Library::load(&config.gateway.mappings)?;
+        let mut problems = Vec::new();
+        let mut flows = BTreeMap::new();
+        for (id, flow) in &config.flows {
+            match compile(flow, &library) {
+                Ok(plan) => drop(flows.insert(id.clone(), Arc::new(plan))),
+                Err(messages) => {
+                    let file = folder.join("flows").join(format!("{id}.toml"));
+                    problems.extend(messages.into_iter().map(|(needle, message)| problem(&file, flow, &needle, message)));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(Self { config: Arc::new(config), library, flows }) } else { Err(problems) }
+    }
+}
+
+/// A problem at the line of the flow's file in which `needle` first stands.
+fn problem(file: &Path, flow: &Flow, needle: &str, message: String) -> Problem {
+    let line = flow.text.lines().position(|l| l.contains(needle)).map_or(0, |n| n + 1);
+    Problem { file: PathBuf::from(file), line, message }
+}
+
+/// Compiles a flow. Each problem comes with a text that stands at its place in the file.
+fn compile(flow: &Arc<Flow>, library: &Library) -> Result<FlowPlan, Vec<(String, String)>> {
+    let mut problems = Vec::new();
+    let canonical = library.canonical(&flow.canonical).cloned();
+    if canonical.is_none() {
+        problems.push((flow.canonical.clone(), format!("there is no canonical schema {:?}", flow.canonical)));
+    }
+    let senders = flow.senders.values().flat_map(|s| &s.mappings);
+    for name in senders {
+        if let Err(message) = fitting(library, name, flow, "read", |m| m.direction.reads()) {
+            problems.push((name.clone(), message));
+        }
+    }
+    let mut destinations = Vec::new();
+    for route in &flow.routes {
+        match fitting(library, &route.mapping, flow, "write", |m| m.direction.writes()) {
+            Ok(mapping) => destinations.push((Routed { to: route.to.clone(), mapping: mapping.digest }, mapping)),
+            Err(message) => problems.push((route.mapping.clone(), message)),
+        }
+    }
+    let zone = TimeZone::get(&flow.zone).unwrap_or(TimeZone::UTC);
+    let Some(canonical) = canonical else { return Err(problems) };
+    match Router::compile(flow, canonical.decimals()) {
+        Ok(router) if problems.is_empty() => Ok(FlowPlan { flow: Arc::clone(flow), zone, canonical, router, destinations }),
+        Ok(_) => Err(problems),
+        Err(messages) => {
+            problems.extend(messages.into_iter().map(|m| ("when".to_owned(), m)));
+            Err(problems)
+        }
+    }
+}
+
+fn fitting(library: &Library, name: &str, flow: &Flow, way: &str, goes: impl Fn(&Mapping) -> bool) -> Result<Arc<Mapping>, String> {
+    let mapping = library.mapping(name).ok_or_else(|| {
+        let known: Vec<&str> = library.mappings().map(|m| m.name.as_str()).collect();
+        format!("there is no mapping {name:?}; there are {}", known.join(", "))
+    })?;
+    if mapping.canonical.name != flow.canonical {
+        return Err(format!("the mapping {name:?} is for {}, the flow for {}", mapping.canonical.name, flow.canonical));
+    }
+    if goes(mapping) { Ok(Arc::clone(mapping)) } else { Err(format!("the mapping {name:?} cannot {way}")) }
+}

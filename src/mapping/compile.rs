@@ -1,0 +1,550 @@
+//! From a mapping file to a [`Mapping`]: every problem at once, each with its line.
+
+use super::file::{
+    BodyEntry, CheckEntry, CheckIf, CheckSeverity, ComputedEntry, ConstantEntry, Currency, Direction, FieldEntry, Kind, ListEntry,
+    MappingFile, RuleEntry,
+};
+use super::rules::Expression;
+use super::schema::Canonical;
+use crate::domain::Digest;
+use portolan_contract::{Bound, Format, ListId, Plan, PlanBuilder, PlanError, Repeat, SlotId, Words};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use toml::Spanned;
+
+/// A mapping's text with the code files it names: what is pinned by digest at a commit, and all
+/// that is needed to compile it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// The mapping's name.
+    pub name: String,
+    /// The text of `mapping.toml`.
+    pub mapping: String,
+    /// Code files by the name that the mapping uses.
+    pub codes: BTreeMap<String, String>,
+}
+
+/// A compiled mapping.
+pub struct Mapping {
+    /// Its name: the folder's.
+    pub name: String,
+    /// What it is.
+    pub title: Words,
+    /// The bundle as text: pinned at each commit.
+    pub text: Arc<str>,
+    /// Digest of that text.
+    pub digest: Digest,
+    /// Which ways it goes.
+    pub direction: Direction,
+    /// The format's name.
+    pub format_name: String,
+    /// The format, bound to the plan.
+    pub format: Arc<dyn Bound>,
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The canonical schema.
+    pub canonical: Arc<Canonical>,
+    /// The record's values and lists.
+    pub record: Group,
+    /// Computed values, in order.
+    pub computed: Vec<(String, Expression)>,
+    /// Business rules.
+    pub rules: Vec<Rule>,
+    /// Sums and counts.
+    pub checks: Vec<Check>,
+    /// Where the message id stands.
+    pub message_id: Option<SlotId>,
+    /// Fewest records of a body.
+    pub records_min: u64,
+}
+
+/// Values and lists of a record or of a list's item.
+#[derive(Default)]
+pub struct Group {
+    /// Values.
+    pub fields: Vec<Field>,
+    /// Lists.
+    pub lists: Vec<ListMap>,
+}
+
+/// A list and its items.
+pub struct ListMap {
+    /// Canonical path of the array, from the enclosing group.
+    pub to: String,
+    /// The list in the plan.
+    pub list: ListId,
+    /// What an item holds.
+    pub item: Group,
+}
+
+/// One value.
+pub struct Field {
+    /// Canonical path from the enclosing group.
+    pub to: String,
+    /// Slots in the order of preference.
+    pub slots: Vec<SlotId>,
+    /// What the text means.
+    pub kind: Kind,
+    /// Where an amount's currency stands.
+    pub currency: CurrencyAt,
+    /// Source code → canonical code, and back.
+    pub codes: Option<Codes>,
+    /// Layout of a date, time or period.
+    pub layout: Option<String>,
+    /// Canonical text where the source has none.
+    pub default: Option<String>,
+    /// What several values mean.
+    pub repeat: Repeat,
+    /// White space is removed.
+    pub trim: bool,
+    /// What a failed check means.
+    pub check: CheckSeverity,
+    /// When the check holds.
+    pub check_if: Option<CheckIf>,
+    /// Which ways the entry goes.
+    pub direction: Direction,
+}
+
+/// Where an amount's currency stands.
+pub enum CurrencyAt {
+    /// It has none: no amount.
+    None,
+    /// Always this code, perhaps filling a canonical path.
+    Fixed(String, Option<String>),
+    /// In a slot for each of the field's slots, filling a canonical path.
+    Slots(String, Vec<SlotId>),
+}
+
+/// A code list.
+pub struct Codes {
+    to_canonical: BTreeMap<String, String>,
+    to_source: BTreeMap<String, String>,
+}
+
+impl Codes {
+    /// The canonical code.
+    pub fn canonical(&self, source: &str) -> Option<&str> {
+        self.to_canonical.get(source).map(String::as_str)
+    }
+
+    /// The source code.
+    pub fn source(&self, canonical: &str) -> Option<&str> {
+        self.to_source.get(canonical).map(String::as_str)
+    }
+
+    /// Source codes, for people.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.to_canonical.keys().map(String::as_str)
+    }
+}
+
+/// A business rule.
+pub struct Rule {
+    /// Stable id.
+    pub id: String,
+    /// True for a good record.
+    pub holds: Expression,
+    /// What a failure means.
+    pub severity: CheckSeverity,
+    /// Canonical path to point at.
+    pub field: Option<String>,
+    /// What is wrong and what is expected.
+    pub words: Words,
+}
+
+/// A sum or count over a group of records.
+pub struct Check {
+    /// Stable id.
+    pub id: String,
+    /// Slot of the group's serial number; `None` for the whole body.
+    pub group: Option<SlotId>,
+    /// Canonical path to add up; `None` to count.
+    pub sum: Option<String>,
+    /// Slot of the expected value.
+    pub equals: SlotId,
+    /// Canonical path and slot that must agree in all records.
+    pub comparable: Option<(String, SlotId)>,
+    /// What a failure means.
+    pub severity: CheckSeverity,
+    /// What is wrong and what is expected.
+    pub words: Words,
+}
+
+/// One problem of a mapping file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompileProblem {
+    /// Line, counted from 1; 0 for the whole file.
+    pub line: usize,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+impl Mapping {
+    /// Compiles a bundle.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn compile(
+        bundle: &Bundle,
+        formats: &[Box<dyn Format>],
+        canonical: &dyn Fn(&str) -> Option<Arc<Canonical>>,
+    ) -> Result<Self, Vec<CompileProblem>> {
+        let text = &bundle.mapping;
+        let file: MappingFile = toml::from_str(text).map_err(|e| {
+            let line = e.span().map_or(0, |s| line_of(text, s.start));
+            vec![CompileProblem { line, message: e.message().to_owned() }]
+        })?;
+        let at = |spanned: std::ops::Range<usize>| line_of(text, spanned.start);
+        let schema = canonical(file.canonical.get_ref()).ok_or_else(|| {
+            let message = format!("there is no canonical schema {:?}; name one of canonical/NAME.vN.schema.json", file.canonical.get_ref());
+            vec![CompileProblem { line: at(file.canonical.span()), message }]
+        })?;
+        let mut compiler = Compiler {
+            bundle,
+            body: &file.body,
+            direction: file.direction,
+            schema,
+            plan: PlanBuilder::new(),
+            problems: Vec::new(),
+            line: 0,
+            filled: BTreeSet::new(),
+        };
+        let parts = compiler.entries(&file, text);
+        compiler.shape(&file.body, text);
+        let (plan, schema) = match compiler.finish() {
+            Ok(done) => done,
+            Err(problems) => return Err(problems),
+        };
+        let line = at(file.format.span());
+        let (format_name, format) =
+            bind(file.format.into_inner(), formats, &plan).map_err(|message| vec![CompileProblem { line, message }])?;
+        let pinned: Arc<str> = serde_json::to_string(bundle).unwrap_or_default().into();
+        Ok(Self {
+            name: bundle.name.clone(),
+            title: file.title,
+            digest: Digest::of(pinned.as_bytes()),
+            text: pinned,
+            direction: file.direction,
+            format_name,
+            format,
+            plan,
+            canonical: schema,
+            record: parts.record,
+            computed: parts.computed,
+            rules: parts.rules,
+            checks: parts.checks,
+            message_id: parts.message_id,
+            records_min: file.body.records_min,
+        })
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|&&b| b == b'\n').count() + 1
+}
+
+fn bind(mut options: toml::Table, formats: &[Box<dyn Format>], plan: &Arc<Plan>) -> Result<(String, Arc<dyn Bound>), String> {
+    let known = || formats.iter().map(|f| f.name()).collect::<Vec<_>>().join(", ");
+    let name = match options.remove("name") {
+        Some(toml::Value::String(name)) => name,
+        _ => return Err(format!("[format] needs name = one of {}", known())),
+    };
+    let format = formats.iter().find(|f| f.name() == name).ok_or_else(|| format!("unknown format {name:?}; there are {}", known()))?;
+    let bound = format.bind(Arc::clone(plan), &options).map_err(|e| format!("[format] {e}"))?;
+    Ok((name, bound))
+}
+
+#[derive(Default)]
+struct Parts {
+    record: Group,
+    computed: Vec<(String, Expression)>,
+    rules: Vec<Rule>,
+    checks: Vec<Check>,
+    message_id: Option<SlotId>,
+}
+
+enum Entry<'f> {
+    Field(&'f FieldEntry),
+    List(&'f ListEntry),
+    Constant(&'f ConstantEntry),
+}
+
+struct Compiler<'f> {
+    bundle: &'f Bundle,
+    body: &'f BodyEntry,
+    direction: Direction,
+    schema: Arc<Canonical>,
+    plan: PlanBuilder,
+    problems: Vec<CompileProblem>,
+    line: usize,
+    /// Canonical paths that something fills on reading.
+    filled: BTreeSet<String>,
+}
+
+impl Compiler<'_> {
+    /// Compiles every entry in the order of the file, which is the order of writing.
+    fn entries(&mut self, file: &MappingFile, text: &str) -> Parts {
+        let mut parts = Parts::default();
+        let fields = file.field.iter().map(|e| (e.span().start, Entry::Field(e.get_ref())));
+        let lists = file.list.iter().map(|e| (e.span().start, Entry::List(e.get_ref())));
+        let constants = file.constant.iter().map(|e| (e.span().start, Entry::Constant(e.get_ref())));
+        let mut ordered: Vec<_> = fields.chain(lists).chain(constants).collect();
+        ordered.sort_by_key(|(start, _)| *start);
+        let base = join(&self.body.root, &self.body.record);
+        for (start, entry) in ordered {
+            self.line = line_of(text, start);
+            match entry {
+                Entry::Field(field) => self.field(field, &base, "").into_iter().for_each(|f| parts.record.fields.push(f)),
+                Entry::List(list) => self.list(list, &base, "").into_iter().for_each(|l| parts.record.lists.push(l)),
+                Entry::Constant(constant) => {
+                    let path = self.resolve(&base, &constant.path);
+                    let done = self.plan.constant(&path, &constant.value);
+                    self.note(done);
+                }
+            }
+        }
+        self.each(&file.computed, text, Self::computed, &mut parts.computed);
+        self.each(&file.rule, text, Self::rule, &mut parts.rules);
+        self.each(&file.check, text, Self::check, &mut parts.checks);
+        if let Some(path) = &file.body.message_id {
+            self.line = line_of(text, path.span().start);
+            let path = self.resolve(&base, path.get_ref());
+            let slot = self.plan.slot(&path, Repeat::Once, false);
+            parts.message_id = self.note(slot);
+        }
+        parts
+    }
+
+    fn each<E, T>(&mut self, entries: &[Spanned<E>], text: &str, compile: impl Fn(&mut Self, &E) -> Option<T>, into: &mut Vec<T>) {
+        for entry in entries {
+            self.line = line_of(text, entry.span().start);
+            into.extend(compile(self, entry.get_ref()));
+        }
+    }
+
+    /// Declares the records, and looks for required values that nothing fills.
+    fn shape(&mut self, body: &BodyEntry, text: &str) {
+        self.line = text.find("[body]").map_or(0, |start| line_of(text, start));
+        for record in std::iter::once(&body.record).chain(&body.record_else) {
+            let anchor = self.plan.anchor(&join(&body.root, record));
+            self.note(anchor);
+        }
+        if let Some(path) = &body.per_record {
+            let done = self.plan.per_record(&join(&body.root, path.trim_start_matches('/')));
+            self.note(done);
+        }
+        if self.direction.reads() {
+            let schema: serde_json::Value = serde_json::from_str(&self.schema.text).unwrap_or_default();
+            let required = schema.get("required").and_then(serde_json::Value::as_array);
+            for name in required.into_iter().flatten().filter_map(serde_json::Value::as_str) {
+                if !self.filled.iter().any(|f| f == name || f.starts_with(&format!("{name}."))) {
+                    self.problem(format!("{} requires {name:?}, but nothing here fills it", self.schema.name));
+                }
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<(Arc<Plan>, Arc<Canonical>), Vec<CompileProblem>> {
+        match std::mem::take(&mut self.plan).build() {
+            Ok(plan) if self.problems.is_empty() => Ok((Arc::new(plan), self.schema)),
+            Ok(_) => Err(self.problems),
+            Err(error) => {
+                self.problem(error.to_string());
+                Err(self.problems)
+            }
+        }
+    }
+
+    fn problem(&mut self, message: String) {
+        self.problems.push(CompileProblem { line: self.line, message });
+    }
+
+    fn note<T>(&mut self, result: Result<T, PlanError>) -> Option<T> {
+        result.map_err(|e| self.problem(e.to_string())).ok()
+    }
+
+    fn knows(&mut self, to: &str) {
+        if !self.schema.knows(to) {
+            let near: Vec<_> = self.schema.paths().map(|(p, _)| p).collect();
+            let message = format!("{} has no {to:?}; it has {}", self.schema.name, near.join(", "));
+            self.problem(message);
+        }
+    }
+
+    fn resolve(&self, base: &str, path: &str) -> String {
+        match path.strip_prefix('/') {
+            Some(absolute) => join(&self.body.root, absolute),
+            None if path == "." => base.to_owned(),
+            None => join(base, path),
+        }
+    }
+
+    fn expression(&mut self, cel: &str) -> Option<Expression> {
+        Expression::compile(cel, self.schema.decimals()).map_err(|e| self.problem(e)).ok()
+    }
+
+    fn field(&mut self, entry: &FieldEntry, base: &str, to_base: &str) -> Option<Field> {
+        let to = dotted(to_base, &entry.to);
+        self.knows(&to);
+        if entry.direction.reads() && !self.filled.insert(to.clone()) {
+            self.problem(format!("{to:?} is filled twice; give one entry several paths instead"));
+        }
+        let paths: Vec<String> = entry.path.as_slice().iter().map(|p| self.resolve(base, p)).collect();
+        if paths.is_empty() {
+            self.problem("path = [] names no path".to_owned());
+        }
+        let slots: Vec<SlotId> = paths
+            .iter()
+            .filter_map(|p| {
+                let slot = self.plan.slot(p, entry.repeat, entry.after);
+                self.note(slot)
+            })
+            .collect();
+        let currency = self.currency(entry, &paths, to_base);
+        let codes = self.codes(entry);
+        (slots.len() == paths.len()).then(|| Field {
+            to: entry.to.clone(),
+            slots,
+            kind: entry.kind,
+            currency,
+            codes,
+            layout: entry.layout.clone(),
+            default: entry.default.clone(),
+            repeat: entry.repeat,
+            trim: entry.trim,
+            check: entry.check,
+            check_if: entry.check_if.clone(),
+            direction: entry.direction,
+        })
+    }
+
+    fn currency(&mut self, entry: &FieldEntry, paths: &[String], to_base: &str) -> CurrencyAt {
+        match (&entry.currency, entry.kind) {
+            (None, Kind::Money) => {
+                self.problem("type = \"money\" needs currency = \"CNY\", or currency = { to = …, path = … }".to_owned());
+                CurrencyAt::None
+            }
+            (None, _) => CurrencyAt::None,
+            (Some(_), kind) if kind != Kind::Money => {
+                self.problem("currency belongs to type = \"money\" alone".to_owned());
+                CurrencyAt::None
+            }
+            (Some(Currency::Fixed(code)), _) => self.fixed(code, None),
+            (Some(Currency::FixedTo { to, is }), _) => {
+                let path = dotted(to_base, to);
+                self.knows(&path);
+                self.filled.insert(path);
+                self.fixed(is, Some(to.clone()))
+            }
+            (Some(Currency::From { to, path }), _) => {
+                let canonical = dotted(to_base, to);
+                self.knows(&canonical);
+                self.filled.insert(canonical);
+                let slots = paths.iter().filter_map(|amount| {
+                    let path = self.resolve(amount, path);
+                    let slot = self.plan.slot(&path, entry.repeat, entry.after);
+                    self.note(slot)
+                });
+                let slots: Vec<SlotId> = slots.collect();
+                CurrencyAt::Slots(to.clone(), slots)
+            }
+        }
+    }
+
+    fn fixed(&mut self, code: &str, to: Option<String>) -> CurrencyAt {
+        if super::tables::currency_decimals(code).is_none() {
+            self.problem(format!("{code:?} is no ISO 4217 currency"));
+        }
+        CurrencyAt::Fixed(code.to_owned(), to)
+    }
+
+    fn codes(&mut self, entry: &FieldEntry) -> Option<Codes> {
+        let mut to_canonical = entry.codes.clone().unwrap_or_default();
+        if let Some(file) = &entry.codes_file {
+            match self.bundle.codes.get(file).map(|text| toml::from_str::<BTreeMap<String, String>>(text)) {
+                Some(Ok(codes)) => to_canonical.extend(codes),
+                Some(Err(e)) => self.problem(format!("codes_file {file:?}: {}", e.message())),
+                None => self.problem(format!("codes_file {file:?} cannot be read; it is looked for beside mapping.toml")),
+            }
+        }
+        if entry.codes.is_none() && entry.codes_file.is_none() {
+            return None;
+        }
+        let to_source: BTreeMap<String, String> = to_canonical.iter().map(|(s, c)| (c.clone(), s.clone())).collect();
+        if to_source.len() < to_canonical.len() && self.direction == Direction::Both && entry.direction == Direction::Both {
+            let twice = to_canonical.iter().find(|(s, c)| to_source.get(*c) != Some(s)).map_or("", |(_, c)| c.as_str());
+            self.problem(format!("two source codes mean {twice:?}, so it cannot be written; say direction = \"read\" or make them differ"));
+        }
+        Some(Codes { to_canonical, to_source })
+    }
+
+    fn list(&mut self, entry: &ListEntry, base: &str, to_base: &str) -> Option<ListMap> {
+        let to = dotted(to_base, &entry.to);
+        self.knows(&to);
+        self.filled.insert(to.clone());
+        let path = self.resolve(base, &entry.path);
+        let list = self.plan.list(&path);
+        let list = self.note(list)?;
+        let fields = entry.field.iter().filter_map(|f| self.field(f, &path, &to)).collect();
+        let lists = entry.list.iter().filter_map(|l| self.list(l, &path, &to)).collect();
+        Some(ListMap { to: entry.to.clone(), list, item: Group { fields, lists } })
+    }
+
+    fn computed(&mut self, entry: &ComputedEntry) -> Option<(String, Expression)> {
+        self.knows(&entry.to);
+        self.filled.insert(entry.to.clone());
+        self.expression(&entry.cel).map(|e| (entry.to.clone(), e))
+    }
+
+    fn rule(&mut self, entry: &RuleEntry) -> Option<Rule> {
+        if let Some(field) = &entry.field {
+            self.knows(field);
+        }
+        let holds = self.expression(&entry.cel)?;
+        Some(Rule { id: entry.id.clone(), holds, severity: entry.severity, field: entry.field.clone(), words: entry.words.clone() })
+    }
+
+    fn check(&mut self, entry: &CheckEntry) -> Option<Check> {
+        let base = join(&self.body.root, &self.body.record);
+        if let Some(sum) = &entry.sum {
+            self.knows(sum);
+        }
+        let group = match &entry.within {
+            None => None,
+            Some(path) => {
+                let path = format!("{}/##", self.resolve(&base, path));
+                let slot = self.plan.slot(&path, Repeat::Once, false);
+                Some(self.note(slot)?)
+            }
+        };
+        let equals = self.resolve(&base, &entry.equals);
+        let equals = self.plan.slot(&equals, Repeat::Once, entry.after);
+        let equals = self.note(equals)?;
+        let comparable = match &entry.comparable {
+            None => None,
+            Some(pair) => {
+                self.knows(&pair.field);
+                let path = self.resolve(&base, &pair.path);
+                let slot = self.plan.slot(&path, Repeat::Once, entry.after);
+                Some((pair.field.clone(), self.note(slot)?))
+            }
+        };
+        let (id, severity, words) = (entry.id.clone(), entry.severity, entry.words.clone());
+        Some(Check { id, group, sum: entry.sum.clone(), equals, comparable, severity, words })
+    }
+}
+
+/// Joins two source paths; either may be empty.
+fn join(base: &str, path: &str) -> String {
+    match (base.is_empty(), path.is_empty()) {
+        (true, _) => path.to_owned(),
+        (_, true) => base.to_owned(),
+        _ => format!("{base}/{path}"),
+    }
+}
+
+/// Joins two canonical paths; the first may be empty.
+fn dotted(base: &str, path: &str) -> String {
+    if base.is_empty() { path.to_owned() } else { format!("{base}.{path}") }
+}

@@ -1,0 +1,504 @@
+//! What a text means: from the wire to the canonical form and back, with check digits.
+//!
+//! `read` gives a JSON value or says what was expected; nothing is guessed and nothing is repaired.
+//! Full-width digits, a third decimal of a two-decimal currency or a 30th of February are errors.
+
+use super::file::Kind;
+use super::tables;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use portolan_contract::Words;
+use serde_json::Value;
+
+/// Characters of a number as text.
+const NUMBER_CHARS_MAX: usize = 40;
+
+/// What a value needs to know beyond its own text.
+#[derive(Clone, Copy)]
+pub struct KindContext<'c> {
+    /// The entry's layout, if it has one.
+    pub layout: Option<&'c str>,
+    /// The currency of an amount.
+    pub currency: Option<&'c str>,
+    /// The flow's zone, for moments without an offset.
+    pub zone: &'c TimeZone,
+}
+
+/// Why a text does not fit its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// What was expected.
+    pub words: Words,
+    /// The canonical form is known all the same: only a check digit or a code list says no.
+    pub checked_only: Option<Value>,
+}
+
+impl Misfit {
+    fn new(rule: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { rule, words: Words::new(zh, en), checked_only: None }
+    }
+}
+
+/// The canonical form of a text.
+///
+/// # Errors
+/// What was expected instead.
+pub fn read(kind: Kind, text: &str, context: &KindContext<'_>) -> Result<Value, Misfit> {
+    match kind {
+        Kind::Text => Ok(Value::from(text)),
+        Kind::Integer => integer(text),
+        Kind::Decimal => decimal(text).map(Value::from),
+        Kind::Money => money(text, context.currency),
+        Kind::Boolean => boolean(text),
+        Kind::Date | Kind::WorkDate => date(text, context.layout).map(|d| Value::from(d.to_string())),
+        Kind::DateTime => moment(text, context),
+        Kind::TaxPeriod => tax_period(text),
+        _ => code(kind, text),
+    }
+}
+
+/// The text that a canonical value has on the wire; `None` where it has none (a wrong JSON type).
+pub fn write(kind: Kind, value: &Value, context: &KindContext<'_>) -> Option<String> {
+    match (kind, value) {
+        (Kind::Boolean, Value::Bool(b)) => Some(b.to_string()),
+        (Kind::Integer, Value::Number(n)) => Some(n.to_string()),
+        (Kind::Date | Kind::WorkDate, Value::String(text)) => match context.layout {
+            None => Some(text.clone()),
+            Some(layout) => text.parse::<Date>().ok().map(|d| d.strftime(layout).to_string()),
+        },
+        (Kind::DateTime, Value::String(text)) => match context.layout {
+            None => Some(text.clone()),
+            Some(layout) => moment_in(text, context.zone).and_then(|z| jiff::fmt::strtime::format(layout, &z).ok()),
+        },
+        (Kind::TaxPeriod, Value::String(text)) => period_in(text, context.layout),
+        (_, Value::String(text)) => Some(text.clone()),
+        (_, Value::Number(n)) => Some(n.to_string()),
+        (_, Value::Bool(b)) => Some(b.to_string()),
+        _ => None,
+    }
+}
+
+fn integer(text: &str) -> Result<Value, Misfit> {
+    let misfit = || Misfit::new("type.integer", "应为整数，如 42", "a whole number such as 42 is expected");
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(misfit());
+    }
+    text.parse::<i64>().map(Value::from).map_err(|_| misfit())
+}
+
+/// A plain decimal without superfluous zeros before the point; decimals stay as they are.
+fn decimal(text: &str) -> Result<String, Misfit> {
+    let misfit = || Misfit::new("type.decimal", "应为普通十进制数，如 1234.56", "a plain decimal number such as 1234.56 is expected");
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (whole, part) = match digits.split_once('.') {
+        Some((whole, part)) if !part.is_empty() => (whole, Some(part)),
+        Some(_) => return Err(misfit()),
+        None => (digits, None),
+    };
+    let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || text.len() > NUMBER_CHARS_MAX || !all_digits(whole) || !part.is_none_or(all_digits) {
+        return Err(misfit());
+    }
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let zero = whole == "0" && part.is_none_or(|p| p.bytes().all(|b| b == b'0'));
+    let sign = if zero { "" } else { sign };
+    Ok(part.map_or_else(|| format!("{sign}{whole}"), |part| format!("{sign}{whole}.{part}")))
+}
+
+/// An amount with exactly its currency's decimals; fewer are filled up, more are an error.
+fn money(text: &str, currency: Option<&str>) -> Result<Value, Misfit> {
+    let plain = decimal(text).map_err(|_| {
+        Misfit::new(
+            "type.money",
+            "应为金额，如 1234.56，不含千分位、空格或全角数字",
+            "an amount such as 1234.56 is expected, without separators, spaces or full-width digits",
+        )
+    })?;
+    let Some(code) = currency else {
+        return Err(Misfit::new("type.money-currency", "金额缺少币种", "the amount has no currency"));
+    };
+    let Some(decimals) = tables::currency_decimals(code) else {
+        return Err(Misfit::new("type.currency", format!("{code:?} 不是 ISO 4217 币种代码"), format!("{code:?} is no ISO 4217 currency")));
+    };
+    let given = plain.split_once('.').map_or(0, |(_, part)| part.len());
+    if given > decimals {
+        return Err(Misfit::new(
+            "type.money-decimals",
+            format!("{code} 金额最多 {decimals} 位小数，实为 {given} 位"),
+            format!("an amount in {code} has at most {decimals} decimals, this one has {given}"),
+        ));
+    }
+    if decimals == 0 || given == decimals {
+        return Ok(Value::from(plain));
+    }
+    let point = if given == 0 { "." } else { "" };
+    Ok(Value::from(format!("{plain}{point}{}", "0".repeat(decimals - given))))
+}
+
+fn boolean(text: &str) -> Result<Value, Misfit> {
+    match text {
+        "true" | "1" | "Y" | "是" => Ok(Value::Bool(true)),
+        "false" | "0" | "N" | "否" => Ok(Value::Bool(false)),
+        _ => Err(Misfit::new("type.boolean", "应为 true/false、1/0、Y/N 或 是/否", "true/false, 1/0, Y/N or 是/否 is expected")),
+    }
+}
+
+fn date(text: &str, layout: Option<&str>) -> Result<Date, Misfit> {
+    let parsed = match layout {
+        Some(layout) => Date::strptime(layout, text).ok(),
+        None => iso_date(text),
+    };
+    parsed.ok_or_else(|| {
+        let example = layout.map_or_else(|| "2026-09-30".to_owned(), |l| Date::constant(2026, 9, 30).strftime(l).to_string());
+        Misfit::new("type.date", format!("应为存在的日期，写作 {example}"), format!("a day that exists is expected, written {example}"))
+    })
+}
+
+/// `YYYY-MM-DD`, with what XML Schema allows after it (a zone), or the day of a moment.
+fn iso_date(text: &str) -> Option<Date> {
+    let day = text.get(..10)?;
+    let rest = text.get(10..)?;
+    let shaped = day.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+    let zone = rest.is_empty() || rest == "Z" || is_offset(rest);
+    let moment =
+        rest.starts_with('T') && text.parse::<DateTime>().is_ok() || rest.starts_with('T') && text.parse::<jiff::Timestamp>().is_ok();
+    (shaped && (zone || moment)).then(|| day.parse().ok()).flatten()
+}
+
+fn is_offset(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() == 6
+        && matches!(bytes[0], b'+' | b'-')
+        && bytes[3] == b':'
+        && [1, 2, 4, 5].iter().all(|&i: &usize| bytes[i].is_ascii_digit())
+}
+
+fn moment(text: &str, context: &KindContext<'_>) -> Result<Value, Misfit> {
+    let zoned = match context.layout {
+        None => moment_in(text, context.zone),
+        Some(layout) => jiff::fmt::strtime::parse(layout, text).ok().and_then(|parsed| match parsed.offset() {
+            Some(_) => parsed.to_timestamp().ok().map(|t| t.to_zoned_datetime(context.zone.clone())),
+            None => parsed.to_datetime().ok().and_then(|d| d.to_zoned_datetime(context.zone.clone()).ok()),
+        }),
+    };
+    let Some(zoned) = zoned else {
+        return Err(Misfit::new(
+            "type.date-time",
+            "应为日期时间，如 2026-09-30T08:00:00+08:00",
+            "a date and time such as 2026-09-30T08:00:00+08:00 is expected",
+        ));
+    };
+    Ok(Value::from(rfc3339(&zoned)))
+}
+
+/// A moment with an offset keeps it; one without is in the flow's zone.
+fn moment_in(text: &str, zone: &TimeZone) -> Option<jiff::ZonedDateTime> {
+    let has_offset = text.ends_with('Z') || text.len() > 6 && text.is_char_boundary(text.len() - 6) && is_offset(&text[text.len() - 6..]);
+    if !text.contains('T') {
+        return None;
+    }
+    if !has_offset {
+        return text.parse::<DateTime>().ok()?.to_zoned_datetime(zone.clone()).ok();
+    }
+    let stamp: jiff::Timestamp = text.parse().ok()?;
+    let offset = if text.ends_with('Z') {
+        jiff::tz::Offset::UTC
+    } else {
+        let digits = |range: std::ops::Range<usize>| text.get(range).and_then(|d| d.parse::<i32>().ok());
+        let at = text.len() - 6;
+        let seconds = digits(at + 1..at + 3)? * 3600 + digits(at + 4..at + 6)? * 60;
+        jiff::tz::Offset::from_seconds(if text.as_bytes()[at] == b'-' { -seconds } else { seconds }).ok()?
+    };
+    Some(stamp.to_zoned_datetime(TimeZone::fixed(offset)))
+}
+
+fn rfc3339(zoned: &jiff::ZonedDateTime) -> String {
+    let text = zoned.timestamp().display_with_offset(zoned.offset()).to_string();
+    match text.strip_suffix("+00:00") {
+        Some(utc) => format!("{utc}Z"),
+        None => text,
+    }
+}
+
+/// `2026Q3`, `2026年第3季度`, `2026-07`, `202607`, `2026年7月`, `2026`, or two days joined by `/`, `至` or `~`.
+fn tax_period(text: &str) -> Result<Value, Misfit> {
+    let misfit = || {
+        Misfit::new(
+            "type.tax-period",
+            "应为所属期，如 2026Q3、2026-07、2026 或 2026-07-01至2026-09-30",
+            "a tax period such as 2026Q3, 2026-07, 2026 or 2026-07-01/2026-09-30 is expected",
+        )
+    };
+    let (start, end) = whole_period(text).or_else(|| two_days(text)).ok_or_else(misfit)?;
+    if start > end {
+        return Err(misfit());
+    }
+    Ok(Value::from(format!("{start}/{end}")))
+}
+
+fn whole_period(text: &str) -> Option<(Date, Date)> {
+    let year: i16 = text.get(..4).filter(|y| y.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
+    let rest = text.get(4..)?;
+    let rest = rest.strip_prefix('年').unwrap_or(rest);
+    if rest.is_empty() {
+        return months(year, 1, 12);
+    }
+    let quarter = rest.strip_prefix('Q').or_else(|| rest.strip_prefix("第").and_then(|r| r.strip_suffix("季度")));
+    if let Some(quarter) = quarter {
+        let quarter = one_digit(quarter).filter(|q| (1..=4).contains(q))?;
+        return months(year, quarter * 3 - 2, 3);
+    }
+    let month = rest.strip_prefix('-').unwrap_or(rest);
+    let month = month.strip_suffix('月').unwrap_or(month);
+    let digits = matches!(month.len(), 1..=2) && month.bytes().all(|b| b.is_ascii_digit());
+    let month: i8 = digits.then(|| month.parse().ok()).flatten()?;
+    months(year, month, 1)
+}
+
+fn one_digit(text: &str) -> Option<i8> {
+    (text.len() == 1 && text.as_bytes()[0].is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+fn months(year: i16, first: i8, count: i8) -> Option<(Date, Date)> {
+    let start = Date::new(year, first, 1).ok()?;
+    let last = Date::new(year, first.checked_add(count - 1)?, 1).ok()?;
+    Some((start, last.last_of_month()))
+}
+
+fn two_days(text: &str) -> Option<(Date, Date)> {
+    let (start, end) = text.split_once('/').or_else(|| text.split_once('至')).or_else(|| text.split_once('~'))?;
+    Some((exact_day(start.trim())?, exact_day(end.trim())?))
+}
+
+fn exact_day(text: &str) -> Option<Date> {
+    (text.len() == 10).then(|| iso_date(text)).flatten()
+}
+
+/// A canonical period in a layout: `quarter`, `month`, `year` where it is one, else both days.
+fn period_in(text: &str, layout: Option<&str>) -> Option<String> {
+    let (start, end) = two_days(text)?;
+    let spans = |count: i8| months(start.year(), start.month(), count) == Some((start, end));
+    match layout {
+        Some("quarter") if start.month() % 3 == 1 && spans(3) => Some(format!("{}Q{}", start.year(), (start.month() + 2) / 3)),
+        Some("month") if spans(1) => Some(format!("{:04}-{:02}", start.year(), start.month())),
+        Some("year") if start.month() == 1 && spans(12) => Some(format!("{:04}", start.year())),
+        Some("quarter" | "month" | "year" | "range") => Some(format!("{start}至{end}")),
+        _ => Some(text.to_owned()),
+    }
+}
+
+fn code(kind: Kind, text: &str) -> Result<Value, Misfit> {
+    let (shaped, checked, rule, zh, en) = match kind {
+        Kind::TaxOffice => (
+            digits(text, 11),
+            tables::is_division(text.get(..6).unwrap_or("")),
+            "type.tax-office",
+            "应为 11 位税务机关代码",
+            "an 11-digit tax office code is expected",
+        ),
+        Kind::Division => (
+            digits(text, 6),
+            tables::is_division(text),
+            "type.division",
+            "应为 6 位行政区划代码（GB/T 2260）",
+            "a 6-digit division code (GB/T 2260) is expected",
+        ),
+        Kind::Uscc => (
+            uscc_shape(text),
+            uscc_check(text),
+            "type.uscc",
+            "应为校验位正确的 18 位统一社会信用代码（GB 32100）",
+            "an 18-character unified social credit code with a right check character (GB 32100) is expected",
+        ),
+        Kind::ResidentId => (
+            resident_shape(text),
+            resident_check(text),
+            "type.resident-id",
+            "应为校验位正确的 18 位公民身份号码（GB 11643）",
+            "an 18-character resident identity number with a right check character (GB 11643) is expected",
+        ),
+        Kind::TaxpayerNumber => taxpayer(text),
+        Kind::Iban => (
+            iban_shape(text),
+            iban_check(text),
+            "type.iban",
+            "应为校验位正确的 IBAN（ISO 13616）",
+            "an IBAN with right check digits (ISO 13616) is expected",
+        ),
+        Kind::Bic => (
+            bic_shape(text),
+            bic_shape(text) && tables::is_country(&text[4..6]),
+            "type.bic",
+            "应为 8 或 11 位 BIC（ISO 9362）",
+            "a BIC of 8 or 11 characters (ISO 9362) is expected",
+        ),
+        Kind::Lei => (
+            lei_shape(text),
+            lei_shape(text) && mod_97(text) == Some(1),
+            "type.lei",
+            "应为校验位正确的 20 位 LEI（ISO 17442）",
+            "a 20-character LEI with right check digits (ISO 17442) is expected",
+        ),
+        Kind::Uetr => (uuid_shape(text), uuid_version_4(text), "type.uetr", "应为第 4 版 UUID", "a UUID of version 4 is expected"),
+        Kind::HsCode => (
+            (6..=10).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()),
+            true,
+            "type.hs-code",
+            "应为 6 至 10 位 HS 编码",
+            "an HS code of 6 to 10 digits is expected",
+        ),
+        Kind::Currency => (
+            text.len() == 3,
+            tables::currency_decimals(text).is_some(),
+            "type.currency",
+            "应为 ISO 4217 币种代码",
+            "an ISO 4217 currency code is expected",
+        ),
+        Kind::Country => (
+            text.len() == 2,
+            tables::is_country(text),
+            "type.country",
+            "应为 ISO 3166 两位国家代码",
+            "an ISO 3166 two-letter country code is expected",
+        ),
+        _ => return Ok(Value::from(text)),
+    };
+    if shaped && checked {
+        return Ok(Value::from(text));
+    }
+    let mut misfit = Misfit::new(rule, zh, en);
+    misfit.checked_only = Some(Value::from(text));
+    Err(misfit)
+}
+
+fn digits(text: &str, count: usize) -> bool {
+    text.len() == count && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The 31 characters of GB 32100-2015: digits and capitals without I, O, S, V, Z.
+const USCC_ALPHABET: &[u8] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
+
+fn uscc_shape(text: &str) -> bool {
+    text.len() == 18 && text.bytes().all(|b| USCC_ALPHABET.contains(&b))
+}
+
+/// GB 32100-2015: the weights are the powers of 3 modulo 31.
+fn uscc_check(text: &str) -> bool {
+    if !uscc_shape(text) {
+        return false;
+    }
+    let value = |b: u8| USCC_ALPHABET.iter().position(|&a| a == b).unwrap_or(0);
+    let (sum, _) = text.bytes().take(17).fold((0, 1), |(sum, weight), b| (sum + value(b) * weight, weight * 3 % 31));
+    text.bytes().last().is_some_and(|last| value(last) == (31 - sum % 31) % 31)
+}
+
+fn resident_shape(text: &str) -> bool {
+    text.len() == 18 && text.bytes().take(17).all(|b| b.is_ascii_digit()) && matches!(text.as_bytes()[17], b'0'..=b'9' | b'X')
+}
+
+/// GB 11643-1999: ISO 7064 MOD 11-2 over 17 digits, of which eight are a day that exists.
+fn resident_check(text: &str) -> bool {
+    if !resident_shape(text) || Date::strptime("%Y%m%d", &text[6..14]).is_err() {
+        return false;
+    }
+    let remainder = text.bytes().take(17).fold(0_u32, |sum, b| (sum + u32::from(b - b'0')) * 2 % 11);
+    let check = (12 - remainder) % 11;
+    let expected = if check == 10 { b'X' } else { b'0' + check as u8 };
+    text.as_bytes()[17] == expected
+}
+
+/// 18 characters: a credit code, or for a person an identity number; else the older 15, 17 or 20.
+fn taxpayer(text: &str) -> (bool, bool, &'static str, &'static str, &'static str) {
+    let old = matches!(text.len(), 15 | 17 | 20) && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    let right = old || uscc_check(text) || resident_check(text);
+    (
+        right,
+        right,
+        "type.taxpayer-number",
+        "应为校验位正确的 18 位纳税人识别号，或 15、17、20 位旧号",
+        "an 18-character taxpayer number with a right check character, or an older one of 15, 17 or 20, is expected",
+    )
+}
+
+fn iban_shape(text: &str) -> bool {
+    (15..=34).contains(&text.len())
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            0 | 1 => b.is_ascii_uppercase(),
+            2 | 3 => b.is_ascii_digit(),
+            _ => b.is_ascii_digit() || b.is_ascii_uppercase(),
+        })
+}
+
+fn iban_check(text: &str) -> bool {
+    iban_shape(text) && mod_97(&format!("{}{}", &text[4..], &text[..4])) == Some(1)
+}
+
+/// ISO 7064 MOD 97-10 over digits and capitals (A is 10, Z is 35).
+fn mod_97(text: &str) -> Option<u32> {
+    text.bytes().try_fold(0_u32, |rest, b| match b {
+        b'0'..=b'9' => Some((rest * 10 + u32::from(b - b'0')) % 97),
+        b'A'..=b'Z' => Some((rest * 100 + u32::from(b - b'A') + 10) % 97),
+        _ => None,
+    })
+}
+
+fn bic_shape(text: &str) -> bool {
+    matches!(text.len(), 8 | 11)
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            4 | 5 => b.is_ascii_uppercase(),
+            _ => b.is_ascii_uppercase() || b.is_ascii_digit(),
+        })
+}
+
+fn lei_shape(text: &str) -> bool {
+    text.len() == 20 && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+}
+
+fn uuid_shape(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
+fn uuid_version_4(text: &str) -> bool {
+    uuid_shape(text) && text.as_bytes()[14] == b'4' && matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b' | b'A' | b'B')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One row of `cases/kinds.tsv`: kind, layout, currency, text, expected canonical or `!rule`.
+    #[test]
+    fn kinds_read_as_their_standards_say() {
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        let or_none = |text: &'static str| (text != "-").then_some(text);
+        let mut rows = 0;
+        for (number, line) in include_str!("cases/kinds.tsv").lines().enumerate().filter(|(_, l)| !l.is_empty() && !l.starts_with('#')) {
+            let cells: Vec<&'static str> = line.split('\t').collect();
+            let kind: Kind = serde_json::from_value(Value::from(cells[0])).unwrap_or_else(|e| panic!("row {}: {e}", number + 1));
+            let context = KindContext { layout: or_none(cells[1]), currency: or_none(cells[2]), zone: &zone };
+            let got = match read(kind, cells[3], &context) {
+                Ok(Value::String(text)) => text,
+                Ok(other) => other.to_string(),
+                Err(misfit) => format!("!{}", misfit.rule),
+            };
+            assert_eq!(got, cells[4], "row {}: {line}", number + 1);
+            if !got.starts_with('!') && kind != Kind::Boolean && cells[1] != "-" {
+                let value = read(kind, cells[3], &context).unwrap();
+                assert_eq!(write(kind, &value, &context).as_deref(), Some(cells[3]), "row {}: written again", number + 1);
+            }
+            rows += 1;
+        }
+        assert!(rows > 60, "the table has only {rows} rows");
+    }
+}

@@ -1,0 +1,166 @@
+//! All mappings and canonical schemas: those that ship with the gateway, and the operator's own.
+//!
+//! A folder holds `canonical/NAME.vN.schema.json`, `NAME/mapping.toml` and any code files that the
+//! mappings name. A file in an operator's folder takes the place of one that ships with the gateway.
+
+use super::compile::{Bundle, Mapping};
+use super::file::MAPPING_BYTES_MAX;
+use super::schema::Canonical;
+use crate::config::Problem;
+use crate::formats::formats;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// Files of one library; more is a mistake in the path.
+pub const LIBRARY_FILES_MAX: usize = 50_000;
+
+static BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/mappings.rs"));
+
+/// Compiled mappings and schemas by name.
+pub struct Library {
+    mappings: BTreeMap<String, Arc<Mapping>>,
+    canonicals: BTreeMap<String, Arc<Canonical>>,
+}
+
+/// A file's place for messages, and its text.
+type Files = BTreeMap<String, (PathBuf, String)>;
+
+impl Library {
+    /// Compiles what ships with the gateway and what lies in `folders`, the first taking precedence.
+    ///
+    /// # Errors
+    /// Every problem in every file.
+    pub fn load(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
+        let mut files = Files::new();
+        let mut problems = Vec::new();
+        for (name, text) in BUILT_IN {
+            files.insert((*name).to_owned(), (Path::new("mappings").join(name), (*text).to_owned()));
+        }
+        for folder in folders.iter().rev() {
+            collect(folder, folder, &mut files, &mut problems);
+        }
+        let canonicals = compile_canonicals(&files, &mut problems);
+        let mappings = compile_mappings(&files, &canonicals, &mut problems);
+        if problems.is_empty() { Ok(Self { mappings, canonicals }) } else { Err(problems) }
+    }
+
+    /// Compiles pinned texts again: a mapping's bundle and the schema that it was used with.
+    ///
+    /// # Errors
+    /// What does not compile, in words.
+    pub fn pinned(bundle: &str, schema: &str) -> Result<Arc<Mapping>, String> {
+        let bundle: Bundle = serde_json::from_str(bundle).map_err(|e| format!("the pinned mapping cannot be read: {e}"))?;
+        let compiled = |name: &str| Canonical::compile(name, schema).ok().map(Arc::new);
+        Mapping::compile(&bundle, &formats(), &compiled).map(Arc::new).map_err(|p| {
+            let messages: Vec<String> = p.into_iter().map(|p| format!("line {}: {}", p.line, p.message)).collect();
+            messages.join("; ")
+        })
+    }
+
+    /// A mapping by its name.
+    pub fn mapping(&self, name: &str) -> Option<&Arc<Mapping>> {
+        self.mappings.get(name)
+    }
+
+    /// A canonical schema by its name, `NAME.vN`.
+    pub fn canonical(&self, name: &str) -> Option<&Arc<Canonical>> {
+        self.canonicals.get(name)
+    }
+
+    /// Every mapping, in alphabetical order.
+    pub fn mappings(&self) -> impl Iterator<Item = &Arc<Mapping>> {
+        self.mappings.values()
+    }
+}
+
+fn collect(root: &Path, folder: &Path, files: &mut Files, problems: &mut Vec<Problem>) {
+    let problem = |file: &Path, message: String| Problem { file: file.to_owned(), line: 0, message };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) => return problems.push(problem(folder, format!("the folder cannot be read: {e}"))),
+    };
+    for path in entries.flatten().map(|e| e.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') || name == "cases" {
+            continue;
+        }
+        if path.is_dir() {
+            collect(root, &path, files, problems);
+        } else if path.extension().is_some_and(|e| e == "toml" || e == "json") {
+            let relative = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            match read_capped(&path) {
+                Ok(text) if files.len() < LIBRARY_FILES_MAX => drop(files.insert(relative, (path.clone(), text))),
+                Ok(_) => problems.push(problem(&path, format!("the library has more than {LIBRARY_FILES_MAX} files"))),
+                Err(message) => problems.push(problem(&path, message)),
+            }
+        }
+    }
+}
+
+fn read_capped(path: &Path) -> Result<String, String> {
+    let length = fs::metadata(path).map_err(|e| e.to_string())?.len();
+    if length > MAPPING_BYTES_MAX {
+        return Err(format!("the file has {length} bytes, more than {MAPPING_BYTES_MAX}"));
+    }
+    fs::read_to_string(path).map_err(|e| e.to_string())
+}
+
+fn compile_canonicals(files: &Files, problems: &mut Vec<Problem>) -> BTreeMap<String, Arc<Canonical>> {
+    let mut canonicals = BTreeMap::new();
+    for (relative, (path, text)) in files {
+        let Some(name) = relative.strip_prefix("canonical/").and_then(|n| n.strip_suffix(".schema.json")) else { continue };
+        match Canonical::compile(name, text) {
+            Ok(canonical) => drop(canonicals.insert(name.to_owned(), Arc::new(canonical))),
+            Err(message) => problems.push(Problem { file: path.clone(), line: 0, message }),
+        }
+    }
+    canonicals
+}
+
+fn compile_mappings(
+    files: &Files,
+    canonicals: &BTreeMap<String, Arc<Canonical>>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Arc<Mapping>> {
+    let formats = formats();
+    let mut mappings = BTreeMap::new();
+    for (relative, (path, text)) in files {
+        let Some(name) = relative.strip_suffix("/mapping.toml") else { continue };
+        let bundle = Bundle { name: name.to_owned(), mapping: text.clone(), codes: code_files(name, text, files) };
+        match Mapping::compile(&bundle, &formats, &|name| canonicals.get(name).cloned()) {
+            Ok(mapping) => drop(mappings.insert(name.to_owned(), Arc::new(mapping))),
+            Err(found) => problems.extend(found.into_iter().map(|p| Problem { file: path.clone(), line: p.line, message: p.message })),
+        }
+    }
+    mappings
+}
+
+/// The code files that a mapping's text names, by the names that it uses. What cannot be found is
+/// left out, and the compiler says so with its line.
+fn code_files(mapping: &str, text: &str, files: &Files) -> BTreeMap<String, String> {
+    let mut codes = BTreeMap::new();
+    for line in text.lines() {
+        let Some(value) = line.split_once("codes_file").and_then(|(_, v)| v.trim_start().strip_prefix('=')) else { continue };
+        let Some(name) = value.split('"').nth(1) else { continue };
+        if let Some((_, text)) = normalize(mapping, name).and_then(|path| files.get(&path)) {
+            codes.insert(name.to_owned(), text.clone());
+        }
+    }
+    codes
+}
+
+/// The place of a file named relative to a mapping's folder; `None` when it leaves the library.
+fn normalize(mapping: &str, name: &str) -> Option<String> {
+    let mut parts: Vec<String> = mapping.split('/').map(str::to_owned).collect();
+    for component in Path::new(name).components() {
+        match component {
+            Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
+            Component::ParentDir => drop(parts.pop()?),
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(parts.join("/"))
+}

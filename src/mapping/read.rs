@@ -1,0 +1,499 @@
+//! From a raw record to a canonical record and every finding in it.
+
+use super::compile::{Check, CurrencyAt, Field, Group, Mapping};
+use super::file::{CheckSeverity, Direction};
+use super::kinds::{self, KindContext};
+use super::rules::Runner;
+use super::schema::at_path;
+use crate::domain::{FOUND_CHARS_MAX, Finding, Severity};
+use jiff::tz::TimeZone;
+use portolan_contract::{Position, RawRecord, RawValue, Repeat, SlotId, Words};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+/// Reads the records of one body.
+pub struct RecordReader<'m> {
+    mapping: &'m Mapping,
+    zone: &'m TimeZone,
+    runner: Runner,
+    /// Values of the present record by slot and item; see [`RecordReader::values`].
+    index: Vec<(SlotId, Option<u32>, u32)>,
+}
+
+/// Where one canonical value came from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Traced {
+    /// Canonical path, with list indexes from 0.
+    pub canonical: String,
+    /// Source path.
+    pub source: String,
+    /// Line, from 1.
+    pub line: u64,
+    /// Byte offset, from 0.
+    pub byte: u64,
+    /// The text as it stands in the source.
+    pub text: String,
+}
+
+/// Findings of one record while it is being read.
+struct Notes<'r> {
+    record: u64,
+    raw: &'r RawRecord,
+    findings: Vec<Finding>,
+}
+
+impl<'m> RecordReader<'m> {
+    /// A reader for bodies of this mapping, in the flow's zone.
+    pub fn new(mapping: &'m Mapping, zone: &'m TimeZone) -> Self {
+        Self { mapping, zone, runner: Runner::new(), index: Vec::new() }
+    }
+
+    /// The canonical record of a raw one, with all findings. A record with an error is not to be
+    /// taken in; its canonical form is then what could be read.
+    pub fn read(&mut self, raw: &RawRecord, record: u64) -> (Value, Vec<Finding>) {
+        self.index_values(raw);
+        let mut notes = Notes { record, raw, findings: Vec::new() };
+        for found in &raw.findings {
+            let source = found.slot.map(|s| self.mapping.plan.slot(s).path.clone());
+            notes.findings.push(Finding {
+                severity: Severity::Error,
+                rule: found.rule.clone(),
+                record: Some(record),
+                at: found.at,
+                source,
+                canonical: None,
+                found: None,
+                words: found.words.clone(),
+            });
+        }
+        let mut canonical = Value::Object(self.group(&self.mapping.record, None, "", &mut notes));
+        self.compute(&mut canonical, &mut notes);
+        self.conditional_checks(&canonical, &mut notes);
+        self.check_schema(&canonical, &mut notes);
+        self.check_rules(&canonical, &mut notes);
+        (canonical, notes.findings)
+    }
+
+    /// Where each canonical value of a raw record came from.
+    pub fn trace(&mut self, raw: &RawRecord) -> Vec<Traced> {
+        self.index_values(raw);
+        let mut traced = Vec::new();
+        self.trace_group(&self.mapping.record, None, "", raw, &mut traced);
+        traced
+    }
+
+    /// The message id of a body, from any record of it or from its end.
+    pub fn message_id(&self, raw: &RawRecord) -> Option<String> {
+        let slot = self.mapping.message_id?;
+        raw.find(slot, None).map(|v| raw.text(v).trim().to_owned()).filter(|t| !t.is_empty())
+    }
+
+    fn index_values(&mut self, raw: &RawRecord) {
+        self.index.clear();
+        self.index.extend(raw.values().iter().enumerate().map(|(i, v)| (v.slot, v.item, i as u32)));
+        self.index.sort_unstable();
+    }
+
+    /// The values in a slot for an item (or for the record), in the order of the body. Outside a
+    /// list, values around the record count as the record's own.
+    fn values<'s>(&'s self, slot: SlotId, item: Option<u32>, raw: &'s RawRecord) -> impl Iterator<Item = &'s RawValue> {
+        let item = if self.mapping.plan.slot(slot).list.is_some() { item } else { None };
+        let start = self.index.partition_point(|&(s, i, _)| (s, i) < (slot, item));
+        self.index[start..].iter().take_while(move |&&(s, i, _)| (s, i) == (slot, item)).map(|&(_, _, at)| &raw.values()[at as usize])
+    }
+
+    /// The first of a field's slots that has a text, and its rank.
+    fn present<'s>(&'s self, field: &Field, item: Option<u32>, raw: &'s RawRecord) -> Option<(usize, &'s RawValue)> {
+        field.slots.iter().enumerate().find_map(|(rank, &slot)| {
+            let value = self.values(slot, item, raw).find(|v| !raw.text(v).trim_ascii().is_empty());
+            value.map(|v| (rank, v))
+        })
+    }
+
+    fn group(&self, group: &Group, item: Option<u32>, path: &str, notes: &mut Notes<'_>) -> Map<String, Value> {
+        let mut object = Map::new();
+        for field in group.fields.iter().filter(|f| f.direction != Direction::Write) {
+            self.field(field, item, path, &mut object, notes);
+        }
+        for list in &group.lists {
+            let items: Vec<u32> = (0..notes.raw.items().len() as u32)
+                .filter(|&i| {
+                    let of = notes.raw.items()[i as usize];
+                    of.list == list.list && of.parent == item
+                })
+                .collect();
+            let array: Vec<Value> = items
+                .iter()
+                .enumerate()
+                .map(|(n, &i)| Value::Object(self.group(&list.item, Some(i), &dotted(path, &format!("{}.{n}", list.to)), notes)))
+                .collect();
+            if !array.is_empty() {
+                insert(&mut object, &list.to, Value::Array(array));
+            }
+        }
+        object
+    }
+
+    fn field(&self, field: &Field, item: Option<u32>, path: &str, object: &mut Map<String, Value>, notes: &mut Notes<'_>) {
+        let raw = notes.raw;
+        let Some((rank, first)) = self.present(field, item, raw) else {
+            if let Some(default) = &field.default {
+                insert(object, &field.to, self.default_value(field, default));
+            }
+            return;
+        };
+        let currency = self.currency(field, rank, item, path, first, object, notes);
+        if field.repeat != Repeat::List {
+            if let Some(value) = self.value(field, first, currency.as_deref(), path, notes) {
+                insert(object, &field.to, value);
+            }
+            return;
+        }
+        let all: Vec<&RawValue> = self.values(field.slots[rank], item, raw).filter(|v| !raw.text(v).trim_ascii().is_empty()).collect();
+        let values: Vec<Value> = all.into_iter().filter_map(|v| self.value(field, v, currency.as_deref(), path, notes)).collect();
+        if !values.is_empty() {
+            insert(object, &field.to, Value::Array(values));
+        }
+    }
+
+    fn default_value(&self, field: &Field, default: &str) -> Value {
+        let context = KindContext { layout: None, currency: None, zone: self.zone };
+        kinds::read(field.kind, default, &context).unwrap_or_else(|_| Value::from(default))
+    }
+
+    /// The currency of an amount; where it stands in the source it is checked and filled as well.
+    #[allow(clippy::too_many_arguments)]
+    fn currency(
+        &self,
+        field: &Field,
+        rank: usize,
+        item: Option<u32>,
+        path: &str,
+        amount: &RawValue,
+        object: &mut Map<String, Value>,
+        notes: &mut Notes<'_>,
+    ) -> Option<String> {
+        match &field.currency {
+            CurrencyAt::None => None,
+            CurrencyAt::Fixed(code, to) => {
+                if let Some(to) = to {
+                    insert(object, to, Value::from(code.as_str()));
+                }
+                Some(code.clone())
+            }
+            CurrencyAt::Slots(to, slots) => {
+                let value = self.values(slots[rank], item, notes.raw).next();
+                let (text, at) = value.map_or(("", amount.at), |v| (notes.raw.text(v).trim_ascii(), v.at));
+                if super::tables::currency_decimals(text).is_none() {
+                    let words = Words::new("应为 ISO 4217 币种代码", "an ISO 4217 currency code is expected");
+                    self.note(notes, Severity::Error, "type.currency", at, Some(slots[rank]), Some(dotted(path, to)), Some(text), words);
+                    return None;
+                }
+                insert(object, to, Value::from(text));
+                Some(text.to_owned())
+            }
+        }
+    }
+
+    fn value(&self, field: &Field, value: &RawValue, currency: Option<&str>, path: &str, notes: &mut Notes<'_>) -> Option<Value> {
+        let raw = notes.raw;
+        let whole = raw.text(value);
+        let text = if field.trim || field.kind != super::file::Kind::Text { whole.trim() } else { whole };
+        let canonical = dotted(path, &field.to);
+        let text = match &field.codes {
+            None => text,
+            Some(codes) => match codes.canonical(text) {
+                Some(code) => code,
+                None => {
+                    let known: Vec<&str> = codes.sources().take(12).collect();
+                    let words = Words::new(
+                        format!("不在代码表中；可用 {}", known.join("、")),
+                        format!("not in the code list; there are {}", known.join(", ")),
+                    );
+                    self.note(notes, Severity::Error, "code.unknown", value.at, Some(value.slot), Some(canonical), Some(text), words);
+                    return None;
+                }
+            },
+        };
+        if matches!(field.currency, CurrencyAt::Slots(..)) && currency.is_none() {
+            return None;
+        }
+        let context = KindContext { layout: field.layout.as_deref(), currency, zone: self.zone };
+        match kinds::read(field.kind, text, &context) {
+            Ok(value) => Some(value),
+            Err(misfit) => {
+                let severity = match (&misfit.checked_only, field.check, &field.check_if) {
+                    (Some(_), CheckSeverity::Off, _) | (Some(_), _, Some(_)) => return misfit.checked_only,
+                    (Some(_), CheckSeverity::Warning, None) => Severity::Warning,
+                    _ => Severity::Error,
+                };
+                self.note(notes, severity, misfit.rule, value.at, Some(value.slot), Some(canonical), Some(text), misfit.words);
+                misfit.checked_only
+            }
+        }
+    }
+
+    /// Checks that hold only where another value of the record says so, once all values are known.
+    fn conditional_checks(&self, canonical: &Value, notes: &mut Notes<'_>) {
+        for field in &self.mapping.record.fields {
+            let Some(condition) = &field.check_if else { continue };
+            let holds =
+                at_path(canonical, &condition.field).is_some_and(|v| v.as_str() == Some(&condition.is) || v.to_string() == condition.is);
+            let Some((_, value)) = self.present(field, None, notes.raw).filter(|_| holds && field.check != CheckSeverity::Off) else {
+                continue;
+            };
+            let (at, slot, text) = (value.at, value.slot, notes.raw.text(value).trim().to_owned());
+            let context = KindContext { layout: field.layout.as_deref(), currency: None, zone: self.zone };
+            if let Err(misfit) = kinds::read(field.kind, &text, &context) {
+                let severity = if field.check == CheckSeverity::Warning { Severity::Warning } else { Severity::Error };
+                self.note(notes, severity, misfit.rule, at, Some(slot), Some(field.to.clone()), Some(&text), misfit.words);
+            }
+        }
+    }
+
+    fn compute(&self, canonical: &mut Value, notes: &mut Notes<'_>) {
+        for (to, expression) in &self.mapping.computed {
+            match expression.value(&self.runner, canonical) {
+                Ok(Value::Null) => {}
+                Ok(value) => {
+                    if let Value::Object(object) = canonical {
+                        insert(object, to, value);
+                    }
+                }
+                Err(message) => {
+                    let words = Words::new(format!("无法计算：{message}"), format!("it cannot be computed: {message}"));
+                    let at = notes.raw.at;
+                    self.note(notes, Severity::Error, "computed.failed", at, None, Some(to.clone()), None, words);
+                }
+            }
+        }
+    }
+
+    fn check_schema(&self, canonical: &Value, notes: &mut Notes<'_>) {
+        for finding in self.mapping.canonical.check(canonical) {
+            let said =
+                |f: &Finding| f.canonical.as_deref().is_some_and(|c| c == finding.path || c.starts_with(&format!("{}.", finding.path)));
+            if notes.findings.iter().any(|f| f.severity == Severity::Error && said(f)) {
+                continue;
+            }
+            let (at, slot, text) = self.locate(&finding.path, notes.raw);
+            self.note(notes, Severity::Error, &finding.rule, at, slot, Some(finding.path), text.as_deref(), finding.words);
+        }
+    }
+
+    fn check_rules(&self, canonical: &Value, notes: &mut Notes<'_>) {
+        if notes.findings.iter().any(|f| f.severity == Severity::Error) && self.mapping.rules.is_empty() {
+            return;
+        }
+        for rule in &self.mapping.rules {
+            let severity = match rule.severity {
+                CheckSeverity::Off => continue,
+                CheckSeverity::Warning => Severity::Warning,
+                CheckSeverity::Error => Severity::Error,
+            };
+            let words = match rule.holds.holds(&self.runner, canonical) {
+                Ok(true) => continue,
+                Ok(false) => rule.words.clone(),
+                // A value that could not be read has its own finding; the rule says nothing more.
+                Err(_) if notes.findings.iter().any(|f| f.severity == Severity::Error) => continue,
+                Err(message) => Words::new(format!("规则无法判断：{message}"), format!("the rule cannot be judged: {message}")),
+            };
+            let (at, slot, text) = rule.field.as_deref().map_or((notes.raw.at, None, None), |f| self.locate(f, notes.raw));
+            self.note(notes, severity, &rule.id, at, slot, rule.field.clone(), text.as_deref(), words);
+        }
+    }
+
+    /// Where a canonical path (with list indexes) stands in the source.
+    fn locate(&self, path: &str, raw: &RawRecord) -> (Position, Option<SlotId>, Option<String>) {
+        self.locate_in(&self.mapping.record, None, path, raw).unwrap_or((raw.at, None, None))
+    }
+
+    fn locate_in(
+        &self,
+        group: &Group,
+        item: Option<u32>,
+        path: &str,
+        raw: &RawRecord,
+    ) -> Option<(Position, Option<SlotId>, Option<String>)> {
+        for field in group.fields.iter().filter(|f| f.to == path || path.strip_prefix(&f.to).is_some_and(|rest| rest.starts_with('.'))) {
+            let found = self.present(field, item, raw).map(|(_, v)| (v.at, Some(v.slot), Some(raw.text(v).to_owned())));
+            let fallback = item.and_then(|i| self.first_of_item(i, raw)).unwrap_or(raw.at);
+            return found.or_else(|| Some((fallback, field.slots.first().copied(), None)));
+        }
+        for list in &group.lists {
+            let Some(rest) = path.strip_prefix(&list.to).and_then(|r| r.strip_prefix('.')) else { continue };
+            let (number, below) = rest.split_once('.').unwrap_or((rest, ""));
+            let wanted: usize = number.parse().ok()?;
+            let items = raw.items().iter().enumerate().filter(|(_, of)| of.list == list.list && of.parent == item);
+            let index = items.map(|(i, _)| i as u32).nth(wanted)?;
+            return self
+                .locate_in(&list.item, Some(index), below, raw)
+                .or_else(|| self.first_of_item(index, raw).map(|at| (at, None, None)));
+        }
+        None
+    }
+
+    fn first_of_item(&self, item: u32, raw: &RawRecord) -> Option<Position> {
+        raw.values().iter().find(|v| v.item == Some(item)).map(|v| v.at)
+    }
+
+    fn trace_group(&self, group: &Group, item: Option<u32>, path: &str, raw: &RawRecord, traced: &mut Vec<Traced>) {
+        for field in group.fields.iter().filter(|f| f.direction != Direction::Write) {
+            let Some((rank, first)) = self.present(field, item, raw) else { continue };
+            let mut push = |to: &str, v: &RawValue| {
+                let source = self.mapping.plan.slot(v.slot).path.clone();
+                traced.push(Traced { canonical: dotted(path, to), source, line: v.at.line, byte: v.at.byte, text: raw.text(v).to_owned() });
+            };
+            push(&field.to, first);
+            if let CurrencyAt::Slots(to, slots) = &field.currency
+                && let Some(v) = self.values(slots[rank], item, raw).next()
+            {
+                push(to, v);
+            }
+        }
+        for list in &group.lists {
+            let items = raw.items().iter().enumerate().filter(|(_, of)| of.list == list.list && of.parent == item);
+            for (n, (index, _)) in items.enumerate() {
+                self.trace_group(&list.item, Some(index as u32), &dotted(path, &format!("{}.{n}", list.to)), raw, traced);
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn note(
+        &self,
+        notes: &mut Notes<'_>,
+        severity: Severity,
+        rule: &str,
+        at: Position,
+        slot: Option<SlotId>,
+        canonical: Option<String>,
+        found: Option<&str>,
+        words: Words,
+    ) {
+        let source = slot.map(|s| source_name(&self.mapping.plan.slot(s).path));
+        let found = found.map(|t| t.chars().take(FOUND_CHARS_MAX).collect());
+        notes.findings.push(Finding { severity, rule: rule.to_owned(), record: Some(notes.record), at, source, canonical, found, words });
+    }
+}
+
+/// A source path as people know it: a column's heading alone, else the whole path.
+fn source_name(path: &str) -> String {
+    path.strip_prefix("row/").unwrap_or(path).to_owned()
+}
+
+fn dotted(base: &str, path: &str) -> String {
+    if base.is_empty() { path.to_owned() } else { format!("{base}.{path}") }
+}
+
+/// Puts a value at a canonical path, making the objects on the way.
+fn insert(object: &mut Map<String, Value>, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            object.insert(path.to_owned(), value);
+        }
+        Some((name, rest)) => {
+            let inner = object.entry(name).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// Sums and counts over the groups of one body, in memory that does not grow with it.
+pub struct CheckRunner<'m> {
+    mapping: &'m Mapping,
+    running: Vec<Running>,
+}
+
+#[derive(Default)]
+struct Running {
+    group: Option<String>,
+    sum: Decimal,
+    count: u64,
+    /// A part could not be read, or currencies differ: the sum says nothing.
+    unknown: bool,
+    expected: Option<(String, Position)>,
+}
+
+impl<'m> CheckRunner<'m> {
+    /// Starts with a body.
+    pub fn new(mapping: &'m Mapping) -> Self {
+        Self { mapping, running: mapping.checks.iter().map(|_| Running::default()).collect() }
+    }
+
+    /// Counts one record in; gives the findings of groups that ended before it.
+    pub fn record(&mut self, raw: &RawRecord, canonical: &Value) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (check, running) in self.mapping.checks.iter().zip(&mut self.running) {
+            let group = check.group.and_then(|slot| raw.find(slot, None)).map(|v| raw.text(v).to_owned());
+            if group != running.group {
+                findings.extend(running.conclude(check, self.mapping));
+                *running = Running { group, ..Running::default() };
+            }
+            running.add(check, raw, canonical);
+        }
+        findings
+    }
+
+    /// Ends the body; gives the findings of the last groups and of the whole.
+    pub fn end(mut self, raw: &RawRecord) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (check, running) in self.mapping.checks.iter().zip(&mut self.running) {
+            if check.group.is_none() {
+                running.expect(check, raw);
+            }
+            findings.extend(running.conclude(check, self.mapping));
+        }
+        findings
+    }
+}
+
+impl Running {
+    fn add(&mut self, check: &Check, raw: &RawRecord, canonical: &Value) {
+        self.count += 1;
+        self.expect(check, raw);
+        if let Some(path) = &check.sum {
+            let part = at_path(canonical, path).and_then(Value::as_str).and_then(|t| Decimal::from_str_exact(t).ok());
+            match part.and_then(|p| self.sum.checked_add(p)) {
+                Some(sum) => self.sum = sum,
+                None => self.unknown = true,
+            }
+        }
+        if let Some((path, slot)) = &check.comparable {
+            let theirs = raw.find(*slot, None).map(|v| raw.text(v));
+            self.unknown |= theirs.is_none() || at_path(canonical, path).and_then(Value::as_str) != theirs;
+        }
+    }
+
+    fn expect(&mut self, check: &Check, raw: &RawRecord) {
+        if let Some(value) = raw.find(check.equals, None) {
+            self.expected = Some((raw.text(value).trim().to_owned(), value.at));
+        }
+    }
+
+    fn conclude(&self, check: &Check, mapping: &Mapping) -> Option<Finding> {
+        let severity = match check.severity {
+            CheckSeverity::Off => return None,
+            CheckSeverity::Warning => Severity::Warning,
+            CheckSeverity::Error => Severity::Error,
+        };
+        let (text, at) = self.expected.as_ref().filter(|_| !self.unknown)?;
+        let got = if check.sum.is_some() { self.sum } else { Decimal::from(self.count) };
+        // An expected value that is no number at all is not equal to anything.
+        if Decimal::from_str_exact(text).is_ok_and(|expected| expected == got) {
+            return None;
+        }
+        Some(Finding {
+            severity,
+            rule: check.id.clone(),
+            record: None,
+            at: *at,
+            source: Some(source_name(&mapping.plan.slot(check.equals).path)),
+            canonical: check.sum.clone(),
+            found: Some(text.clone()),
+            words: Words::new(format!("{}（实际为 {got}）", check.words.zh), format!("{} (the records give {got})", check.words.en)),
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! Bytes that stay in memory while small and go to a file once they are not.
+//!
+//! Spool files lie in one folder of the data directory, are named at random, and belong to the
+//! journal once a commit has taken them over; one that is dropped before that removes itself.
+
+use crate::domain::{Digest, Hasher, Stored};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes buffered before a write to a spool file.
+const FILE_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Where spool files are made, and what stays in memory.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    folder: Arc<Path>,
+    inline_bytes_max: usize,
+}
+
+impl Spool {
+    /// A spool in an existing folder, for bodies larger than `inline_bytes_max`.
+    pub fn new(folder: &Path, inline_bytes_max: usize) -> Self {
+        Self { folder: folder.into(), inline_bytes_max }
+    }
+
+    /// Starts to store something.
+    pub fn writer(&self) -> SpoolWriter {
+        SpoolWriter { spool: self.clone(), memory: Vec::new(), file: None, bytes: 0, hasher: Hasher::default() }
+    }
+}
+
+/// Stores bytes as they come and hashes them.
+pub struct SpoolWriter {
+    spool: Spool,
+    memory: Vec<u8>,
+    file: Option<(BufWriter<File>, tempfile::TempPath)>,
+    bytes: u64,
+    hasher: Hasher,
+}
+
+impl SpoolWriter {
+    /// Bytes stored so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether `more` bytes still fit in memory, so that writing them cannot block.
+    pub fn stays_in_memory(&self, more: usize) -> bool {
+        self.file.is_none() && self.memory.len() + more <= self.spool.inline_bytes_max
+    }
+
+    /// Ends with what was stored, and its digest.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn finish(self) -> io::Result<(Spooled, Digest)> {
+        let digest = self.hasher.finish();
+        let Some((mut file, path)) = self.file else {
+            return Ok((Spooled { stored: Stored::Inline(self.memory.into()), guard: None }, digest));
+        };
+        file.flush()?;
+        let stored = Stored::File { path: path.to_path_buf(), bytes: self.bytes };
+        Ok((Spooled { stored, guard: Some(path) }, digest))
+    }
+
+    fn move_to_file(&mut self) -> io::Result<()> {
+        let (file, path) = tempfile::Builder::new().prefix("spool-").tempfile_in(&self.spool.folder)?.into_parts();
+        let mut file = BufWriter::with_capacity(FILE_BUFFER_BYTES, file);
+        file.write_all(&self.memory)?;
+        self.memory = Vec::new();
+        self.file = Some((file, path));
+        Ok(())
+    }
+}
+
+impl Write for SpoolWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.file.is_none() && !self.stays_in_memory(bytes.len()) {
+            self.move_to_file()?;
+        }
+        match &mut self.file {
+            Some((file, _)) => file.write_all(bytes)?,
+            None => self.memory.extend_from_slice(bytes),
+        }
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Something stored. A file is removed with it unless [`Spooled::keep`] hands it on.
+#[derive(Debug)]
+pub struct Spooled {
+    stored: Stored,
+    guard: Option<tempfile::TempPath>,
+}
+
+impl Spooled {
+    /// What is stored.
+    pub fn stored(&self) -> &Stored {
+        &self.stored
+    }
+
+    /// Hands a file on to someone who will remove it: the journal.
+    ///
+    /// # Errors
+    /// When the file cannot be kept.
+    pub fn keep(self) -> io::Result<Stored> {
+        if let Some(path) = self.guard {
+            path.keep()?;
+        }
+        Ok(self.stored)
+    }
+}
+
+/// Opens what is stored for reading from its start.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn open(stored: &Stored) -> io::Result<Box<dyn Read + Send>> {
+    Ok(match stored {
+        Stored::Inline(bytes) => Box::new(io::Cursor::new(bytes.clone())),
+        Stored::File { path, .. } => Box::new(BufReader::with_capacity(FILE_BUFFER_BYTES, File::open(path)?)),
+    })
+}

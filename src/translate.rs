@@ -1,0 +1,460 @@
+//! One pass over a received body: decoded, read, mapped, checked, routed, written as canonical NDJSON.
+//!
+//! No clock, no network. Memory is bounded by the largest record: the canonical records and their
+//! index go to spool files as they come.
+
+use crate::coding::{self, Coding, DecodeError, DecodeLimits};
+use crate::config::{Flow, OnInvalid, Order};
+use crate::domain::{Chunk, Counts, Digest, Finding, Hasher, IndexRow, Outcome, Pins, Routed, Severity, Stored, Verdict};
+use crate::fault::{Fault, FaultCode};
+use crate::mapping::read::{CheckRunner, RecordReader};
+use crate::mapping::rules::Runner;
+use crate::mapping::schema::at_path;
+use crate::mapping::{Canonical, Mapping};
+use crate::routing::Router;
+use crate::spool::{self, Spool, SpoolWriter, Spooled};
+use jiff::tz::TimeZone;
+use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, RawRecord, Words};
+use serde_json::Value;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+/// A flow as translation needs it: compiled once, pinned by its digests.
+pub struct FlowPlan {
+    /// The flow.
+    pub flow: Arc<Flow>,
+    /// Its zone.
+    pub zone: TimeZone,
+    /// Its canonical schema.
+    pub canonical: Arc<Canonical>,
+    /// Its routes.
+    pub router: Router,
+    /// Its destinations in the order of the router's bits, with the mappings that render them.
+    pub destinations: Vec<(Routed, Arc<Mapping>)>,
+}
+
+/// What one translation may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct TranslateLimits {
+    /// Caps on content decoding.
+    pub decode: DecodeLimits,
+    /// Caps on reading.
+    pub read: Limits,
+    /// Records of one body.
+    pub records_max: u64,
+}
+
+/// A verdict whose spool files are still ours.
+pub struct Translated {
+    /// The verdict; its [`Stored`]s point into the files below.
+    pub verdict: Verdict,
+    canonical: Spooled,
+    index: Spooled,
+}
+
+impl Translated {
+    /// The verdict, its files handed on to the journal.
+    ///
+    /// # Errors
+    /// When the files cannot be kept.
+    pub fn keep(self) -> io::Result<Verdict> {
+        self.canonical.keep()?;
+        self.index.keep()?;
+        Ok(self.verdict)
+    }
+}
+
+/// Translates a body. A body that cannot be taken in gives a verdict that says so; only what is
+/// the gateway's own failure is a fault.
+///
+/// # Errors
+/// I/O of the gateway.
+pub fn translate(
+    body: &Stored,
+    body_digest: Digest,
+    coding: Coding,
+    mapping: &Mapping,
+    plan: &FlowPlan,
+    limits: &TranslateLimits,
+    spool: &Spool,
+) -> Result<Translated, Fault> {
+    let mut pass = Pass::new(mapping, plan, limits, spool);
+    let mut input = Decoded::open(body, coding, limits)?;
+    let ended = pass.read_all(&mut input);
+    let stopped = match ended {
+        Ok(()) => None,
+        Err(Stop::Body(code, finding)) => Some((code, finding)),
+        Err(Stop::Gateway(error)) => return Err(storage_fault(error)),
+    };
+    let decoded_digest = input.digest(body_digest);
+    pass.conclude(stopped, decoded_digest)
+}
+
+/// An I/O error of the gateway's own disk as a fault.
+pub fn storage_fault(error: io::Error) -> Fault {
+    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    Fault::new(if full { FaultCode::StorageFull } else { FaultCode::Internal }).caused_by(error)
+}
+
+/// Why reading ended early.
+enum Stop {
+    /// The body is at fault.
+    Body(FaultCode, Box<Finding>),
+    /// The gateway is.
+    Gateway(io::Error),
+}
+
+/// The decoded body, hashed as it is read.
+struct Decoded {
+    input: Box<dyn Read + Send>,
+    hasher: Option<Hasher>,
+}
+
+impl Decoded {
+    fn open(body: &Stored, coding: Coding, limits: &TranslateLimits) -> Result<Self, Fault> {
+        let raw = spool::open(body).map_err(storage_fault)?;
+        let input = coding::decode(coding, raw, body.length(), limits.decode).map_err(storage_fault)?;
+        let hasher = (coding != Coding::Identity).then(Hasher::default);
+        Ok(Self { input, hasher })
+    }
+
+    /// The digest of the whole decoded body, read to its end if it was not; without a coding it is
+    /// the body's own. What cannot be decoded has the digest of what could be.
+    fn digest(mut self, body_digest: Digest) -> Digest {
+        if self.hasher.is_none() {
+            return body_digest;
+        }
+        let _ = io::copy(&mut self, &mut io::sink());
+        self.hasher.map_or(body_digest, Hasher::finish)
+    }
+}
+
+impl Read for Decoded {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(out)?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&out[..read]);
+        }
+        Ok(read)
+    }
+}
+
+/// The state of one pass.
+struct Pass<'p> {
+    mapping: &'p Mapping,
+    plan: &'p FlowPlan,
+    limits: &'p TranslateLimits,
+    runner: Runner,
+    counts: Counts,
+    findings: Findings<'p>,
+    message_id: Option<String>,
+    canonical: SpoolWriter,
+    index: SpoolWriter,
+    rows: u64,
+    chunks: Chunks<'p>,
+    line: Vec<u8>,
+}
+
+impl<'p> Pass<'p> {
+    fn new(mapping: &'p Mapping, plan: &'p FlowPlan, limits: &'p TranslateLimits, spool: &Spool) -> Self {
+        let flow = plan.flow.as_ref();
+        Self {
+            mapping,
+            plan,
+            limits,
+            runner: Runner::new(),
+            counts: Counts::default(),
+            findings: Findings { kept: Vec::new(), left_out: 0, flow },
+            message_id: None,
+            canonical: spool.writer(),
+            index: spool.writer(),
+            rows: 0,
+            chunks: Chunks { flow, open: plan.destinations.iter().map(|_| None).collect(), closed: Vec::new() },
+            line: Vec::new(),
+        }
+    }
+
+    fn read_all(&mut self, input: &mut Decoded) -> Result<(), Stop> {
+        let mut reader = self.mapping.format.reader(Box::new(input), &self.limits.read).map_err(body_stop)?;
+        let mut records = RecordReader::new(self.mapping, &self.plan.zone);
+        let mut checks = CheckRunner::new(self.mapping);
+        loop {
+            match reader.read().map_err(body_stop)? {
+                Found::Record(raw) => {
+                    self.count_record(raw)?;
+                    let (canonical, findings) = records.read(raw, self.counts.records);
+                    self.findings.of_body(checks.record(raw, &canonical));
+                    self.note_message_id(&records, raw);
+                    self.record(raw, &canonical, findings).map_err(Stop::Gateway)?;
+                }
+                Found::End(raw) => {
+                    self.note_message_id(&records, raw);
+                    self.findings.of_body(checks.end(raw));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn count_record(&mut self, raw: &RawRecord) -> Result<(), Stop> {
+        self.counts.records += 1;
+        if self.counts.records <= self.limits.records_max {
+            return Ok(());
+        }
+        let max = self.limits.records_max;
+        let words = Words::new(format!("记录数超过 {max}"), format!("the body holds more than {max} records"));
+        Err(Stop::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, raw.at, None, words))))
+    }
+
+    fn note_message_id(&mut self, records: &RecordReader<'_>, raw: &RawRecord) {
+        if self.message_id.is_none() {
+            self.message_id = records.message_id(raw);
+        }
+    }
+
+    /// Routes one record, and writes it where nothing is wrong with it.
+    fn record(&mut self, raw: &RawRecord, canonical: &Value, mut findings: Vec<Finding>) -> io::Result<()> {
+        let mut bits = 0;
+        if findings.iter().all(|f| f.severity == Severity::Warning) {
+            match self.plan.router.destinations(&self.runner, canonical) {
+                Ok(found) => bits = found,
+                Err(message) => findings.push(unroutable(raw, self.counts.records, &message)),
+            }
+        }
+        let taken = findings.iter().all(|f| f.severity == Severity::Warning);
+        self.findings.of_record(findings);
+        if !taken {
+            self.counts.refused += 1;
+            return Ok(());
+        }
+        self.counts.accepted += 1;
+        self.write(raw, canonical, bits)
+    }
+
+    fn write(&mut self, raw: &RawRecord, canonical: &Value, destinations: u64) -> io::Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, canonical)?;
+        self.line.push(b'\n');
+        let row = IndexRow {
+            record: self.counts.records,
+            offset: self.canonical.bytes(),
+            length: self.line.len() as u32,
+            source_line: u32::try_from(raw.at.line).unwrap_or(u32::MAX),
+            destinations,
+            key: self.plan.canonical.business_key(canonical),
+        };
+        self.canonical.write_all(&self.line)?;
+        self.index.write_all(&row.to_bytes())?;
+        self.chunks.add(self.rows, &row, canonical);
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn conclude(mut self, stopped: Option<(FaultCode, Box<Finding>)>, decoded_digest: Digest) -> Result<Translated, Fault> {
+        let mut fault = stopped.map(|(code, finding)| {
+            self.findings.of_body(vec![*finding]);
+            code
+        });
+        if fault.is_none() && self.counts.records < self.mapping.records_min {
+            let place = self.mapping.plan.anchors.first().map(|&a| self.mapping.plan.path(a)).unwrap_or_default();
+            let words = Words::new(format!("报文中没有记录，应有 {place}"), format!("the body holds no record; {place} is expected"));
+            self.findings.of_body(vec![body_finding(FaultCode::NoRecords, Position::default(), Some(place), words)]);
+            fault = Some(FaultCode::NoRecords);
+        }
+        if fault.is_none() && self.findings.kept.iter().any(|f| f.record.is_none() && f.severity == Severity::Error) {
+            fault = Some(FaultCode::TotalsMismatch);
+        }
+        let all_or_nothing = self.plan.flow.on_invalid == OnInvalid::RefuseBody && self.counts.refused > 0;
+        if fault.is_none() && (all_or_nothing || (self.counts.accepted == 0 && self.counts.records > 0)) {
+            fault = Some(FaultCode::RecordsRefused);
+        }
+        let outcome = match (fault, self.counts.refused) {
+            (Some(_), _) => Outcome::Refused,
+            (None, 0) => Outcome::Accepted,
+            (None, _) => Outcome::InPart,
+        };
+        self.finish(outcome, fault, decoded_digest).map_err(storage_fault)
+    }
+
+    fn finish(mut self, outcome: Outcome, fault: Option<FaultCode>, decoded_digest: Digest) -> io::Result<Translated> {
+        if outcome == Outcome::Refused {
+            // Nothing of a refused body goes on; what was written of it is dropped with its files.
+            self.counts.refused = self.counts.records;
+            self.counts.accepted = 0;
+            let nowhere = Spool::new(std::path::Path::new(""), 0);
+            self.canonical = nowhere.writer();
+            self.index = nowhere.writer();
+            self.chunks.closed.clear();
+            self.chunks.open.clear();
+        }
+        self.counts.warnings = self.findings.warnings();
+        let (canonical, canonical_digest) = self.canonical.finish()?;
+        let (index, _) = self.index.finish()?;
+        let verdict = Verdict {
+            outcome,
+            counts: self.counts,
+            fault,
+            findings: self.findings.kept,
+            findings_left_out: self.findings.left_out,
+            message_id: self.message_id,
+            decoded_digest,
+            canonical_digest,
+            canonical: canonical.stored().clone(),
+            index: index.stored().clone(),
+            destinations: self.plan.destinations.iter().map(|(routed, _)| routed.clone()).collect(),
+            chunks: self.chunks.finish(),
+            pins: Pins { mapping: self.mapping.digest, schema: self.plan.canonical.digest, flow: self.plan.flow.digest },
+        };
+        Ok(Translated { verdict, canonical, index })
+    }
+}
+
+/// Findings, capped per record and per body with the count of what was left out.
+struct Findings<'p> {
+    kept: Vec<Finding>,
+    left_out: u64,
+    flow: &'p Flow,
+}
+
+impl Findings<'_> {
+    fn of_record(&mut self, mut findings: Vec<Finding>) {
+        // Errors first, so that a cap never hides why a record was refused.
+        findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+        let room = self.flow.findings_per_body_max.saturating_sub(self.kept.len());
+        let take = findings.len().min(self.flow.findings_per_record_max).min(room);
+        self.left_out += (findings.len() - take) as u64;
+        self.kept.extend(findings.into_iter().take(take));
+    }
+
+    /// Findings of the whole body are few and always kept.
+    fn of_body(&mut self, findings: Vec<Finding>) {
+        let room = (self.flow.findings_per_body_max * 2).saturating_sub(self.kept.len());
+        self.left_out += findings.len().saturating_sub(room) as u64;
+        self.kept.extend(findings.into_iter().take(room));
+    }
+
+    fn warnings(&self) -> u64 {
+        self.kept.iter().filter(|f| f.severity == Severity::Warning).count() as u64
+    }
+}
+
+/// Cuts the accepted records of each destination into deliveries of bounded size.
+struct Chunks<'p> {
+    flow: &'p Flow,
+    open: Vec<Option<OpenChunk>>,
+    closed: Vec<Chunk>,
+}
+
+struct OpenChunk {
+    first_row: u64,
+    last_row: u64,
+    records: u64,
+    bytes: u64,
+    order_key: Option<String>,
+}
+
+impl Chunks<'_> {
+    fn add(&mut self, row_number: u64, row: &IndexRow, canonical: &Value) {
+        let order_key = self.order_key(canonical);
+        for bit in 0..self.open.len() {
+            if row.destinations >> bit & 1 == 0 {
+                continue;
+            }
+            let full = self.open[bit].as_ref().is_some_and(|c| {
+                c.records >= self.flow.delivery_records_max
+                    || c.bytes + u64::from(row.length) > self.flow.delivery_bytes_max
+                    || c.order_key != order_key
+            });
+            if full {
+                self.close(bit);
+            }
+            let chunk = self.open[bit].get_or_insert_with(|| OpenChunk {
+                first_row: row_number,
+                last_row: row_number,
+                records: 0,
+                bytes: 0,
+                order_key: order_key.clone(),
+            });
+            chunk.last_row = row_number;
+            chunk.records += 1;
+            chunk.bytes += u64::from(row.length);
+        }
+    }
+
+    fn order_key(&self, canonical: &Value) -> Option<String> {
+        match &self.flow.order {
+            Order::None => None,
+            Order::Sender => Some(String::new()),
+            Order::Key(path) => {
+                Some(at_path(canonical, path).map_or(String::new(), |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
+            }
+        }
+    }
+
+    fn close(&mut self, bit: usize) {
+        if let Some(chunk) = self.open[bit].take() {
+            let (first_row, rows) = (chunk.first_row, chunk.last_row - chunk.first_row + 1);
+            self.closed.push(Chunk { destination: bit as u8, first_row, rows, order_key: chunk.order_key });
+        }
+    }
+
+    fn finish(mut self) -> Vec<Chunk> {
+        (0..self.open.len()).for_each(|bit| self.close(bit));
+        self.closed
+    }
+}
+
+fn unroutable(raw: &RawRecord, record: u64, message: &str) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        rule: "route.undecided".to_owned(),
+        record: Some(record),
+        at: raw.at,
+        source: None,
+        canonical: None,
+        found: None,
+        words: Words::new(format!("无法判断投递去向：{message}"), format!("where it goes cannot be decided: {message}")),
+    }
+}
+
+fn body_finding(code: FaultCode, at: Position, source: Option<String>, words: Words) -> Finding {
+    Finding { severity: Severity::Error, rule: code.as_str().to_owned(), record: None, at, source, canonical: None, found: None, words }
+}
+
+/// What ends a body: a format's error as a fault code and a finding, or the gateway's own I/O.
+fn body_stop(error: FormatError) -> Stop {
+    if let Some(io) = error.io {
+        return match io.get_ref().and_then(|e| e.downcast_ref::<DecodeError>()) {
+            Some(DecodeError::Damaged) => damaged(FaultCode::EncodingDamaged, error.at),
+            Some(DecodeError::Expansion) => damaged(FaultCode::ExpansionExceeded, error.at),
+            None => Stop::Gateway(io),
+        };
+    }
+    let code = fault_code(error.code);
+    Stop::Body(code, Box::new(body_finding(code, error.at, error.path, error.words)))
+}
+
+fn damaged(code: FaultCode, at: Position) -> Stop {
+    let (zh, en) = code.title();
+    Stop::Body(code, Box::new(body_finding(code, at, None, Words::new(zh, en))))
+}
+
+fn fault_code(code: FormatCode) -> FaultCode {
+    match code {
+        FormatCode::Syntax => FaultCode::SyntaxMalformed,
+        FormatCode::Truncated => FaultCode::SyntaxTruncated,
+        FormatCode::CharsetUnknown => FaultCode::CharsetUnknown,
+        FormatCode::BytesUnmappable => FaultCode::BytesUnmappable,
+        FormatCode::CharacterUnmappable => FaultCode::RenderFailed,
+        FormatCode::CharacterForbidden => FaultCode::CharacterForbidden,
+        FormatCode::DoctypeRefused => FaultCode::DoctypeRefused,
+        FormatCode::EntityRefused => FaultCode::EntityRefused,
+        FormatCode::DuplicateKey => FaultCode::DuplicateKey,
+        FormatCode::DepthExceeded => FaultCode::DepthExceeded,
+        FormatCode::TokenExceeded => FaultCode::TokenExceeded,
+        FormatCode::RecordExceeded => FaultCode::RecordExceeded,
+        FormatCode::NotThisMessage => FaultCode::NotThisMessage,
+        FormatCode::ValueLate => FaultCode::ValueLate,
+        FormatCode::Io => FaultCode::Internal,
+    }
+}
