@@ -3,3 +3,4 @@
 //! [`feeds`] makes what partners send; [`receiver`] plays the tax bureau.
 
 pub mod feeds;
+pub mod receiver;

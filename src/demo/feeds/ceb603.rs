@@ -20,7 +20,7 @@ const ITEMS_MAX: u64 = 5;
 const OFFICES: &[&str] = &["0101", "2225", "2233", "5141", "5301", "5316"];
 
 /// Countries: customs code, ISO 3166-1.
-const COUNTRIES: &[(&str, &str)] = &[
+pub const COUNTRIES: &[(&str, &str)] = &[
     ("116", "JP"),
     ("122", "MY"),
     ("132", "SG"),
@@ -38,7 +38,7 @@ const COUNTRIES: &[(&str, &str)] = &[
 ];
 
 /// Currencies: customs code, ISO 4217. Most goods are declared in CNY.
-const CURRENCIES: &[(&str, &str)] = &[("142", "CNY"), ("142", "CNY"), ("142", "CNY"), ("502", "USD"), ("300", "EUR"), ("303", "GBP")];
+pub const CURRENCIES: &[(&str, &str)] = &[("142", "CNY"), ("142", "CNY"), ("142", "CNY"), ("502", "USD"), ("300", "EUR"), ("303", "GBP")];
 
 /// Goods: HS code, name, specification, customs code of the unit, grams of one.
 const GOODS: &[(&str, &str, &str, &str, u64)] = &[
