@@ -2,4 +2,5 @@
 
 pub mod authorities;
 pub mod identity;
+pub mod receive;
 pub mod tls;
