@@ -86,6 +86,8 @@ struct Parties {
 struct Inventory {
     guid: String,
     serial: String,
+    /// Customs' number of the list: office, year, 0 for export, nine digits.
+    declaration_number: String,
     office: &'static str,
     merchant: Party,
     country: (&'static str, &'static str),
@@ -169,10 +171,12 @@ impl Ceb603 {
             price: chance.amount(&[3, 4, 4]),
         });
         let items: Vec<_> = items.collect();
+        let office = chance.pick(OFFICES);
         Inventory {
             guid: chance.uuid().to_uppercase(),
             serial: format!("{:08X}{:06}{record:08}", self.seed & 0xFFFF_FFFF, self.message),
-            office: chance.pick(OFFICES),
+            declaration_number: format!("{office}20260{:09}", self.message.wrapping_mul(100_000).wrapping_add(record) % 1_000_000_000),
+            office,
             merchant: company(chance),
             country: chance.pick(COUNTRIES),
             freight: chance.amount(&[3]),
@@ -187,12 +191,6 @@ impl Ceb603 {
 }
 
 impl Inventory {
-    /// Customs' number of the list: office, year, 0 for export, serial of nine digits.
-    fn declaration_number(&self) -> String {
-        let last_digits = self.serial.get(self.serial.len() - 9..).unwrap_or(&self.serial);
-        format!("{}20260{last_digits}", self.office)
-    }
-
     /// Net weight in grams.
     fn net_grams(&self) -> u64 {
         self.items.iter().map(|item| item.quantity * item.goods.4).sum()
@@ -220,7 +218,7 @@ fn canonical(guid: &str, parties: &Parties, inventory: &Inventory) -> Value {
         "waybill_number": format!("SYNW{}", inventory.serial),
         "internal_number": format!("SYNC{}", inventory.serial),
         "pre_entry_number": format!("SYNP{}", inventory.serial),
-        "declaration_number": inventory.declaration_number(),
+        "declaration_number": inventory.declaration_number,
         "direction": "export",
         "exit_port": inventory.office,
         "export_date": "2026-10-20",
@@ -293,7 +291,7 @@ fn write_head(sheet: &mut Sheet, parties: &Parties, inventory: &Inventory) {
         ("ceb:logisticsNo", &format!("SYNW{serial}")),
         ("ceb:copNo", &format!("SYNC{serial}")),
         ("ceb:preNo", &format!("SYNP{serial}")),
-        ("ceb:invtNo", &inventory.declaration_number()),
+        ("ceb:invtNo", &inventory.declaration_number),
         ("ceb:ieFlag", "E"),
         ("ceb:portCode", inventory.office),
         ("ceb:ieDate", "20261020"),

@@ -70,7 +70,7 @@ pub type TakeFact<'a> = &'a mut dyn FnMut(Fact);
 /// Something that a partner sends.
 pub trait Feed {
     /// Writes the body. Where facts are wanted, `facts` is given the fact of each record in order;
-    /// a body alone is made faster.
+    /// a body alone is made faster. Each record is one small write, so a file wants a buffer.
     ///
     /// # Errors
     /// Those of `into` alone.
@@ -93,7 +93,8 @@ pub trait Feed {
         body
     }
 
-    /// The facts of all records, without the body.
+    /// The facts of all records at once: some kilobytes each. For a long feed give `write` a sink and
+    /// take the facts one by one.
     fn facts(&self) -> Vec<Fact> {
         let mut facts = Vec::new();
         let _ = self.write(&mut io::sink(), Some(&mut |fact| facts.push(fact)));
