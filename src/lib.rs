@@ -6,6 +6,7 @@ pub mod certs;
 pub mod coding;
 pub mod config;
 pub mod delivery;
+pub mod demo;
 pub mod domain;
 pub mod exchange;
 pub mod fault;
