@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` is the map; the import rules it states are held by `tests/house.rs`.
 
+pub mod app;
 pub mod certs;
 pub mod coding;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod live;
 pub mod mapping;
 pub mod metrics;
 pub mod receipt;
+pub mod render;
 pub mod routing;
 pub mod seams;
 pub mod spool;
