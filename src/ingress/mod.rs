@@ -2,4 +2,6 @@
 
 pub mod authorities;
 pub mod identity;
+pub mod limits;
+pub mod strangers;
 pub mod tls;
