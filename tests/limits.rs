@@ -51,15 +51,20 @@ fn check(case: &Case) {
             "admit" => limits.admit(&bank, Some(&flow), number).map(|admitted| admission = Some(admitted)),
             "look" => limits.admit(&bank, None, None).map(|_| ()),
             "bytes" => admission.as_mut().unwrap().charge_bytes(number.unwrap()),
-            "records" => Ok(admission.as_ref().unwrap().charge_records(number.unwrap())),
-            "end" => Ok(drop(admission.take())),
-            "reload" => Ok(limits = rate_limits(partner, self::limits(&case.flow), Some(&limits), &clock)),
-            "reload-other" => Ok(limits = rate_limits(
-                Limits { requests: Some(Rate { per_second: 5, burst: 5 }), ..partner },
-                Limits::default(),
-                Some(&limits),
-                &clock,
-            )),
+            "records" => {
+                admission.as_ref().unwrap().charge_records(number.unwrap());
+                Ok(())
+            }
+            "end" => {
+                admission = None;
+                Ok(())
+            }
+            "reload" | "reload-other" => {
+                let other = Limits { requests: Some(Rate { per_second: 5, burst: 5 }), ..partner };
+                let partner = if verb == "reload" { partner } else { other };
+                limits = rate_limits(partner, self::limits(&case.flow), Some(&limits), &clock);
+                Ok(())
+            }
             "fields" => {
                 let fields =
                     limits.fields(&bank, Some(&flow)).map_or("none".to_owned(), |fields| format!("{} | {}", fields.policy, fields.limit));
