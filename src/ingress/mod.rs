@@ -1,4 +1,4 @@
-//! How a caller comes in: TLS, identity, limits.
+//! How a caller comes in: TLS, identity, limits, admission, and the whole body.
 
 pub mod admit;
 pub mod api;
