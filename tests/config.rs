@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use portolan::config::{CertificateMatch, Config, OnInvalid, Order, Rate, reference};
+use portolan::config::{CertificateMatch, Config, FILE_BYTES_MAX, OnInvalid, Order, Rate, reference};
 use portolan::domain::{Digest, Name};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -83,6 +83,17 @@ fn other_files_in_the_folders_are_passed_over() {
         write_file(&folder.path().join(other), b"not a configuration");
     }
     assert_eq!(Config::load(folder.path()).unwrap().partners.len(), 2);
+}
+
+#[test]
+fn a_file_that_is_too_large_or_no_text_is_a_problem_of_that_file_alone() {
+    let folder = copy_of_example();
+    let large = vec![b'#'; usize::try_from(FILE_BYTES_MAX).unwrap() + 1];
+    write_file(&folder.path().join("partners/large.toml"), &large);
+    write_file(&folder.path().join("partners/latin.toml"), b"title = { zh = \"\xE9\", en = \"e\" }");
+    let problems = Config::load(folder.path()).unwrap_err();
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(messages, ["the file is larger than 1048576 bytes", "the file is not UTF-8 text"]);
 }
 
 /// `PORTOLAN_BLESS=1 cargo test --test config` writes the file anew.

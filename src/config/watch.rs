@@ -25,6 +25,8 @@ pub struct Reloads {
     hangups: tokio::signal::unix::Signal,
     changed: Arc<Notify>,
     scope: Arc<ArcSwap<Scope>>,
+    /// A change was seen and is not reported yet.
+    gathering: bool,
 }
 
 impl Reloads {
@@ -45,7 +47,7 @@ impl Reloads {
             })?
         };
         let hangups = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
-        let mut reloads = Self { watcher, hangups, changed, scope };
+        let mut reloads = Self { watcher, hangups, changed, scope, gathering: false };
         reloads.follow(config)?;
         Ok(reloads)
     }
@@ -74,10 +76,14 @@ impl Reloads {
     /// Waits for the next reason to read the configuration again. May be dropped and called anew
     /// without losing one.
     pub async fn next(&mut self) {
-        tokio::select! {
-            _ = self.hangups.recv() => {}
-            () = self.changed.notified() => self.gather().await,
+        if !self.gathering {
+            tokio::select! {
+                _ = self.hangups.recv() => return,
+                () = self.changed.notified() => self.gathering = true,
+            }
         }
+        self.gather().await;
+        self.gathering = false;
     }
 
     async fn gather(&self) {

@@ -3,6 +3,7 @@
 use crate::error::{FormatCode, FormatError};
 use crate::record::Position;
 use encoding_rs::{Decoder, DecoderResult, EncoderResult, Encoding, GB18030, GBK, UTF_16BE, UTF_16LE};
+use std::cell::Cell;
 use std::io::{self, BufRead, Read, Write};
 
 /// Bytes read from the source at a time.
@@ -88,14 +89,14 @@ pub struct TextInput<'a> {
     forbidden: fn(&[u8]) -> Option<usize>,
     /// Source bytes: first those of `text`, then those that are not decoded yet.
     raw: Vec<u8>,
-    /// `raw[..walked]` was decoded to `text[..taken]`.
-    walked: usize,
     /// `raw[..fed]` has been given to the decoder.
     fed: usize,
     /// Decoded text; `text[taken..]` is not yet consumed.
     text: Vec<u8>,
     taken: usize,
-    at: Position,
+    /// The latest place that was worked out: that is done when one is asked for, not for every
+    /// piece that is consumed.
+    place: Cell<Place>,
     /// The source has no more bytes.
     ended: bool,
     /// Nothing will be decoded any more.
@@ -104,6 +105,16 @@ pub struct TextInput<'a> {
     failed: Option<FormatError>,
     token_left: usize,
     token_max: usize,
+}
+
+/// A place in the text that is held.
+#[derive(Clone, Copy)]
+struct Place {
+    at: Position,
+    /// Index into `text`.
+    text: usize,
+    /// Index into `raw`: `raw[..raw]` was decoded to `text[..text]`.
+    raw: usize,
 }
 
 impl<'a> TextInput<'a> {
@@ -141,7 +152,9 @@ impl<'a> TextInput<'a> {
 
     /// Where the next unconsumed byte stands in the body as it was sent.
     pub fn position(&self) -> Position {
-        self.at
+        let place = self.place_of(self.taken);
+        self.place.set(place);
+        place.at
     }
 
     /// Where something stands that comes `text` after `from`: for a part of a token that has been
@@ -168,11 +181,10 @@ impl<'a> TextInput<'a> {
             decoder: None,
             forbidden,
             raw: Vec::with_capacity(CHUNK_BYTES + 4),
-            walked: 0,
             fed: 0,
             text: Vec::new(),
             taken: 0,
-            at: Position { line: 1, byte: 0, column: 0 },
+            place: Cell::new(Place { at: Position { line: 1, byte: 0, column: 0 }, text: 0, raw: 0 }),
             ended: false,
             finished: false,
             failed: None,
@@ -189,7 +201,7 @@ impl<'a> TextInput<'a> {
     /// Reads the start of the source; takes a byte order mark off and says which it was.
     fn sniff(&mut self) -> Result<Option<Charset>, FormatError> {
         while self.raw.len() < SNIFF_BYTES && !self.ended {
-            self.read_raw(SNIFF_BYTES).map_err(|e| FormatError::from_io(e, self.at))?;
+            self.read_raw(SNIFF_BYTES).map_err(|e| FormatError::from_io(e, self.position()))?;
         }
         let (charset, length) = match self.raw.as_slice() {
             [0xEF, 0xBB, 0xBF, ..] => (Charset::Utf8, 3),
@@ -201,7 +213,7 @@ impl<'a> TextInput<'a> {
             _ => return Ok(None),
         };
         self.raw.drain(..length);
-        self.at.byte = length as u64;
+        self.place.get_mut().at.byte = length as u64;
         Ok(Some(charset))
     }
 
@@ -217,7 +229,7 @@ impl<'a> TextInput<'a> {
         Charset::from_label(label).ok_or_else(|| {
             FormatError::new(
                 FormatCode::CharsetUnknown,
-                self.at,
+                self.position(),
                 format!("不支持的字符集 {label:?}；可用 UTF-8、UTF-16、GB18030、GBK、GB2312"),
                 format!("charset {label:?} is not known; use UTF-8, UTF-16, GB18030, GBK or GB2312"),
             )
@@ -239,11 +251,12 @@ impl<'a> TextInput<'a> {
     }
 
     fn refill(&mut self) -> io::Result<()> {
+        let Place { at, raw, .. } = self.place_of(self.taken);
         self.text.clear();
         self.taken = 0;
-        self.raw.drain(..self.walked);
-        self.fed -= self.walked;
-        self.walked = 0;
+        self.raw.drain(..raw);
+        self.fed -= raw;
+        self.place.set(Place { at, text: 0, raw: 0 });
         while self.text.is_empty() {
             if let Some(error) = self.failed.take() {
                 return Err(error.into());
@@ -290,10 +303,11 @@ impl<'a> TextInput<'a> {
         let start = end.saturating_sub(malformed.length);
         let bytes: Vec<String> = self.raw[start..end].iter().map(|b| format!("{b:02X}")).collect();
         let (bytes, charset) = (bytes.join(" "), self.charset.label());
-        let line = self.at.line + memchr::memchr_iter(b'\n', &self.text).count() as u64;
+        let at = self.place.get().at;
+        let line = at.line + memchr::memchr_iter(b'\n', &self.text).count() as u64;
         FormatError::new(
             FormatCode::BytesUnmappable,
-            Position { line, byte: self.at.byte + start as u64, column: 0 },
+            Position { line, byte: at.byte + start as u64, column: 0 },
             format!("字节 {bytes} 不是 {charset} 字符"),
             format!("the bytes {bytes} are no character of {charset}"),
         )
@@ -301,8 +315,7 @@ impl<'a> TextInput<'a> {
 
     fn refuse_forbidden(&mut self) {
         let Some(start) = (self.forbidden)(&self.text) else { return };
-        let (lines, bytes) = self.extent(start);
-        let at = Position { line: self.at.line + lines, byte: self.at.byte + bytes as u64, column: 0 };
+        let at = self.place_of(start).at;
         let text = String::from_utf8_lossy(&self.text[start..]);
         let code = text.chars().next().map_or(0, u32::from);
         self.text.truncate(start);
@@ -314,15 +327,30 @@ impl<'a> TextInput<'a> {
         ));
     }
 
-    /// Line feeds in `text[taken..to]`, and bytes that it takes in the source.
-    fn extent(&self, to: usize) -> (u64, usize) {
-        let text = &self.text[self.taken..to];
+    /// The place of `text[to]`, which must not be before the latest place that was worked out.
+    fn place_of(&self, to: usize) -> Place {
+        let Place { at, text: from, raw } = self.place.get();
+        let text = &self.text[from..to];
         let bytes = match self.charset {
             Charset::Utf8 => text.len(),
             Charset::Utf16Le | Charset::Utf16Be => text.iter().map(|&b| utf16_bytes(b)).sum(),
-            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => gb_source_bytes(text, &self.raw[self.walked..]),
+            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => gb_source_bytes(text, &self.raw[raw..]),
         };
-        (memchr::memchr_iter(b'\n', text).count() as u64, bytes)
+        let lines = memchr::memchr_iter(b'\n', text).count();
+        let at = Position { line: at.line + lines as u64, byte: at.byte + bytes as u64, column: 0 };
+        Place { at, text: to, raw: raw + bytes }
+    }
+
+    #[cold]
+    fn token_exceeded(&self) -> io::Error {
+        let max = self.token_max;
+        FormatError::new(
+            FormatCode::TokenExceeded,
+            self.position(),
+            format!("单个标记、文本或单元格超过 {max} 字节"),
+            format!("one tag, text or cell is larger than {max} bytes"),
+        )
+        .into()
     }
 }
 
@@ -337,16 +365,10 @@ impl Read for TextInput<'_> {
 }
 
 impl BufRead for TextInput<'_> {
+    #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.token_left == 0 {
-            let max = self.token_max;
-            return Err(FormatError::new(
-                FormatCode::TokenExceeded,
-                self.at,
-                format!("单个标记、文本或单元格超过 {max} 字节"),
-                format!("one tag, text or cell is larger than {max} bytes"),
-            )
-            .into());
+            return Err(self.token_exceeded());
         }
         if self.taken >= self.text.len() {
             self.refill()?;
@@ -354,14 +376,10 @@ impl BufRead for TextInput<'_> {
         Ok(&self.text[self.taken..])
     }
 
+    #[inline]
     fn consume(&mut self, bytes: usize) {
-        let to = (self.taken + bytes).min(self.text.len());
-        let (lines, source_bytes) = self.extent(to);
-        self.at.line += lines;
-        self.at.byte += source_bytes as u64;
-        self.walked += source_bytes;
         self.token_left = self.token_left.saturating_sub(bytes);
-        self.taken = to;
+        self.taken = (self.taken + bytes).min(self.text.len());
     }
 }
 

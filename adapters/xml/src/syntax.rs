@@ -41,8 +41,8 @@ pub(crate) struct Attribute {
 
 /// A name's prefix (empty where there is none) and local part, NS \[7\]; `None` where it is no name.
 pub(crate) fn qualified(name: &str) -> Option<(&str, &str)> {
-    let (prefix, local) = match name.split_once(':') {
-        Some((prefix, local)) if is_name(prefix) => (prefix, local),
+    let (prefix, local) = match name.bytes().position(|b| b == b':') {
+        Some(colon) if is_name(&name[..colon]) => (&name[..colon], &name[colon + 1..]),
         Some(_) => return None,
         None => ("", name),
     };
@@ -51,13 +51,14 @@ pub(crate) fn qualified(name: &str) -> Option<(&str, &str)> {
 
 /// Whether `text` is a name without a colon, NS \[4\].
 pub(crate) fn is_name(text: &str) -> bool {
-    let mut rest = text.bytes();
-    let starts = rest.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-    if starts && rest.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')) {
-        return true;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    match text.as_bytes() {
+        [first, rest @ ..] if first.is_ascii_alphabetic() && rest.iter().all(|&b| plain(b)) => true,
+        _ => {
+            let mut characters = text.chars();
+            characters.next().is_some_and(starts_name) && characters.all(continues_name)
+        }
     }
-    let mut characters = text.chars();
-    characters.next().is_some_and(starts_name) && characters.all(continues_name)
 }
 
 /// Whether XML allows a character at all, \[2\].

@@ -1,5 +1,7 @@
 //! Runs every case below `cases/`, and the bodies that are too large to keep there.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 use portolan_contract::cases::{self, CasePlan};
 use portolan_contract::{Format, FormatCode, FormatError, RawRecord};
 use portolan_xml::Xml;

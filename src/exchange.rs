@@ -1,0 +1,290 @@
+//! The life of a message, from its first byte to its answer.
+//!
+//! [`exchange`] reads as the list of what happens. Each stage takes what the one before returned,
+//! so that no step can be left out: nothing is translated before it is whole, nothing is committed
+//! before it has a verdict, and no receipt exists before the commit.
+
+use crate::coding::{Coding, DecodeLimits};
+use crate::domain::{DestinationId, Digest, ExchangeId, Finding, Outcome, PartnerId, Stored};
+use crate::fault::{Fault, FaultCode};
+use crate::ingress::admit::{Admitted, Mode};
+use crate::ingress::identity::{Partners, TrustStore};
+use crate::ingress::in_flight::InFlight;
+use crate::ingress::receive::{ReceivedBody, receive};
+use crate::journal::{Committed, Journal, JournalError, Journaled, NewExchange, RepeatQuery, resolve};
+use crate::live::Live;
+use crate::receipt::Receipt;
+use crate::seams::SharedClock;
+use crate::spool::Spool;
+use crate::translate::{TranslateLimits, Translated, storage_fault, translate};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use hyper::body::Body;
+use jiff::Timestamp;
+use portolan_contract::Limits;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Attempts to learn the outcome of a commit that is unknown.
+const RESOLVE_ATTEMPTS_MAX: u32 = 5;
+
+/// What every exchange is handled with.
+pub struct Exchanges {
+    /// What is in force.
+    pub live: Arc<ArcSwap<Live>>,
+    /// Who may call.
+    pub trust: Arc<TrustStore<Partners>>,
+    /// The durable state.
+    pub journal: Arc<dyn Journal>,
+    /// Submissions under way, by their keys.
+    pub in_flight: InFlight,
+    /// Large bodies being translated at once.
+    pub translations: Arc<Semaphore>,
+    /// Where bodies grow.
+    pub spool: Spool,
+    /// Time and chance.
+    pub clock: SharedClock,
+    /// Told which destinations have something new.
+    pub wake: Box<dyn Fn(&DestinationId) + Send + Sync>,
+}
+
+/// What a sender is told.
+#[derive(Debug)]
+pub struct Answer {
+    /// The durable part; `None` for `mode=validate`.
+    pub evidence: Option<Evidence>,
+    /// Accepted, in part or refused.
+    pub outcome: Outcome,
+    /// Numbers of records.
+    pub counts: crate::domain::Counts,
+    /// Why the body was refused whole, where it was.
+    pub fault: Option<FaultCode>,
+    /// Findings kept.
+    pub findings: Vec<Finding>,
+    /// How many more there were.
+    pub findings_left_out: u64,
+}
+
+/// What only a commit gives.
+#[derive(Debug)]
+pub struct Evidence {
+    /// The exchange.
+    pub exchange: ExchangeId,
+    /// Its receipt.
+    pub receipt: Receipt,
+}
+
+/// A body that is whole, with what it was admitted as.
+struct Received {
+    admitted: Admitted,
+    body: ReceivedBody,
+    received_at: Timestamp,
+}
+
+/// Handles one submission.
+///
+/// # Errors
+/// Refusals before anything is journaled, and failures of the gateway.
+pub async fn exchange<B>(exchanges: &Arc<Exchanges>, mut admitted: Admitted, body: B) -> Result<Answer, Fault>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let place = exchanges.in_flight.enter(&admitted)?;
+    let limits = &admitted.live.config.gateway.limits;
+    let body = receive(body, limits, &exchanges.spool, admitted.content_digest, |bytes| admitted.admission.charge_bytes(bytes)).await?;
+    let received = Received { admitted, body, received_at: exchanges.clock.now() };
+    // Every byte is in: from here on the sender's line may drop and the commit goes on.
+    let exchanges = Arc::clone(exchanges);
+    let settled = tokio::spawn(async move {
+        let answer = settle(&exchanges, received).await;
+        drop(place);
+        answer
+    });
+    settled.await.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal).caused_by(error)))
+}
+
+/// From a whole body to its answer.
+async fn settle(exchanges: &Arc<Exchanges>, received: Received) -> Result<Answer, Fault> {
+    if let Some(first) = find_repeat(exchanges, &received).await? {
+        return Ok(first);
+    }
+    let (received, translated) = translated(exchanges, received).await?;
+    received.admitted.admission.charge_records(translated.verdict.counts.records);
+    if received.admitted.mode == Mode::Validate {
+        return Ok(validated(translated));
+    }
+    let partner = exchanges.trust.resolve(&received.admitted.identity, exchanges.clock.now())?;
+    let committed = commit(exchanges, partner, received, translated).await?;
+    Ok(committed)
+}
+
+/// The first answer, where this submission was made before.
+async fn find_repeat(exchanges: &Exchanges, received: &Received) -> Result<Option<Answer>, Fault> {
+    let admitted = &received.admitted;
+    if admitted.mode == Mode::Validate {
+        return Ok(None);
+    }
+    let query = RepeatQuery {
+        partner: admitted.partner.clone(),
+        flow: admitted.flow.flow.id.clone(),
+        idempotency_key: admitted.idempotency_key.clone(),
+        message_id: None,
+        body_digest: received.body.digest,
+        corrects: admitted.corrects,
+    };
+    match exchanges.journal.find_repeat(query).await.map_err(journal_fault)? {
+        Some(committed) => answer(exchanges, committed, None).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Translates, at once where the body is small, else on a thread of the bounded pool.
+async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(Received, Translated), Fault> {
+    let spool = exchanges.spool.clone();
+    let small = matches!(received.body.spooled.stored(), Stored::Inline(_)) && received.admitted.coding == Coding::Identity;
+    if small {
+        let translated = run(&received, &spool)?;
+        return Ok((received, translated));
+    }
+    let permit = Arc::clone(&exchanges.translations).acquire_owned().await;
+    let permit = permit.map_err(|_| Fault::new(FaultCode::ShuttingDown))?;
+    let done = tokio::task::spawn_blocking(move || {
+        let translated = run(&received, &spool);
+        drop(permit);
+        translated.map(|translated| (received, translated))
+    });
+    done.await.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal).caused_by(error)))
+}
+
+fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
+    let admitted = &received.admitted;
+    let request = &admitted.live.config.gateway.limits;
+    let limits = TranslateLimits {
+        decode: DecodeLimits { decoded_bytes_max: request.decoded_bytes_max, expansion_ratio_max: request.expansion_ratio_max },
+        read: Limits::default(),
+        records_max: admitted.admission.records_per_body_max().unwrap_or(u64::MAX),
+    };
+    translate(received.body.spooled.stored(), received.body.digest, admitted.coding, &admitted.mapping, &admitted.flow, &limits, spool)
+}
+
+fn validated(translated: Translated) -> Answer {
+    let verdict = translated.verdict;
+    Answer {
+        evidence: None,
+        outcome: verdict.outcome,
+        counts: verdict.counts,
+        fault: verdict.fault,
+        findings: verdict.findings,
+        findings_left_out: verdict.findings_left_out,
+    }
+}
+
+/// The one durable step, and the receipt that only it can give.
+async fn commit(exchanges: &Exchanges, partner: PartnerId, received: Received, translated: Translated) -> Result<Answer, Fault> {
+    let Received { admitted, body, received_at } = received;
+    let verdict = translated.keep().map_err(storage_fault)?;
+    let (findings, destinations) = (verdict.findings.clone(), verdict.destinations.clone());
+    let id = admitted.exchange;
+    let new = NewExchange {
+        id,
+        partner,
+        flow: admitted.flow.flow.id.clone(),
+        received_at,
+        key_space: admitted.flow.canonical.key_space().to_owned(),
+        idempotency_key: admitted.idempotency_key,
+        certificate: admitted.certificate,
+        corrects: admitted.corrects,
+        mapping: admitted.mapping.name.clone(),
+        content_type: admitted.content_type,
+        content_encoding: admitted.coding.as_str().to_owned(),
+        trace_id: admitted.trace_id,
+        body: body.spooled.keep().map_err(storage_fault)?,
+        body_digest: body.digest,
+        pinned: pinned(&admitted.mapping, &admitted.flow),
+        verdict,
+    };
+    let committed = match exchanges.journal.commit(new).await {
+        Err(JournalError::OutcomeUnknown) => outcome_of(exchanges, id).await?,
+        other => other.map_err(journal_fault)?,
+    };
+    if matches!(committed, Committed::New(_)) {
+        destinations.iter().for_each(|routed| (exchanges.wake)(&routed.to));
+    }
+    answer(exchanges, committed, Some(findings)).await
+}
+
+fn pinned(mapping: &crate::mapping::Mapping, plan: &crate::translate::FlowPlan) -> Vec<(Digest, Arc<str>)> {
+    let mut pinned = vec![
+        (mapping.digest, Arc::clone(&mapping.text)),
+        (plan.canonical.digest, Arc::clone(&plan.canonical.text)),
+        (plan.flow.digest, Arc::clone(&plan.flow.text)),
+    ];
+    pinned.extend(plan.destinations.iter().map(|(_, m)| (m.digest, Arc::clone(&m.text))));
+    pinned
+}
+
+/// Learns whether an exchange was committed after all, before anyone is answered.
+async fn outcome_of(exchanges: &Exchanges, id: ExchangeId) -> Result<Committed, Fault> {
+    for attempt in 0..RESOLVE_ATTEMPTS_MAX {
+        match resolve::resolve(exchanges.journal.as_ref(), id).await {
+            Ok(Some(journaled)) => return Ok(Committed::New(journaled)),
+            Ok(None) => return Err(Fault::new(FaultCode::Unavailable)),
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50 << attempt)).await,
+        }
+    }
+    Err(Fault::new(FaultCode::OutcomeUnknown))
+}
+
+/// The answer to what a commit came to. `findings` are at hand when it was just made; a repeat's
+/// are read from the first one's report.
+async fn answer(exchanges: &Exchanges, committed: Committed, findings: Option<Vec<Finding>>) -> Result<Answer, Fault> {
+    let (journaled, findings) = match committed {
+        Committed::New(journaled) => (journaled, findings),
+        Committed::Repeat(journaled) => (journaled, None),
+        Committed::OtherBytes(first) => {
+            let mut fault = Fault::new(FaultCode::RepeatOtherBytes);
+            fault.exchange = Some(first);
+            return Err(fault);
+        }
+        Committed::Conflict => return Err(Fault::new(FaultCode::RepeatConflict)),
+    };
+    recall(exchanges.journal.as_ref(), journaled, findings).await
+}
+
+async fn recall(journal: &dyn Journal, journaled: Journaled, findings: Option<Vec<Finding>>) -> Result<Answer, Fault> {
+    let id = journaled.exchange();
+    let row = journal.exchange(id).await.map_err(journal_fault)?;
+    let findings = match findings {
+        Some(findings) => findings,
+        None => report(journal, id).await?,
+    };
+    Ok(Answer {
+        outcome: journaled.outcome(),
+        counts: journaled.counts(),
+        fault: row.as_ref().and_then(|r| r.fault.as_deref()).and_then(|f| f.parse().ok()),
+        findings,
+        findings_left_out: row.map_or(0, |r| r.findings_left_out),
+        evidence: Some(Evidence { exchange: id, receipt: Receipt::new(&journaled) }),
+    })
+}
+
+/// The findings of an exchange's report.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn report(journal: &dyn Journal, id: ExchangeId) -> Result<Vec<Finding>, Fault> {
+    let text = journal.report(id).await.map_err(journal_fault)?.unwrap_or_else(|| "".into());
+    let findings: Result<Vec<Finding>, _> = text.lines().map(serde_json::from_str).collect();
+    findings.map_err(|e| Fault::new(FaultCode::Internal).caused_by(e))
+}
+
+/// What the journal could not do, as a fault.
+pub fn journal_fault(error: JournalError) -> Fault {
+    let code = match error {
+        JournalError::Unavailable(_) => FaultCode::Unavailable,
+        JournalError::Full => FaultCode::StorageFull,
+        JournalError::OutcomeUnknown => FaultCode::OutcomeUnknown,
+        JournalError::Damaged(_) => FaultCode::Internal,
+    };
+    Fault::new(code).caused_by(error)
+}

@@ -1,0 +1,44 @@
+//! Submissions under way, so that a repeat that overtakes the first is told to come back.
+
+use super::admit::Admitted;
+use crate::domain::{FlowId, PartnerId};
+use crate::fault::{Fault, FaultCode};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+type Key = (PartnerId, FlowId, String);
+
+/// The keys of submissions under way. It holds no more entries than there are requests.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight(Arc<Mutex<HashSet<Key>>>);
+
+/// A place held while a submission is under way.
+#[derive(Debug)]
+pub struct Place {
+    keys: InFlight,
+    key: Option<Key>,
+}
+
+impl InFlight {
+    /// Takes the place of a submission's key, if it has one.
+    ///
+    /// # Errors
+    /// [`FaultCode::RepeatInFlight`] while the same key is under way.
+    pub fn enter(&self, admitted: &Admitted) -> Result<Place, Fault> {
+        let key = admitted.idempotency_key.as_ref().map(|k| (admitted.partner.clone(), admitted.flow.flow.id.clone(), k.clone()));
+        if let Some(key) = &key
+            && !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
+        {
+            return Err(Fault::new(FaultCode::RepeatInFlight));
+        }
+        Ok(Place { keys: self.clone(), key })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        }
+    }
+}
