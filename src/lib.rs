@@ -16,6 +16,7 @@ pub mod ingress;
 pub mod journal;
 pub mod live;
 pub mod mapping;
+pub mod receipt;
 pub mod routing;
 pub mod seams;
 pub mod spool;
