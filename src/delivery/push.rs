@@ -6,10 +6,10 @@
 //! certificate comes into use by itself. Only the configured URL is ever called and a redirect is
 //! an answer like any other, so no receiver can make the gateway call something else.
 
-use crate::config::Destination;
+use crate::config::{Destination, Problem};
 use crate::delivery::retry::RetryAfter;
 use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, FlowId, PartnerId};
-use crate::fault::{BoxError, FaultCode};
+use crate::fault::FaultCode;
 use crate::journal::ANSWER_BYTES_MAX;
 use base64::Engine;
 use bytes::Bytes;
@@ -120,9 +120,9 @@ pub trait Transport: Send + Sync {
     fn release(&self, destination: &DestinationId);
 }
 
-/// Makes the TLS configuration towards a destination from the files as they are now. It reads files:
-/// called on blocking threads.
-pub type ClientTls = dyn Fn(&Destination) -> Result<rustls::ClientConfig, BoxError> + Send + Sync;
+/// Makes the TLS configuration towards a destination from the files as they are now; its ALPN
+/// protocols are those that are offered. It reads files: called on blocking threads.
+pub type ClientTls = dyn Fn(&Destination) -> Result<rustls::ClientConfig, Vec<Problem>> + Send + Sync;
 
 /// Pushes over mutual TLS, HTTP/1.1 or HTTP/2.
 pub struct PushTransport {
@@ -366,8 +366,7 @@ async fn connect(tls: &Arc<ClientTls>, destination: &Arc<Destination>, place: &P
     let (tls, destination) = (tls.clone(), destination.clone());
     let config = tokio::task::spawn_blocking(move || tls(&destination)).await;
     let config = config.map_err(|e| TransportError::Unusable(e.to_string()))?;
-    let mut config = config.map_err(|e| TransportError::Unusable(with_causes(e.as_ref())))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let config = config.map_err(|problems| TransportError::Unusable(listed(&problems)))?;
     let unreachable = |e: std::io::Error| TransportError::Unreachable(e.to_string());
     let tcp = TcpStream::connect((place.address.0.as_str(), place.address.1)).await.map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
@@ -401,6 +400,10 @@ fn handshake_error(error: std::io::Error) -> TransportError {
         Some(rustls::Error::InvalidCertificate(why)) => TransportError::Untrusted(why.to_string()),
         _ => TransportError::Unreachable(format!("the handshake failed: {error}")),
     }
+}
+
+fn listed(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
