@@ -30,6 +30,7 @@ mod outlet;
 pub mod push;
 pub mod render;
 pub mod retry;
+pub mod tls;
 pub mod worker;
 
 pub use push::{DeliveryRequest, PushTransport, ReceiverAnswer, Transport, TransportError};

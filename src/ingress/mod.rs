@@ -1,0 +1,5 @@
+//! How a caller comes in: TLS, identity, limits.
+
+pub mod authorities;
+pub mod identity;
+pub mod tls;
