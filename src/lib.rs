@@ -9,4 +9,5 @@ pub mod domain;
 pub mod fault;
 pub mod ingress;
 pub mod journal;
+pub mod receipt;
 pub mod seams;

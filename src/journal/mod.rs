@@ -4,6 +4,15 @@
 //! an answer cannot leave before what it says is durable. The trait speaks the domain's words, so
 //! that an embedded store and a server share one suite (`suite.rs`).
 
+pub mod bodies;
+pub mod chain;
+pub mod evidence;
+mod repeats;
+mod resolve;
+pub mod sqlite;
+
+pub use resolve::resolve;
+
 use crate::domain::{Counts, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Outcome, PartnerId, Pins, Stored, Verdict};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -27,6 +36,9 @@ pub struct NewExchange {
     pub corrects: Option<ExchangeId>,
     /// The name of the mapping that read it.
     pub mapping: String,
+    /// The name of the canonical record without its version: within it, a business key names one
+    /// fact, whoever sends it under whichever flow.
+    pub key_space: String,
     /// `Content-Type` as sent, for people.
     pub content_type: Option<String>,
     /// `Content-Encoding` as sent; empty for none.
@@ -397,6 +409,15 @@ pub struct HeadRow {
     pub leaves: Vec<(ExchangeId, String)>,
 }
 
+/// Signs the heads of the chain.
+pub trait HeadSigner: Send + Sync {
+    /// The id of the key that signs now.
+    fn kid(&self) -> String;
+
+    /// A compact JWS (RFC 7515) over the payload.
+    fn sign(&self, payload: &[u8]) -> String;
+}
+
 /// A journal. Every method may be called from any task; none blocks a thread of the runtime.
 #[async_trait::async_trait]
 pub trait Journal: Send + Sync {
@@ -445,7 +466,9 @@ pub trait Journal: Send + Sync {
     /// digest is refused as damage.
     async fn rendered(&self, delivery: DeliveryId, token: u64, digest: Digest) -> Result<(), JournalError>;
 
-    /// Ends an attempt. Returns false when the lease is no longer held; nothing is changed then.
+    /// Ends an attempt. Returns false when the lease is no longer held: the delivery is settled, or
+    /// another lease was given out since; nothing is changed then. A settlement after the lease's
+    /// end still counts as long as nobody else took the delivery.
     async fn settle(&self, delivery: DeliveryId, token: u64, now: Timestamp, settlement: Settlement) -> Result<bool, JournalError>;
 
     /// Queues a dead letter again. Returns false when it is none.

@@ -1,0 +1,162 @@
+//! The durable store of bodies too large for the journal's own tables.
+//!
+//! The file store keeps them as `FOLDER/XX/EXCHANGE.PART`, where XX is the last byte of the exchange
+//! id in hexadecimal and PART is `body`, `canonical` or `index`. A file is complete and durable
+//! before the transaction that names it begins; one that no transaction came to name is removed
+//! when the journal is opened.
+
+use crate::domain::{ExchangeId, Stored};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Which bytes of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The body as it was received.
+    Body,
+    /// The canonical NDJSON.
+    Canonical,
+    /// One [`crate::domain::IndexRow`] for each line of it.
+    Index,
+}
+
+impl Part {
+    /// Every part.
+    pub const ALL: [Self; 3] = [Self::Body, Self::Canonical, Self::Index];
+
+    /// The part as the end of a file's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Canonical => "canonical",
+            Self::Index => "index",
+        }
+    }
+}
+
+/// A store of large bodies. Its methods block; they are called on blocking threads.
+pub trait BodyStore: Send + Sync {
+    /// Takes a local file over and makes it durable.
+    ///
+    /// # Errors
+    /// When it could not be made durable; nothing is kept then.
+    fn keep(&self, exchange: ExchangeId, part: Part, file: &Path) -> io::Result<()>;
+
+    /// The bytes of a part that was kept, as a local file.
+    ///
+    /// # Errors
+    /// When they are not there.
+    fn open(&self, exchange: ExchangeId, part: Part) -> io::Result<Stored>;
+
+    /// Removes every part of an exchange; those that are not there are passed over.
+    ///
+    /// # Errors
+    /// When one could not be removed.
+    fn remove(&self, exchange: ExchangeId) -> io::Result<()>;
+
+    /// Calls `visit` with each exchange that has a part kept, more than once where it has several.
+    ///
+    /// # Errors
+    /// When the store cannot be listed.
+    fn visit(&self, visit: &mut dyn FnMut(ExchangeId)) -> io::Result<()>;
+}
+
+/// Bodies as files of one folder.
+#[derive(Clone, Debug)]
+pub struct FileBodies {
+    folder: PathBuf,
+}
+
+impl FileBodies {
+    /// The store in a folder, made where it is missing.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new(folder: PathBuf) -> io::Result<Self> {
+        for shelf in 0..=u8::MAX {
+            let shelf = folder.join(format!("{shelf:02x}"));
+            if !shelf.is_dir() {
+                std::fs::create_dir_all(shelf)?;
+            }
+        }
+        sync_folder(&folder)?;
+        if let Some(parent) = folder.parent() {
+            sync_folder(parent)?;
+        }
+        Ok(Self { folder })
+    }
+
+    fn path(&self, exchange: ExchangeId, part: Part) -> PathBuf {
+        self.shelf(exchange).join(format!("{exchange}.{}", part.as_str()))
+    }
+
+    fn shelf(&self, exchange: ExchangeId) -> PathBuf {
+        // The last byte is random; the first ones are a time.
+        self.folder.join(format!("{:02x}", exchange.as_bytes()[15]))
+    }
+}
+
+impl BodyStore for FileBodies {
+    fn keep(&self, exchange: ExchangeId, part: Part, file: &Path) -> io::Result<()> {
+        let kept = self.path(exchange, part);
+        File::open(file)?.sync_all()?;
+        match std::fs::rename(file, &kept) {
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => move_across(file, &kept)?,
+            other => other?,
+        }
+        sync_folder(&self.shelf(exchange))
+    }
+
+    fn open(&self, exchange: ExchangeId, part: Part) -> io::Result<Stored> {
+        let path = self.path(exchange, part);
+        let bytes = std::fs::metadata(&path)?.len();
+        Ok(Stored::File { path, bytes })
+    }
+
+    fn remove(&self, exchange: ExchangeId) -> io::Result<()> {
+        let partial = partial(&self.path(exchange, Part::Body));
+        for path in Part::ALL.map(|part| self.path(exchange, part)).iter().chain([&partial]) {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(ExchangeId)) -> io::Result<()> {
+        for shelf in std::fs::read_dir(&self.folder)? {
+            for file in std::fs::read_dir(shelf?.path())? {
+                let name = file?.file_name();
+                let exchange = name.to_str().and_then(|name| name.split('.').next()).and_then(|id| id.parse().ok());
+                if let Some(exchange) = exchange {
+                    visit(exchange);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes the names in a folder durable.
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// A spool on another file system: its bytes are copied, under a name that is no part's until they
+/// are durable.
+fn move_across(file: &Path, kept: &Path) -> io::Result<()> {
+    let partial = partial(kept);
+    std::fs::copy(file, &partial)?;
+    File::open(&partial)?.sync_all()?;
+    std::fs::rename(&partial, kept)?;
+    std::fs::remove_file(file)
+}
+
+fn partial(kept: &Path) -> PathBuf {
+    kept.with_extension("partial")
+}

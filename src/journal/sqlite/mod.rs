@@ -1,0 +1,315 @@
+//! The embedded store: SQLite in one folder, for one gateway at a time.
+//!
+//! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql`), `bodies/` (see
+//!   [`super::bodies`]) and `lock`, which is held while the journal is open.
+//! - One writer thread commits in groups of at most [`GROUP_CALLS_MAX`] calls and answers them
+//!   after their `COMMIT` returned, never before. At most [`QUEUE_CALLS_MAX`] calls wait for it.
+//! - At most [`READERS_MAX`] reads run at once, each at most [`READ_TIMEOUT_MS_MAX`] long.
+//! - A full disk undoes the group and is told. Any other failure of a `COMMIT`, an fsync above all,
+//!   ends the process: nobody can know what the disk still holds.
+
+mod commit;
+mod deliveries;
+mod open;
+mod reads;
+mod writer;
+
+pub use open::OpenError;
+pub use writer::{GROUP_BYTES_MAX, GROUP_CALLS_MAX};
+
+use super::bodies::{BodyStore, Part};
+use super::{
+    Committed, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease, NewExchange, RepeatQuery,
+    Settlement, Totals,
+};
+use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Stored};
+use crate::seams::SharedClock;
+use jiff::Timestamp;
+use reads::Readers;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use writer::{Answer, Call, Work};
+
+/// Calls that wait for the writer.
+pub const QUEUE_CALLS_MAX: usize = 4096;
+/// Reads at once.
+pub const READERS_MAX: usize = 4;
+/// Longest read.
+pub const READ_TIMEOUT_MS_MAX: u64 = 10_000;
+
+/// What watches the writer. The gateway's own is [`AbortOnDiskFailure`]; tests have theirs.
+pub trait Witness: Send + Sync {
+    /// The writer is about to answer the calls of a group, the last thing before it does.
+    fn answering(&self, calls: usize);
+
+    /// The disk did not keep what it was told to. Where this returns, the writer stops for good.
+    fn disk_failed(&self, error: &str);
+}
+
+/// Ends the process when the disk fails, so that no later answer rests on what may be lost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AbortOnDiskFailure;
+
+impl Witness for AbortOnDiskFailure {
+    fn answering(&self, _calls: usize) {}
+
+    fn disk_failed(&self, error: &str) {
+        tracing::error!(error, "the disk failed under the journal; the process ends so that nothing unsure is answered");
+        std::process::abort();
+    }
+}
+
+/// `PRAGMA synchronous`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Every commit is synced before it returns.
+    #[default]
+    Full,
+    /// Nothing is: for the test that proves that it would notice.
+    Off,
+}
+
+/// How a journal is opened.
+pub struct Options {
+    /// Name of the SQLite VFS; `None` is the platform's own.
+    pub vfs: Option<String>,
+    /// When commits are synced.
+    pub synchronous: Synchronous,
+    /// What watches the writer.
+    pub witness: Arc<dyn Witness>,
+    /// Begin a new epoch of the chain: for a folder that was restored from a backup.
+    pub begin_epoch: bool,
+    /// Longest read.
+    pub read_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            vfs: None,
+            synchronous: Synchronous::Full,
+            witness: Arc::new(AbortOnDiskFailure),
+            begin_epoch: false,
+            read_timeout: Duration::from_millis(READ_TIMEOUT_MS_MAX),
+        }
+    }
+}
+
+/// The journal in a folder. Dropping it ends the writer after the group at hand and frees the folder.
+pub struct SqliteJournal {
+    /// `None` only while being dropped.
+    queue: Option<mpsc::Sender<Call>>,
+    writer: Option<std::thread::JoinHandle<()>>,
+    readers: Arc<Readers>,
+    bodies: Arc<dyn BodyStore>,
+}
+
+impl SqliteJournal {
+    /// Opens or creates the journal of a folder. Blocks.
+    ///
+    /// # Errors
+    /// When the folder is in use, unreadable, damaged, or was written by a newer version.
+    pub fn open(folder: &Path, signer: Arc<dyn HeadSigner>, clock: SharedClock) -> Result<Self, OpenError> {
+        Self::open_with(folder, signer, clock, Options::default())
+    }
+
+    /// Hands a call to the writer and waits for its answer.
+    async fn write(&self, work: Work) -> Result<Answer, JournalError> {
+        let ended = || JournalError::Unavailable("the writer has ended".to_owned());
+        let (to, answer) = oneshot::channel();
+        self.queue.as_ref().ok_or_else(ended)?.send(Call { work, to }).await.map_err(|_| ended())?;
+        // Dropped unanswered, it was taken by a writer that ended in between.
+        answer.await.unwrap_or(Err(JournalError::OutcomeUnknown))
+    }
+
+    /// Makes the files of an exchange durable under its id, on a blocking thread.
+    async fn keep_files(&self, mut exchange: NewExchange) -> Result<NewExchange, JournalError> {
+        let bodies = self.bodies.clone();
+        on_blocking_thread(move || {
+            let id = exchange.id;
+            let verdict = &mut exchange.verdict;
+            let stored = [(Part::Body, &mut exchange.body), (Part::Canonical, &mut verdict.canonical), (Part::Index, &mut verdict.index)];
+            for (part, stored) in stored {
+                if let Stored::File { path, .. } = stored {
+                    let kept = bodies.keep(id, part, path).and_then(|()| bodies.open(id, part));
+                    *stored = kept.inspect_err(|_| forget(bodies.as_ref(), id))?;
+                }
+            }
+            Ok(exchange)
+        })
+        .await
+    }
+
+    /// Removes the files of an exchange unless it is journaled after all.
+    async fn forget_files(&self, exchange: ExchangeId) {
+        if let Ok(None) = self.exchange(exchange).await {
+            let bodies = self.bodies.clone();
+            // What could not be removed is logged there, and removed at the next opening.
+            let _ = tokio::task::spawn_blocking(move || forget(bodies.as_ref(), exchange)).await;
+        }
+    }
+}
+
+impl Drop for SqliteJournal {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the journal's writer did not end well");
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Journal for SqliteJournal {
+    async fn commit(&self, exchange: NewExchange) -> Result<Committed, JournalError> {
+        let id = exchange.id;
+        let in_files = [&exchange.body, &exchange.verdict.canonical, &exchange.verdict.index];
+        let in_files = in_files.iter().any(|stored| matches!(stored, Stored::File { .. }));
+        let exchange = if in_files { self.keep_files(exchange).await? } else { exchange };
+        let report = commit::report(&exchange.verdict.findings);
+        let committed = self.write(Work::Commit(Box::new(commit::Submission { exchange, report }))).await.and_then(|answer| match answer {
+            Answer::Committed(committed) => Ok(committed),
+            other => Err(other.unexpected()),
+        });
+        let keeps_files = matches!(committed, Ok(Committed::New(_)) | Err(JournalError::OutcomeUnknown));
+        if in_files && !keeps_files {
+            self.forget_files(id).await;
+        }
+        committed
+    }
+
+    async fn find_repeat(&self, query: RepeatQuery) -> Result<Option<Committed>, JournalError> {
+        self.readers.read(move |connection| reads::find_repeat(connection, &query)).await
+    }
+
+    async fn exchange(&self, id: ExchangeId) -> Result<Option<ExchangeRow>, JournalError> {
+        self.readers.read(move |connection| reads::exchange(connection, id)).await
+    }
+
+    async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<ExchangeRow>, JournalError> {
+        self.readers.read(move |connection| reads::exchanges(connection, &filter)).await
+    }
+
+    async fn report(&self, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError> {
+        self.readers.read(move |connection| reads::report(connection, id)).await
+    }
+
+    async fn body(&self, id: ExchangeId) -> Result<Option<Stored>, JournalError> {
+        let bodies = self.bodies.clone();
+        self.readers.read(move |connection| reads::part(connection, bodies.as_ref(), id, Part::Body)).await
+    }
+
+    async fn canonical(&self, id: ExchangeId) -> Result<Option<Stored>, JournalError> {
+        let bodies = self.bodies.clone();
+        self.readers.read(move |connection| reads::part(connection, bodies.as_ref(), id, Part::Canonical)).await
+    }
+
+    async fn index(&self, id: ExchangeId, first_row: u64, rows: u64) -> Result<Vec<(IndexRow, bool)>, JournalError> {
+        let bodies = self.bodies.clone();
+        self.readers.read(move |connection| reads::index(connection, bodies.as_ref(), id, first_row, rows)).await
+    }
+
+    async fn deliveries(&self, id: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
+        self.readers.read(move |connection| reads::deliveries(connection, id)).await
+    }
+
+    async fn pinned(&self, digest: Digest) -> Result<Option<Arc<str>>, JournalError> {
+        self.readers.read(move |connection| reads::pinned(connection, digest)).await
+    }
+
+    async fn lease(&self, to: &DestinationId, now: Timestamp, until: Timestamp, leases_max: usize) -> Result<Vec<Lease>, JournalError> {
+        match self.write(Work::Lease { to: to.clone(), now, until, leases_max }).await? {
+            Answer::Leases(leases) => Ok(leases),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    async fn rendered(&self, delivery: DeliveryId, token: u64, digest: Digest) -> Result<(), JournalError> {
+        match self.write(Work::Rendered { delivery, token, digest }).await? {
+            Answer::Changed(true) => Ok(()),
+            Answer::Changed(false) => Err(JournalError::Unavailable("the lease is no longer held".to_owned())),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    async fn settle(&self, delivery: DeliveryId, token: u64, now: Timestamp, settlement: Settlement) -> Result<bool, JournalError> {
+        self.write(Work::Settle { delivery, token, now, settlement }).await?.changed()
+    }
+
+    async fn resend(&self, delivery: DeliveryId, now: Timestamp) -> Result<bool, JournalError> {
+        self.write(Work::Resend { delivery, now }).await?.changed()
+    }
+
+    async fn waive(&self, delivery: DeliveryId, reason: &str) -> Result<bool, JournalError> {
+        self.write(Work::Waive { delivery, reason: reason.to_owned() }).await?.changed()
+    }
+
+    async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError> {
+        let to = to.to_string();
+        self.readers.read(move |connection| reads::next_due(connection, &to)).await
+    }
+
+    async fn totals(&self) -> Result<Totals, JournalError> {
+        self.readers.read(reads::totals).await
+    }
+
+    async fn heads(&self, epoch: u64, from_batch: u64, heads_max: usize) -> Result<Vec<HeadRow>, JournalError> {
+        self.readers.read(move |connection| reads::heads(connection, epoch, from_batch, heads_max)).await
+    }
+}
+
+impl From<rusqlite::Error> for JournalError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::OperationInterrupted) => Self::Unavailable("a read took longer than allowed".to_owned()),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => Self::Damaged(error.to_string()),
+            Some(_) => Self::Unavailable(error.to_string()),
+            // What is left is a value of the wrong type or range in a column.
+            None => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for JournalError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => Self::Damaged(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, JournalError> + Send + 'static) -> Result<T, JournalError> {
+    let ended = |error: tokio::task::JoinError| Err(JournalError::Unavailable(error.to_string()));
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(ended)
+}
+
+/// Removes what was kept of an exchange that was not committed. What stays is removed at the next opening.
+fn forget(bodies: &dyn BodyStore, exchange: ExchangeId) {
+    if let Err(error) = bodies.remove(exchange) {
+        tracing::warn!(%exchange, %error, "files of an exchange that was not committed could not be removed");
+    }
+}
+
+/// A time as the tables keep it: milliseconds since 1970, what is finer cut off.
+fn milliseconds(time: Timestamp) -> i64 {
+    time.as_millisecond()
+}
+
+/// A time from a column.
+fn timestamp(milliseconds: i64) -> Result<Timestamp, JournalError> {
+    Timestamp::from_millisecond(milliseconds).map_err(|error| JournalError::Damaged(error.to_string()))
+}
+
+/// A number that is never negative, as a column keeps it. None that occurs is beyond `i64`.
+fn column(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

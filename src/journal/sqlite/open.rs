@@ -1,0 +1,221 @@
+//! Opening the embedded store: the lock, the tables, the end of the chain, and what a crash left over.
+
+use super::reads::{self, Readers};
+use super::writer::{ChainEnd, Writer};
+use super::{Options, QUEUE_CALLS_MAX, READERS_MAX, SqliteJournal, Synchronous, column, milliseconds};
+use crate::domain::{Digest, ExchangeId};
+use crate::journal::bodies::{BodyStore, FileBodies, sync_folder};
+use crate::journal::chain::{Tree, leaf_hash};
+use crate::journal::evidence::Head;
+use crate::journal::{HeadSigner, JournalError};
+use crate::seams::{Clock, SharedClock};
+use rusqlite::{Connection, OpenFlags, params};
+use std::collections::HashSet;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Version of the tables, in `user_version`.
+const SCHEMA_VERSION: i64 = 1;
+/// `application_id` of a journal: "PTLN".
+const APPLICATION_ID: i64 = 0x5054_4C4E;
+/// Number of the first epoch.
+const FIRST_EPOCH: u64 = 1;
+/// Wait for a lock that another connection holds.
+const BUSY_TIMEOUT_MS: u64 = 5_000;
+/// Prepared statements kept by each connection.
+const STATEMENTS_MAX: usize = 96;
+/// Page cache of the writer.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+/// Length to which the WAL is cut when it begins anew.
+const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
+
+/// Why a journal could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the data folder is in use by another gateway")]
+    InUse,
+    /// Written by a newer version.
+    #[error("the journal's tables have version {found}; this gateway knows up to {SCHEMA_VERSION}: use the newer gateway")]
+    Newer {
+        /// The version found.
+        found: i64,
+    },
+    /// The file is some other program's.
+    #[error("journal.db is not a journal")]
+    Foreign,
+    /// There are bodies without the journal that names them.
+    #[error("bodies are there but journal.db is not: restore it, or use an empty data folder")]
+    JournalMissing,
+    /// A folder or file could not be read or written.
+    #[error("the data folder: {0}")]
+    Io(#[from] io::Error),
+    /// The database could not be read or written.
+    #[error("journal.db: {0}")]
+    Sql(#[from] rusqlite::Error),
+    /// What is stored is not what was stored.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+impl SqliteJournal {
+    /// Opens or creates the journal of a folder in a given way. Blocks.
+    ///
+    /// # Errors
+    /// As [`SqliteJournal::open`].
+    pub fn open_with(folder: &Path, signer: Arc<dyn HeadSigner>, clock: SharedClock, options: Options) -> Result<Self, OpenError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let lock = lock(folder)?;
+        let database = folder.join("journal.db");
+        let existed = database.exists();
+        let bodies = FileBodies::new(folder.join("bodies"))?;
+        if !existed && holds_any(&bodies)? {
+            return Err(OpenError::JournalMissing);
+        }
+        let connection = connect_writer(&database, &options, clock.as_ref())?;
+        sync_folder(folder)?;
+        remove_orphans(&connection, &bodies)?;
+        let chain = find_end(&connection, clock.as_ref(), options.begin_epoch)?;
+        let readers = (0..READERS_MAX).map(|_| connect_reader(&database, &options)).collect::<Result<Vec<_>, _>>()?;
+        let (queue, calls) = mpsc::channel(QUEUE_CALLS_MAX);
+        let writer = Writer::new(connection, signer, clock, &options, chain, lock);
+        let writer = std::thread::Builder::new().name("journal-writer".to_owned()).spawn(move || writer.run(calls))?;
+        let readers = Arc::new(Readers::new(readers, options.read_timeout));
+        Ok(Self { queue: Some(queue), writer: Some(writer), readers, bodies: Arc::new(bodies) })
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, OpenError> {
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+fn connect(database: &Path, options: &Options, flags: OpenFlags) -> Result<Connection, OpenError> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match &options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(database, flags, vfs.as_str())?,
+        None => Connection::open_with_flags(database, flags)?,
+    };
+    connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
+fn connect_reader(database: &Path, options: &Options) -> Result<Connection, OpenError> {
+    connect(database, options, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+fn connect_writer(database: &Path, options: &Options, clock: &dyn Clock) -> Result<Connection, OpenError> {
+    let mut connection = connect(database, options, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (application, version, tables) = (pragma("application_id")?, pragma("user_version")?, pragma("schema_version")?);
+    match (application, version) {
+        (APPLICATION_ID, SCHEMA_VERSION) => {}
+        (APPLICATION_ID, found) => return Err(OpenError::Newer { found }),
+        // Nothing was ever written: new, or a creation that was cut short.
+        (0, 0) if tables == 0 => connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?,
+        _ => return Err(OpenError::Foreign),
+    }
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(
+        None,
+        "synchronous",
+        match options.synchronous {
+            Synchronous::Full => "FULL",
+            Synchronous::Off => "OFF",
+        },
+    )?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // The writer checkpoints by itself, after it has answered.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES_KEPT, |_| Ok(()))?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    if application == 0 {
+        create_tables(&mut connection, clock)?;
+    }
+    Ok(connection)
+}
+
+fn create_tables(connection: &mut Connection, clock: &dyn Clock) -> Result<(), OpenError> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(include_str!("schema.sql"))?;
+    begin_epoch(&transaction, FIRST_EPOCH, clock)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn begin_epoch(connection: &Connection, epoch: u64, clock: &dyn Clock) -> Result<(), OpenError> {
+    connection.execute("INSERT INTO epoch (epoch, begun_at) VALUES (?1, ?2)", params![column(epoch), milliseconds(clock.now())])?;
+    Ok(())
+}
+
+/// Where the chain goes on: behind its last head, whose leaves must be those that it signed for. An
+/// epoch without a head is gone on with rather than left behind empty.
+fn find_end(connection: &Connection, clock: &dyn Clock, new_epoch: bool) -> Result<ChainEnd, OpenError> {
+    let epoch = reads::one(connection, "SELECT max(epoch) FROM epoch", [], |row| reads::number(row, 0))?.unwrap_or(FIRST_EPOCH);
+    let last = "SELECT epoch, batch, jws FROM head ORDER BY epoch DESC, batch DESC LIMIT 1";
+    let last = reads::one(connection, last, [], |row| Ok((reads::number(row, 0)?, reads::number(row, 1)?, row.get::<_, String>(2)?)))?;
+    let Some((last_epoch, batch, jws)) = last else {
+        return Ok(ChainEnd { epoch, next_batch: 0, next_index: 0, previous: Digest::default() });
+    };
+    let head = check_head(connection, last_epoch, batch, &jws)?;
+    let previous = Digest::of(jws.as_bytes());
+    if new_epoch && last_epoch == epoch {
+        begin_epoch(connection, epoch + 1, clock)?;
+        return Ok(ChainEnd { epoch: epoch + 1, next_batch: 0, next_index: 0, previous });
+    }
+    if last_epoch < epoch {
+        return Ok(ChainEnd { epoch, next_batch: 0, next_index: 0, previous });
+    }
+    Ok(ChainEnd { epoch, next_batch: batch + 1, next_index: head.first_index + head.size, previous })
+}
+
+fn check_head(connection: &Connection, epoch: u64, batch: u64, jws: &str) -> Result<Head, OpenError> {
+    let damaged = |what: &str| JournalError::Damaged(format!("the last head of the chain (epoch {epoch}, batch {batch}) {what}"));
+    let head = Head::of_jws(jws).ok_or_else(|| damaged("cannot be read"))?;
+    let leaves = reads::leaves(connection, epoch, batch)?;
+    let hashes = leaves.iter().map(|(_, leaf)| leaf_hash(leaf.as_bytes())).collect();
+    if (head.epoch, head.batch, head.size) != (epoch, batch, leaves.len() as u64) || head.root != Tree::new(hashes).root() {
+        return Err(damaged("does not belong to its leaves").into());
+    }
+    Ok(head)
+}
+
+fn holds_any(bodies: &dyn BodyStore) -> io::Result<bool> {
+    let mut any = false;
+    bodies.visit(&mut |_| any = true)?;
+    Ok(any)
+}
+
+/// Removes the files of exchanges whose transaction never came.
+fn remove_orphans(connection: &Connection, bodies: &dyn BodyStore) -> Result<(), OpenError> {
+    let mut find = connection.prepare("SELECT 1 FROM exchange WHERE id = ?1")?;
+    let mut orphans: HashSet<ExchangeId> = HashSet::new();
+    let mut failed = None;
+    bodies.visit(&mut |exchange| match find.exists([exchange.as_bytes()]) {
+        Ok(true) => {}
+        Ok(false) => {
+            orphans.insert(exchange);
+        }
+        Err(error) => failed = Some(error),
+    })?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    for exchange in orphans {
+        bodies.remove(exchange)?;
+        tracing::info!(%exchange, "removed the files of an exchange that was never committed");
+    }
+    Ok(())
+}

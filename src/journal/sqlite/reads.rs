@@ -1,0 +1,437 @@
+//! Reads: a few connections beside the writer's, each read on a blocking thread and ended when it
+//! takes too long. What the writer looks up inside its transactions is here too.
+
+use super::{column, milliseconds, timestamp};
+use crate::domain::{Counts, DestinationId, Digest, ExchangeId, Id, IndexRow, Outcome, PartnerId, Pins, Stored};
+use crate::journal::bodies::{BodyStore, Part};
+use crate::journal::repeats::{HOLDERS_MAX, Holder, Standing, standing};
+use crate::journal::{
+    ChainPosition, Committed, DeliveryRow, DeliveryState, DestinationTotals, ExchangeFilter, ExchangeRow, FlowTotals, HeadRow,
+    JournalError, Journaled, PAGE_ROWS_MAX, RepeatQuery, Totals,
+};
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Params, Row, TransactionBehavior, params, params_from_iter};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Heads of one page: with full groups, some ten megabytes of leaves.
+const HEADS_MAX: usize = 32;
+
+/// The connections that read.
+pub(super) struct Readers {
+    free: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+impl Readers {
+    pub fn new(connections: Vec<Connection>, timeout: Duration) -> Self {
+        let permits = Arc::new(Semaphore::new(connections.len()));
+        Self { free: Mutex::new(connections), permits, timeout }
+    }
+
+    /// Runs a read in one transaction. It goes on, within its time, even if nobody waits any more.
+    pub async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let readers = self.clone();
+        let read = tokio::spawn(async move { readers.read_within_time(work).await });
+        read.await.unwrap_or_else(|error| Err(JournalError::Unavailable(error.to_string())))
+    }
+
+    async fn read_within_time<T: Send + 'static>(
+        self: Arc<Self>,
+        work: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let closed = || JournalError::Unavailable("the journal is closed".to_owned());
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
+        let mut connection = self.lock().pop().ok_or_else(closed)?;
+        let (interrupt, readers) = (connection.get_interrupt_handle(), self.clone());
+        let mut reading = tokio::task::spawn_blocking(move || {
+            let read = in_transaction(&mut connection, work);
+            readers.lock().push(connection);
+            drop(permit);
+            read
+        });
+        let read = match tokio::time::timeout(self.timeout, &mut reading).await {
+            Ok(read) => read,
+            Err(_) => {
+                interrupt.interrupt();
+                reading.await
+            }
+        };
+        read.unwrap_or_else(|error| Err(JournalError::Unavailable(error.to_string())))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn in_transaction<T>(connection: &mut Connection, work: impl FnOnce(&Connection) -> Result<T, JournalError>) -> Result<T, JournalError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    work(&transaction)
+}
+
+/// Whose key or message id is asked about, and for which bytes.
+pub(super) struct Identity<'a> {
+    pub partner: &'a PartnerId,
+    pub flow: &'a PartnerId,
+    pub body_digest: Digest,
+}
+
+/// `repeat_key.kind`.
+#[derive(Clone, Copy)]
+pub(super) enum KeyKind {
+    IdempotencyKey = 0,
+    MessageId = 1,
+}
+
+/// Who holds a key or message id, oldest first.
+pub(super) fn holders(
+    connection: &Connection,
+    identity: &Identity,
+    kind: KeyKind,
+    value: Option<&str>,
+) -> Result<Vec<Holder>, JournalError> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let find = "SELECT e.id, k.body_digest FROM repeat_key k JOIN exchange e ON e.sequence = k.sequence
+                WHERE k.partner = ?1 AND k.flow = ?2 AND k.kind = ?3 AND k.value = ?4 ORDER BY k.sequence LIMIT ?5";
+    let (partner, flow) = (identity.partner.as_str(), identity.flow.as_str());
+    all(connection, find, params![partner, flow, kind as i64, value, column(HOLDERS_MAX as u64)], |row| {
+        Ok(Holder { exchange: id(row, 0)?, same_bytes: digest(row, 1)? == identity.body_digest })
+    })
+}
+
+pub(super) fn find_repeat(connection: &Connection, query: &RepeatQuery) -> Result<Option<Committed>, JournalError> {
+    let identity = Identity { partner: &query.partner, flow: &query.flow, body_digest: query.body_digest };
+    let by_key = holders(connection, &identity, KeyKind::IdempotencyKey, query.idempotency_key.as_deref())?;
+    let by_message = holders(connection, &identity, KeyKind::MessageId, query.message_id.as_deref())?;
+    Ok(match standing(&by_key, &by_message, query.corrects) {
+        Standing::New => None,
+        Standing::Repeat(earlier) => Some(Committed::Repeat(journaled(connection, earlier)?)),
+        Standing::OtherBytes(earlier) => Some(Committed::OtherBytes(earlier)),
+        Standing::Conflict => Some(Committed::Conflict),
+    })
+}
+
+/// The evidence of an exchange that is known to be there.
+pub(super) fn journaled(connection: &Connection, id: ExchangeId) -> Result<Journaled, JournalError> {
+    let missing = || JournalError::Damaged(format!("the evidence of exchange {id} is missing"));
+    Ok(exchange(connection, id)?.ok_or_else(missing)?.journaled)
+}
+
+/// The columns that [`read_exchange`] reads, from an exchange, its leaf and its head.
+const EXCHANGE: &str = "SELECT e.id, e.partner, e.flow, e.received_at, e.idempotency_key, e.message_id, e.corrects, e.mapping,
+    e.content_type, e.content_encoding, e.trace_id, e.outcome, e.fault, e.records, e.accepted, e.refused, e.warnings, e.repeated,
+    e.findings_left_out, e.body_bytes, e.body_digest, e.canonical_digest, e.mapping_digest, e.schema_digest, e.flow_digest,
+    l.epoch, h.first_index + l.leaf_index, l.leaf, l.path, l.leaf_index, h.size, h.jws
+    FROM exchange e JOIN leaf l ON l.sequence = e.sequence JOIN head h ON h.epoch = l.epoch AND h.batch = l.batch";
+
+pub(super) fn exchange(connection: &Connection, id: ExchangeId) -> Result<Option<ExchangeRow>, JournalError> {
+    one(connection, &format!("{EXCHANGE} WHERE e.id = ?1"), [id.as_bytes()], read_exchange)
+}
+
+pub(super) fn exchanges(connection: &Connection, filter: &ExchangeFilter) -> Result<Vec<ExchangeRow>, JournalError> {
+    let (query, values) = list_query(filter);
+    all(connection, &query, params_from_iter(values), read_exchange)
+}
+
+/// The query of a list. Whatever is given, one of the indexes on message id, partner and time of
+/// receipt leads to the rows in their order.
+fn list_query(filter: &ExchangeFilter) -> (String, Vec<Value>) {
+    let mut conditions = Vec::new();
+    let mut values: Vec<Value> = Vec::new();
+    let mut add = |condition: &'static str, value: Option<Value>| {
+        if let Some(value) = value {
+            conditions.push(condition);
+            values.push(value);
+        }
+    };
+    let text = |text: &str| Value::Text(text.to_owned());
+    add("e.message_id = ?", filter.message_id.as_deref().map(text));
+    add("e.partner = ?", filter.partner.as_ref().map(|partner| text(partner.as_str())));
+    add("e.flow = ?", filter.flow.as_ref().map(|flow| text(flow.as_str())));
+    add("e.received_at >= ?", filter.received_from.map(|from| Value::Integer(milliseconds(from))));
+    add("e.received_at < ?", filter.received_to.map(|to| Value::Integer(milliseconds(to))));
+    add(
+        "(e.received_at, e.sequence) < (SELECT received_at, sequence FROM exchange WHERE id = ?)",
+        filter.before.map(|id| Value::Blob(id.as_bytes().to_vec())),
+    );
+    values.push(Value::Integer(column(filter.rows_max.min(PAGE_ROWS_MAX) as u64)));
+    let conditions = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+    (format!("{EXCHANGE} {conditions} ORDER BY e.received_at DESC, e.sequence DESC LIMIT ?"), values)
+}
+
+fn read_exchange(row: &Row) -> Result<ExchangeRow, JournalError> {
+    let outcome = read_outcome(row.get(11)?)?;
+    let counts = Counts {
+        records: number(row, 13)?,
+        accepted: number(row, 14)?,
+        refused: number(row, 15)?,
+        warnings: number(row, 16)?,
+        repeated: number(row, 17)?,
+    };
+    let corrects: Option<[u8; 16]> = row.get(6)?;
+    Ok(ExchangeRow {
+        journaled: Journaled {
+            exchange: id(row, 0)?,
+            position: ChainPosition { epoch: number(row, 25)?, index: number(row, 26)? },
+            outcome,
+            counts,
+            leaf: row.get::<_, Arc<str>>(27)?,
+            path: read_path(&row.get::<_, Vec<u8>>(28)?)?,
+            leaf_index: number(row, 29)?,
+            tree_size: number(row, 30)?,
+            head: row.get::<_, Arc<str>>(31)?,
+        },
+        partner: name(row, 1)?,
+        flow: name(row, 2)?,
+        received_at: timestamp(row.get(3)?)?,
+        idempotency_key: row.get(4)?,
+        message_id: row.get(5)?,
+        corrects: corrects.map(Id::from_bytes),
+        mapping: row.get(7)?,
+        content_type: row.get(8)?,
+        content_encoding: row.get(9)?,
+        trace_id: row.get(10)?,
+        fault: row.get(12)?,
+        body_bytes: number(row, 19)?,
+        body_digest: digest(row, 20)?,
+        canonical_digest: digest(row, 21)?,
+        pins: Pins { mapping: digest(row, 22)?, schema: digest(row, 23)?, flow: digest(row, 24)? },
+        findings_left_out: number(row, 18)?,
+    })
+}
+
+pub(super) fn report(connection: &Connection, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError> {
+    let find = "SELECT c.report FROM content c JOIN exchange e ON e.sequence = c.sequence WHERE e.id = ?1";
+    one(connection, find, [id.as_bytes()], |row| Ok(row.get(0)?))
+}
+
+/// The bytes of the body or the canonical records.
+pub(super) fn part(connection: &Connection, bodies: &dyn BodyStore, id: ExchangeId, part: Part) -> Result<Option<Stored>, JournalError> {
+    let find = match part {
+        Part::Body => "SELECT c.in_files & 1, c.body FROM content c JOIN exchange e ON e.sequence = c.sequence WHERE e.id = ?1",
+        Part::Canonical => "SELECT c.in_files & 2, c.canonical FROM content c JOIN exchange e ON e.sequence = c.sequence WHERE e.id = ?1",
+        Part::Index => "SELECT c.in_files & 4, c.rows FROM content c JOIN exchange e ON e.sequence = c.sequence WHERE e.id = ?1",
+    };
+    let found = one(connection, find, [id.as_bytes()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Vec<u8>>>(1)?)))?;
+    Ok(match found {
+        None | Some((0, None)) => None,
+        Some((0, Some(bytes))) => Some(Stored::Inline(bytes.into())),
+        Some(_) => Some(bodies.open(id, part)?),
+    })
+}
+
+pub(super) fn index(
+    connection: &Connection,
+    bodies: &dyn BodyStore,
+    id: ExchangeId,
+    first_row: u64,
+    rows: u64,
+) -> Result<Vec<(IndexRow, bool)>, JournalError> {
+    let Some(stored) = part(connection, bodies, id, Part::Index)? else { return Ok(Vec::new()) };
+    let last_row = first_row.saturating_add(rows).min(stored.length() / IndexRow::BYTES as u64);
+    if first_row >= last_row {
+        return Ok(Vec::new());
+    }
+    let bytes = slice_of(&stored, first_row * IndexRow::BYTES as u64, (last_row - first_row) * IndexRow::BYTES as u64)?;
+    let find = "SELECT substr(c.repeated, ?2, ?3) FROM content c JOIN exchange e ON e.sequence = c.sequence WHERE e.id = ?1";
+    let (first_byte, bits_bytes) = (first_row / 8, last_row / 8 - first_row / 8 + 1);
+    let bits: Option<Vec<u8>> =
+        one(connection, find, params![id.as_bytes(), column(first_byte + 1), column(bits_bytes)], |row| Ok(row.get(0)?))?.flatten();
+    let bits = bits.unwrap_or_default();
+    let repeated = |row: u64| bits.get((row / 8 - first_byte) as usize).is_some_and(|byte| byte >> (row % 8) & 1 == 1);
+    let (chunks, _) = bytes.as_chunks();
+    Ok((first_row..last_row).zip(chunks).map(|(row, bytes)| (IndexRow::from_bytes(bytes), repeated(row))).collect())
+}
+
+fn slice_of(stored: &Stored, from: u64, length: u64) -> Result<Vec<u8>, JournalError> {
+    match stored {
+        Stored::Inline(bytes) => {
+            let (from, to) = (from as usize, (from + length) as usize);
+            Ok(bytes.get(from..to).ok_or_else(|| JournalError::Damaged("an index is cut".to_owned()))?.to_vec())
+        }
+        Stored::File { path, .. } => {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(from))?;
+            let mut bytes = Vec::new();
+            file.take(length).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        }
+    }
+}
+
+pub(super) fn deliveries(connection: &Connection, exchange: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
+    let find = "SELECT d.sequence, d.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at
+                FROM delivery d JOIN exchange e ON e.sequence = d.exchange WHERE e.id = ?1 ORDER BY d.sequence";
+    all(connection, find, [exchange.as_bytes()], |row| {
+        let (last_fault, last_answer) = last_failure(connection, row.get(0)?)?;
+        let acknowledged_at: Option<i64> = row.get(7)?;
+        Ok(DeliveryRow {
+            id: id(row, 1)?,
+            exchange,
+            to: parse(row, 2)?,
+            state: read_state(row.get(3)?)?,
+            records: number(row, 4)?,
+            attempts: row.get(5)?,
+            due_at: timestamp(row.get(6)?)?,
+            acknowledged_at: acknowledged_at.map(timestamp).transpose()?,
+            last_fault,
+            last_answer,
+        })
+    })
+}
+
+/// Fault code with its detail, and the receiver's answer.
+type Failure = (Option<(String, String)>, Option<String>);
+
+fn last_failure(connection: &Connection, delivery: i64) -> Result<Failure, JournalError> {
+    let find = "SELECT fault, detail, answer FROM attempt WHERE delivery = ?1 AND fault IS NOT NULL ORDER BY number DESC LIMIT 1";
+    let failure = one(connection, find, [delivery], |row| Ok((Some((row.get(0)?, row.get(1)?)), row.get(2)?)))?;
+    Ok(failure.unwrap_or_default())
+}
+
+pub(super) fn pinned(connection: &Connection, digest: Digest) -> Result<Option<Arc<str>>, JournalError> {
+    one(connection, "SELECT text FROM pinned WHERE digest = ?1", [digest.0], |row| Ok(row.get(0)?))
+}
+
+pub(super) fn next_due(connection: &Connection, to: &str) -> Result<Option<Timestamp>, JournalError> {
+    let find = "SELECT min(due_at) FROM delivery WHERE destination = ?1 AND state <= 1";
+    let due: Option<i64> = one(connection, find, [to], |row| Ok(row.get(0)?))?.flatten();
+    due.map(timestamp).transpose()
+}
+
+pub(super) fn totals(connection: &Connection) -> Result<Totals, JournalError> {
+    let flows = "SELECT partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at
+                 FROM flow_total ORDER BY partner, flow";
+    let flows = all(connection, flows, [], |row| {
+        let counts = Counts {
+            records: number(row, 3)?,
+            accepted: number(row, 4)?,
+            refused: number(row, 5)?,
+            warnings: number(row, 6)?,
+            repeated: number(row, 7)?,
+        };
+        let last_received_at = Some(timestamp(row.get(8)?)?);
+        Ok(FlowTotals { partner: name(row, 0)?, flow: name(row, 1)?, exchanges: number(row, 2)?, counts, last_received_at })
+    })?;
+    let destinations = "SELECT destination, queued, acknowledged, dead, (SELECT e.received_at FROM delivery d
+                        JOIN exchange e ON e.sequence = d.exchange WHERE d.destination = t.destination AND d.state <= 3
+                        ORDER BY d.sequence LIMIT 1) FROM destination_total t ORDER BY destination";
+    let destinations = all(connection, destinations, [], |row| {
+        let oldest: Option<i64> = row.get(4)?;
+        Ok(DestinationTotals {
+            to: parse::<DestinationId>(row, 0)?,
+            queued: number(row, 1)?,
+            acknowledged: number(row, 2)?,
+            dead: number(row, 3)?,
+            oldest_waiting: oldest.map(timestamp).transpose()?,
+        })
+    })?;
+    Ok(Totals { flows, destinations })
+}
+
+pub(super) fn heads(connection: &Connection, epoch: u64, from_batch: u64, heads_max: usize) -> Result<Vec<HeadRow>, JournalError> {
+    let find = "SELECT batch, first_index, jws FROM head WHERE epoch = ?1 AND batch >= ?2 ORDER BY batch LIMIT ?3";
+    all(connection, find, params![column(epoch), column(from_batch), column(heads_max.min(HEADS_MAX) as u64)], |row| {
+        let batch = number(row, 0)?;
+        Ok(HeadRow { epoch, batch, first_index: number(row, 1)?, head: row.get(2)?, leaves: leaves(connection, epoch, batch)? })
+    })
+}
+
+/// The leaves of a batch in order. Those that ought to be there are found by the head's sequence
+/// numbers, those that are there say themselves which batch they belong to.
+pub(super) fn leaves(connection: &Connection, epoch: u64, batch: u64) -> Result<Vec<(ExchangeId, String)>, JournalError> {
+    let find = "SELECT e.id, l.leaf FROM head h JOIN leaf l ON l.sequence >= h.first_sequence AND l.sequence < h.first_sequence + h.size
+                JOIN exchange e ON e.sequence = l.sequence
+                WHERE h.epoch = ?1 AND h.batch = ?2 AND l.epoch = ?1 AND l.batch = ?2 ORDER BY l.leaf_index";
+    all(connection, find, params![column(epoch), column(batch)], |row| Ok((id(row, 0)?, row.get(1)?)))
+}
+
+/// `exchange.outcome`.
+pub(super) fn outcome_number(outcome: Outcome) -> i64 {
+    match outcome {
+        Outcome::Accepted => 0,
+        Outcome::InPart => 1,
+        Outcome::Refused => 2,
+    }
+}
+
+fn read_outcome(number: i64) -> Result<Outcome, JournalError> {
+    match number {
+        0 => Ok(Outcome::Accepted),
+        1 => Ok(Outcome::InPart),
+        2 => Ok(Outcome::Refused),
+        _ => Err(JournalError::Damaged(format!("{number} is no outcome"))),
+    }
+}
+
+/// A delivery that is held behind another is queued, for all that anyone else needs to know.
+fn read_state(number: i64) -> Result<DeliveryState, JournalError> {
+    match number {
+        0 | 2 => Ok(DeliveryState::Queued),
+        1 => Ok(DeliveryState::Leased),
+        3 => Ok(DeliveryState::Dead),
+        4 => Ok(DeliveryState::Acknowledged),
+        5 => Ok(DeliveryState::Waived),
+        _ => Err(JournalError::Damaged(format!("{number} is no state of a delivery"))),
+    }
+}
+
+fn read_path(bytes: &[u8]) -> Result<Arc<[Digest]>, JournalError> {
+    let (digests, rest) = bytes.as_chunks();
+    if !rest.is_empty() {
+        return Err(JournalError::Damaged("an inclusion path is cut".to_owned()));
+    }
+    Ok(digests.iter().copied().map(Digest).collect())
+}
+
+pub(super) fn id(row: &Row, column: usize) -> Result<Id, JournalError> {
+    Ok(Id::from_bytes(row.get(column)?))
+}
+
+pub(super) fn digest(row: &Row, column: usize) -> Result<Digest, JournalError> {
+    Ok(Digest(row.get(column)?))
+}
+
+pub(super) fn number(row: &Row, column: usize) -> Result<u64, JournalError> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|error| JournalError::Damaged(error.to_string()))
+}
+
+pub(super) fn name(row: &Row, column: usize) -> Result<PartnerId, JournalError> {
+    parse(row, column)
+}
+
+pub(super) fn parse<T: FromStr<Err = String>>(row: &Row, column: usize) -> Result<T, JournalError> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(JournalError::Damaged)
+}
+
+pub(super) fn one<T>(
+    connection: &Connection,
+    query: &str,
+    parameters: impl Params,
+    read: impl FnOnce(&Row) -> Result<T, JournalError>,
+) -> Result<Option<T>, JournalError> {
+    let mut statement = connection.prepare_cached(query)?;
+    let mut rows = statement.query(parameters)?;
+    rows.next()?.map(read).transpose()
+}
+
+fn all<T>(
+    connection: &Connection,
+    query: &str,
+    parameters: impl Params,
+    read: impl FnMut(&Row) -> Result<T, JournalError>,
+) -> Result<Vec<T>, JournalError> {
+    connection.prepare_cached(query)?.query_and_then(parameters, read)?.collect()
+}

@@ -1,0 +1,319 @@
+//! The keys that sign the chain's heads, and the published set that verifies them.
+//!
+//! A folder holds `receipt-key.pem` (the key in use, PKCS#8, readable by its owner alone) and
+//! `jwks.json` (RFC 7517: the key in use and all retired ones, each with its validity in
+//! `portolan_valid_from` and, once retired, `portolan_valid_to`). Keys are ES256 (P-256); their ids
+//! are thumbprints (RFC 7638).
+
+use super::mismatch::Mismatch;
+use crate::domain::Digest;
+use crate::journal::HeadSigner;
+use crate::journal::evidence::{Head, time_text};
+use crate::seams::{Clock, SharedClock};
+use arc_swap::ArcSwap;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jiff::{SignedDuration, Timestamp};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// `alg` of a head (RFC 7518).
+const ALGORITHM: &str = "ES256";
+/// `typ` of a head.
+const HEAD_JWS_TYPE: &str = "portolan-head+jws";
+/// How far a head's time may lie outside its key's validity: a head is dated a moment before it is
+/// signed, and clocks are put right.
+pub const VALIDITY_TOLERANCE_SECONDS: i64 = 60;
+
+/// Why keys could not be opened or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// A file could not be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others may read the private key.
+    #[error("{path} can be read by others than its owner: chmod 600 it, and rotate the key", path = .0.display())]
+    Exposed(PathBuf),
+    /// A file is not what it should be.
+    #[error("{path}: {what}", path = path.display())]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
+    /// No key could be made.
+    #[error("no key could be generated")]
+    Generate,
+}
+
+/// One published key (RFC 7517), with its validity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jwk {
+    /// `EC`.
+    pub kty: String,
+    /// `P-256`.
+    pub crv: String,
+    /// Coordinate x, base64url.
+    pub x: String,
+    /// Coordinate y, base64url.
+    pub y: String,
+    /// `sig`.
+    #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<String>,
+    /// `ES256`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alg: Option<String>,
+    /// The key's id.
+    pub kid: String,
+    /// Since when it signs; RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portolan_valid_from: Option<String>,
+    /// Until when it signed; RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portolan_valid_to: Option<String>,
+}
+
+/// A set of published keys (RFC 7517, section 5).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Jwks {
+    /// The keys, oldest first.
+    pub keys: Vec<Jwk>,
+}
+
+/// A head whose signature holds.
+pub struct SignedHead {
+    /// What it says.
+    pub head: Head,
+    /// Id of the key that signed.
+    pub kid: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    kid: String,
+    typ: String,
+}
+
+impl Jwks {
+    /// Reads a set. Keys of other kinds are passed over, as the RFC asks.
+    ///
+    /// # Errors
+    /// When it is no JSON object with `keys`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Any {
+            keys: Vec<serde_json::Value>,
+        }
+        let any: Any = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let known = any.keys.into_iter().filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
+        Ok(Self { keys: known.filter(|key| key.kty == "EC" && key.crv == "P-256").collect() })
+    }
+
+    /// The set as it is published.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Verifies a head's signature and that its key was valid then.
+    ///
+    /// # Errors
+    /// The first thing that does not hold; nothing behind it can be judged.
+    pub fn verify_head(&self, jws: &str) -> Result<SignedHead, Mismatch> {
+        let unreadable = |why: &str| Mismatch::HeadUnreadable(why.to_owned());
+        let (signed, signature) = jws.rsplit_once('.').ok_or_else(|| unreadable("not a compact JWS"))?;
+        let (header, payload) = signed.split_once('.').ok_or_else(|| unreadable("not a compact JWS"))?;
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|error| Mismatch::HeadUnreadable(error.to_string()));
+        let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
+        let header: Header = serde_json::from_slice(&header).map_err(|error| Mismatch::HeadUnreadable(error.to_string()))?;
+        if (header.alg.as_str(), header.typ.as_str()) != (ALGORITHM, HEAD_JWS_TYPE) {
+            return Err(Mismatch::HeadUnreadable(format!("alg {}, typ {}", header.alg, header.typ)));
+        }
+        let kid = header.kid;
+        let key = self.keys.iter().find(|key| key.kid == kid).ok_or_else(|| Mismatch::KeyUnknown(kid.clone()))?;
+        let point = key.point().ok_or_else(|| Mismatch::KeyUnknown(kid.clone()))?;
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+            .verify(signed.as_bytes(), &signature)
+            .map_err(|_| Mismatch::Signature(kid.clone()))?;
+        let head: Head = serde_json::from_slice(&payload).map_err(|error| Mismatch::HeadUnreadable(error.to_string()))?;
+        if !key.covers(&head.signed_at) {
+            return Err(Mismatch::KeyNotValid { kid, signed_at: head.signed_at });
+        }
+        Ok(SignedHead { head, kid })
+    }
+}
+
+impl Jwk {
+    fn of(pair: &EcdsaKeyPair, valid_from: &str) -> Option<Self> {
+        // Uncompressed form (SEC 1, section 2.3.3): 04, x, y.
+        let point = pair.public_key().as_ref();
+        let (x, y) = point.strip_prefix(&[4])?.split_at_checked(32)?;
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        let thumbprint = Digest::of(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes());
+        Some(Self {
+            kty: "EC".to_owned(),
+            crv: "P-256".to_owned(),
+            x,
+            y,
+            usage: Some("sig".to_owned()),
+            alg: Some(ALGORITHM.to_owned()),
+            kid: URL_SAFE_NO_PAD.encode(thumbprint.0),
+            portolan_valid_from: Some(valid_from.to_owned()),
+            portolan_valid_to: None,
+        })
+    }
+
+    fn point(&self) -> Option<Vec<u8>> {
+        let (x, y) = (URL_SAFE_NO_PAD.decode(&self.x).ok()?, URL_SAFE_NO_PAD.decode(&self.y).ok()?);
+        (x.len() == 32 && y.len() == 32).then(|| [vec![4], x, y].concat())
+    }
+
+    /// Whether the key was in use at a time. A time that cannot be read is never covered.
+    fn covers(&self, signed_at: &str) -> bool {
+        let Ok(signed_at) = signed_at.parse::<Timestamp>() else { return false };
+        let tolerance = SignedDuration::from_secs(VALIDITY_TOLERANCE_SECONDS);
+        let holds = |limit: &Option<String>, within: &dyn Fn(Timestamp) -> bool| match limit {
+            None => true,
+            Some(limit) => limit.parse().is_ok_and(within),
+        };
+        holds(&self.portolan_valid_from, &|from| from.duration_since(signed_at) <= tolerance)
+            && holds(&self.portolan_valid_to, &|to| signed_at.duration_since(to) <= tolerance)
+    }
+}
+
+/// The key in use, and the set that is published.
+pub struct Keys {
+    folder: PathBuf,
+    clock: SharedClock,
+    current: ArcSwap<Current>,
+}
+
+struct Current {
+    pair: EcdsaKeyPair,
+    kid: String,
+    /// base64url of the JWS header.
+    header: String,
+    jwks: Jwks,
+}
+
+impl Keys {
+    /// Opens the keys of a folder, or makes the first.
+    ///
+    /// # Errors
+    /// When files cannot be read or written, are malformed, or the private key is open to others.
+    pub fn open_or_create(folder: &Path, clock: SharedClock) -> Result<Self, KeysError> {
+        fs::create_dir_all(folder).map_err(|source| KeysError::Io { path: folder.to_owned(), source })?;
+        let path = folder.join("receipt-key.pem");
+        let pair = if path.exists() { read_pair(&path)? } else { create_pair(&path)? };
+        let current = publish(folder, pair, clock.as_ref())?;
+        Ok(Self { folder: folder.to_owned(), clock, current: ArcSwap::from_pointee(current) })
+    }
+
+    /// Retires the key in use and goes on with a new one.
+    ///
+    /// # Errors
+    /// When files cannot be written; the key in use stays then.
+    pub fn rotate(&self) -> Result<(), KeysError> {
+        let pair = create_pair(&self.folder.join("receipt-key.pem"))?;
+        self.current.store(Arc::new(publish(&self.folder, pair, self.clock.as_ref())?));
+        Ok(())
+    }
+
+    /// The published set.
+    pub fn jwks(&self) -> Jwks {
+        self.current.load().jwks.clone()
+    }
+}
+
+impl HeadSigner for Keys {
+    fn kid(&self) -> String {
+        self.current.load().kid.clone()
+    }
+
+    fn sign(&self, payload: &[u8]) -> String {
+        let current = self.current.load();
+        let signed = format!("{}.{}", current.header, URL_SAFE_NO_PAD.encode(payload));
+        match current.pair.sign(&SystemRandom::new(), signed.as_bytes()) {
+            Ok(signature) => format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)),
+            // The only failure is a machine without randomness or memory; nothing can be evidenced then.
+            Err(_) => std::process::abort(),
+        }
+    }
+}
+
+/// Publishes a key as the one in use. Any other that is not retired yet is retired: by a rotation,
+/// or by one that was cut short before it came to publish.
+fn publish(folder: &Path, pair: EcdsaKeyPair, clock: &dyn Clock) -> Result<Current, KeysError> {
+    let path = folder.join("jwks.json");
+    let malformed = |what: String| KeysError::Malformed { path: path.clone(), what };
+    let published = match fs::read_to_string(&path) {
+        Ok(text) => Jwks::parse(&text).map_err(malformed)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Jwks::default(),
+        Err(source) => return Err(KeysError::Io { path, source }),
+    };
+    let now = time_text(clock.now());
+    let jwk = Jwk::of(&pair, &now).ok_or_else(|| malformed("the private key has no public point".to_owned()))?;
+    let (kid, mut jwks) = (jwk.kid.clone(), published.clone());
+    jwks.keys.iter_mut().filter(|key| key.kid != kid).for_each(|key| {
+        key.portolan_valid_to.get_or_insert_with(|| now.clone());
+    });
+    if !jwks.keys.iter().any(|key| key.kid == kid) {
+        jwks.keys.push(jwk);
+    }
+    if jwks != published {
+        replace(&path, jwks.to_text().as_bytes(), 0o644)?;
+    }
+    let header = Header { alg: ALGORITHM.to_owned(), kid: kid.clone(), typ: HEAD_JWS_TYPE.to_owned() };
+    let header = serde_json::to_vec(&header).map_err(|error| malformed(error.to_string()))?;
+    Ok(Current { pair, kid, header: URL_SAFE_NO_PAD.encode(header), jwks })
+}
+
+fn read_pair(path: &Path) -> Result<EcdsaKeyPair, KeysError> {
+    let io_failed = |source| KeysError::Io { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(io_failed)?.mode() & 0o077 != 0 {
+        return Err(KeysError::Exposed(path.to_owned()));
+    }
+    let malformed = |what: &str| KeysError::Malformed { path: path.to_owned(), what: what.to_owned() };
+    let pem = fs::read(path).map_err(io_failed)?;
+    let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| malformed("not a PKCS#8 private key in PEM"))?;
+    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_pkcs8_der()).map_err(|_| malformed("not a P-256 key"))
+}
+
+fn create_pair(path: &Path) -> Result<EcdsaKeyPair, KeysError> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| KeysError::Generate)?;
+    let der = pair.to_pkcs8v1().map_err(|_| KeysError::Generate)?;
+    let encoded = STANDARD.encode(der.as_ref());
+    let lines: Vec<&str> = encoded.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
+    replace(path, pem.as_bytes(), 0o600)?;
+    Ok(pair)
+}
+
+/// Replaces a file durably: either the old bytes stand under its name or all of the new ones.
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeysError> {
+    let write = || {
+        let partial = path.with_extension("partial");
+        let _ = fs::remove_file(&partial);
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)?;
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    };
+    write().map_err(|source| KeysError::Io { path: path.to_owned(), source })
+}

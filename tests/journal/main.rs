@@ -1,0 +1,5 @@
+//! The journal: the suite that every store passes, and what only the embedded store can show.
+
+mod sqlite;
+mod suite;
+mod support;
