@@ -24,6 +24,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 /// Longest life of a connection.
@@ -32,6 +33,8 @@ const CONNECTION_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(60);
 /// Time for the body of an answer once its status is known.
 const ANSWER_BODY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for a connection that broke to say why.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a quiet HTTP/2 connection under a request is asked whether it still lives.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Time for the answer to that.
@@ -161,9 +164,11 @@ impl Transport for PushTransport {
                 return Ok(answer);
             }
         }
-        let connection = connect(&self.tls, destination, &place).await?;
-        let answer = exchange(&pool, connection, &place, &request).await?;
-        answer.ok_or_else(|| TransportError::Broken("the connection closed before the request was sent".into()))
+        let (connection, driver) = connect(&self.tls, destination, &place).await?;
+        match exchange(&pool, connection, &place, &request).await? {
+            Some(answer) => Ok(answer),
+            None => Err(TransportError::Broken(why_closed(driver).await)),
+        }
     }
 
     fn release(&self, destination: &DestinationId) {
@@ -362,7 +367,19 @@ fn head(place: &Place, request: &DeliveryRequest, http2: bool) -> Result<Request
         .map_err(|e| TransportError::Unusable(e.to_string()))
 }
 
-async fn connect(tls: &Arc<ClientTls>, destination: &Arc<Destination>, place: &Place) -> Result<Connection, TransportError> {
+/// The task that drives a connection, which ends with it.
+type Driver = JoinHandle<hyper::Result<()>>;
+
+/// Why a connection ended at once. In TLS 1.3 a receiver that does not admit our certificate says so
+/// only now, after the handshake.
+async fn why_closed(driver: Driver) -> String {
+    match tokio::time::timeout(CLOSING_TIMEOUT, driver).await {
+        Ok(Ok(Err(error))) => with_causes(&error),
+        _ => "the connection closed before the request was sent".into(),
+    }
+}
+
+async fn connect(tls: &Arc<ClientTls>, destination: &Arc<Destination>, place: &Place) -> Result<(Connection, Driver), TransportError> {
     let (tls, destination) = (tls.clone(), destination.clone());
     let config = tokio::task::spawn_blocking(move || tls(&destination)).await;
     let config = config.map_err(|e| TransportError::Unusable(e.to_string()))?;
@@ -372,13 +389,13 @@ async fn connect(tls: &Arc<ClientTls>, destination: &Arc<Destination>, place: &P
     tcp.set_nodelay(true).map_err(unreachable)?;
     let stream = TlsConnector::from(Arc::new(config)).connect(place.server.clone(), tcp).await.map_err(handshake_error)?;
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let line = shake_hands(TokioIo::new(stream), http2).await.map_err(|e| TransportError::Unreachable(with_causes(&e)))?;
+    let (line, driver) = shake_hands(TokioIo::new(stream), http2).await.map_err(|e| TransportError::Unreachable(with_causes(&e)))?;
     let now = Instant::now();
-    Ok(Connection { line, opened: now, used: now })
+    Ok((Connection { line, opened: now, used: now }, driver))
 }
 
 /// Begins HTTP on a connection; the task that drives it ends when nobody holds its sender.
-async fn shake_hands(io: TokioIo<tokio_rustls::client::TlsStream<TcpStream>>, http2: bool) -> hyper::Result<Line> {
+async fn shake_hands(io: TokioIo<tokio_rustls::client::TlsStream<TcpStream>>, http2: bool) -> hyper::Result<(Line, Driver)> {
     if http2 {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -387,12 +404,10 @@ async fn shake_hands(io: TokioIo<tokio_rustls::client::TlsStream<TcpStream>>, ht
             .max_header_list_size(ANSWER_HEADER_BYTES_MAX)
             .handshake(io)
             .await?;
-        tokio::spawn(connection);
-        return Ok(Line::Http2(sender));
+        return Ok((Line::Http2(sender), tokio::spawn(connection)));
     }
     let (sender, connection) = http1::Builder::new().max_header_size(ANSWER_HEADER_BYTES_MAX as usize).handshake(io).await?;
-    tokio::spawn(connection);
-    Ok(Line::Http1(sender))
+    Ok((Line::Http1(sender), tokio::spawn(connection)))
 }
 
 fn handshake_error(error: std::io::Error) -> TransportError {

@@ -8,7 +8,8 @@ use portolan::delivery::{Attempted, Delivery, Observer, Parts, PushTransport, Re
 use portolan::domain::{Chunk, Counts, DestinationId, Digest, ExchangeId, IndexRow, Name, Outcome, Pins, Routed, Stored, Verdict};
 use portolan::fault::Fault;
 use portolan::journal::sqlite::SqliteJournal;
-use portolan::journal::{Committed, DeliveryRow, DeliveryState, HeadSigner, Journal, NewExchange};
+use portolan::journal::{Committed, DeliveryRow, DeliveryState, Journal, NewExchange};
+use portolan::receipt::keys::Keys;
 use portolan::seams::{Clock, SystemClock, new_id};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ use tokio::sync::watch;
 
 /// A test that waits longer than this has failed; nothing is ever expected to take so long.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Records from which an exchange is long.
+pub const LONG_RECORDS: usize = 1000;
 
 /// The machine's clock, set forward at will.
 #[derive(Default)]
@@ -59,19 +63,6 @@ impl Render for Lines {
 
 /// Stands for a mapping's text.
 const MAPPING: &str = "name = \"lines\"\n";
-
-/// Deliveries do not look at signatures; the chain's own tests do.
-struct Unsigned;
-
-impl HeadSigner for Unsigned {
-    fn kid(&self) -> String {
-        "test".into()
-    }
-
-    fn sign(&self, _: &[u8]) -> String {
-        "e30.e30.e30".into()
-    }
-}
 
 /// What metrics would have heard.
 #[derive(Default)]
@@ -129,6 +120,12 @@ impl Bench {
         Receiver::start(&Server { identity, client_authority: &self.authority.certificate_file(), protocol }, port).await
     }
 
+    /// A receiver that admits nobody whom this bench knows.
+    pub async fn closed_receiver(&self, protocol: &'static str) -> Receiver {
+        let other = authority(self.folder.path().join("closed-ca"));
+        Receiver::start(&Server { identity: &self.server, client_authority: &other.certificate_file(), protocol }, 0).await
+    }
+
     /// A certificate for the same names from an authority that nobody named.
     pub fn stranger(&self) -> Issued {
         issue(&mut authority(self.folder.path().join("other-ca")), "receiver", Usage::Server)
@@ -184,10 +181,20 @@ impl Bench {
         Self { folder, clock, journal, ..self }
     }
 
-    /// Commits an exchange of some records to destinations, received so many minutes ago.
+    /// Commits an exchange of some records to destinations, received so many minutes ago. From
+    /// [`LONG_RECORDS`] on it lies in files, and its records go to the destinations in turn.
     pub async fn commit(&self, records: &[&str], to: &[&str], order_key: Option<&str>, minutes_ago: i64) -> ExchangeId {
-        let exchange = new_exchange(self.clock.as_ref(), records, to, order_key, minutes_ago);
+        let mut exchange = new_exchange(self.clock.as_ref(), records, to, order_key, minutes_ago);
         let id = exchange.id;
+        if records.len() >= LONG_RECORDS {
+            let verdict = &mut exchange.verdict;
+            for (name, stored) in [("canonical", &mut verdict.canonical), ("index", &mut verdict.index)] {
+                let (path, bytes) = (self.folder.path().join(name), stored.length());
+                let Stored::Inline(content) = &*stored else { unreachable!("made inline") };
+                std::fs::write(&path, content).unwrap();
+                *stored = Stored::File { path, bytes };
+            }
+        }
         let committed = self.journal.commit(exchange).await.unwrap();
         assert!(matches!(committed, Committed::New(_)), "{committed:?}");
         id
@@ -218,7 +225,8 @@ pub async fn within(holds: impl AsyncFn() -> bool) {
 }
 
 fn open(folder: &tempfile::TempDir, clock: &Arc<ShiftedClock>) -> Arc<SqliteJournal> {
-    Arc::new(SqliteJournal::open(&folder.path().join("journal"), Arc::new(Unsigned), clock.clone()).unwrap())
+    let keys = Keys::open_or_create(&folder.path().join("keys"), clock.clone()).unwrap();
+    Arc::new(SqliteJournal::open(&folder.path().join("journal"), Arc::new(keys), clock.clone()).unwrap())
 }
 
 fn authority(folder: PathBuf) -> Authority {
@@ -238,7 +246,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         let line = format!("{record}\n");
         let row = row as u64;
         let (offset, length) = (canonical.len() as u64, line.len() as u32);
-        let destinations = (1 << to.len()) - 1;
+        let destinations = if records.len() < LONG_RECORDS { (1 << to.len()) - 1 } else { 1 << (row % to.len() as u64) };
         index.extend(IndexRow { record: row + 1, offset, length, source_line: 1, destinations, key: [0; 16] }.to_bytes());
         canonical.extend(line.bytes());
     }

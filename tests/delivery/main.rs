@@ -1,5 +1,7 @@
 //! Deliveries through the real journal to real receivers behind mutual TLS.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of a test fail by panicking")]
+
 mod bench;
 mod receiver;
 
@@ -183,6 +185,37 @@ async fn a_server_with_another_certificate_gets_nothing() {
     let _delivery = bench.start();
     within(async || bench.delivery(exchange).await.last_fault.is_some_and(|(code, _)| code == "delivery.untrusted")).await;
     assert!(impostor.seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_does_not_admit_us_is_tried_again() {
+    for protocol in ["http/1.1", "h2"] {
+        let bench = Bench::new();
+        let closed = bench.closed_receiver(protocol).await;
+        bench.configure([bench.destination("tax/push", closed.address.port())]);
+        let exchange = bench.commit(&RECORDS, &["tax/push"], None, 0).await;
+        let _delivery = bench.start();
+        within(async || bench.delivery(exchange).await.last_fault.is_some()).await;
+        let (code, detail) = bench.delivery(exchange).await.last_fault.unwrap();
+        assert_eq!(code, "delivery.unreachable", "{protocol}");
+        assert!(detail.contains("alert"), "{protocol}: {detail}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_exchange_is_read_from_its_files() {
+    let bench = Bench::new();
+    let (even, odd) = (bench.receiver("h2").await, bench.receiver("http/1.1").await);
+    bench.configure([bench.destination("tax/even", even.address.port()), bench.destination("tax/odd", odd.address.port())]);
+    let records = (0..20_000).map(|number| format!(r#"{{"number":{number},"filler":"{}"}}"#, "x".repeat(number % 50))).collect::<Vec<_>>();
+    let lines = records.iter().map(String::as_str).collect::<Vec<_>>();
+    bench.commit(&lines, &["tax/even", "tax/odd"], None, 0).await;
+    let _delivery = bench.start();
+    within(async || !even.seen().is_empty() && !odd.seen().is_empty()).await;
+    let expected = |first: usize| lines.iter().skip(first).step_by(2).map(|line| format!("{line}\n")).collect::<String>();
+    assert!(even.seen()[0].body == expected(0), "every other record, from the first");
+    assert!(odd.seen()[0].body == expected(1), "every other record, from the second");
+    assert_eq!(odd.seen()[0].field("portolan-records"), "10000");
 }
 
 #[tokio::test(flavor = "multi_thread")]
