@@ -253,9 +253,9 @@ fn deliver(
     config: watch::Receiver<Arc<Config>>,
 ) -> Delivery {
     let live = Arc::clone(live);
-    let tls = move |destination: &crate::config::Destination| {
+    let tls = move |destination: &crate::config::Destination| -> Result<rustls::ClientConfig, BoxError> {
         let gateway = live.load().config.gateway.outbound_identity.clone();
-        client_config(destination, gateway.as_ref()).map_err(|problems| list(&problems).into())
+        client_config(destination, gateway.as_ref()).map_err(|problems| BoxError::from(list(&problems)))
     };
     let parts = Parts {
         journal: Arc::clone(journal),
