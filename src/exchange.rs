@@ -25,9 +25,6 @@ use portolan_contract::Limits;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Attempts to learn the outcome of a commit that is unknown.
-const RESOLVE_ATTEMPTS_MAX: u32 = 5;
-
 /// What every exchange is handled with.
 pub struct Exchanges {
     /// What is in force.
@@ -225,14 +222,10 @@ fn pinned(mapping: &crate::mapping::Mapping, plan: &crate::translate::FlowPlan) 
 
 /// Learns whether an exchange was committed after all, before anyone is answered.
 async fn outcome_of(exchanges: &Exchanges, id: ExchangeId) -> Result<Committed, Fault> {
-    for attempt in 0..RESOLVE_ATTEMPTS_MAX {
-        match resolve::resolve(exchanges.journal.as_ref(), id).await {
-            Ok(Some(journaled)) => return Ok(Committed::New(journaled)),
-            Ok(None) => return Err(Fault::new(FaultCode::Unavailable)),
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50 << attempt)).await,
-        }
+    match resolve(exchanges.journal.as_ref(), id).await.map_err(journal_fault)? {
+        Some(journaled) => Ok(Committed::New(journaled)),
+        None => Err(Fault::new(FaultCode::Unavailable)),
     }
-    Err(Fault::new(FaultCode::OutcomeUnknown))
 }
 
 /// The answer to what a commit came to. `findings` are at hand when it was just made; a repeat's

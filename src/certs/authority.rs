@@ -18,7 +18,7 @@ use rcgen::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use serde::Deserialize;
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,8 @@ pub const RSA_BITS_MIN: usize = 2048;
 /// How far validity begins in the past, for peers whose clock is slow.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 const SERIAL_BYTES: usize = 16;
+const LOCK_ATTEMPTS_MAX: usize = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a certificate may be used for: its extended key usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -243,14 +245,14 @@ impl Authority {
         let der = read_request(request)?;
         let (_, parsed) = X509CertificationRequest::from_der(&der).map_err(|e| at(request, format!("not a signing request: {e}")))?;
         let info = &parsed.certification_request_info;
-        if !signed_by(&info.subject_pki, info.raw, &parsed.signature_value.data) {
-            return Err(at(request, "the request is not signed by the key it names"));
-        }
         match info.subject_pki.parsed() {
             Ok(PublicKey::RSA(key)) if key.key_size() < RSA_BITS_MIN => {
                 return Err(at(request, format!("its RSA key has {} bits; at least {RSA_BITS_MIN} are needed", key.key_size())));
             }
             _ => {}
+        }
+        if !signed_by(&info.subject_pki, info.raw, &parsed.signature_value.data) {
+            return Err(at(request, "the request is not signed by the key it names"));
         }
         let key = SubjectPublicKeyInfo::from_der(info.subject_pki.raw)
             .map_err(|e| at(request, format!("its key is of no supported kind: {e}")))?;
@@ -489,14 +491,17 @@ fn at(file: &Path, reason: impl ToString) -> CertsError {
 
 fn lock(folder: &Path) -> Result<File, CertsError> {
     let path = folder.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|e| at(folder, format!("no authority here ({e}); run `portolan certs init`")))?;
-    file.try_lock().map_err(|e| at(&path, format!("another command is at work in this folder ({e})")))?;
-    Ok(file)
+    let options = File::options().create(true).truncate(false).write(true).to_owned();
+    let file = options.open(&path).map_err(|e| at(folder, format!("no authority here ({e}); run `portolan certs init`")))?;
+    // Another command is done in an instant; one that is not, is not waited for.
+    for _ in 0..LOCK_ATTEMPTS_MAX {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(e)) => return Err(at(&path, e)),
+        }
+    }
+    Err(at(&path, "another command is at work in this folder"))
 }
 
 fn summary_of(certificate: &CertificateDer<'_>) -> Result<Summary, CertsError> {

@@ -21,7 +21,7 @@ const ISSUE_EXAMPLE: &str = "Examples:
   portolan certs issue --folder ca --name bank-a --use client --organization \"Bank A\"
 
 The printed key digest is what a partner file lists:
-  [[certificates]]
+  [[certificate]]
   key_sha256 = \"…\"
 
 A partner that can make its own key should: see `portolan certs sign --help`.";

@@ -6,6 +6,7 @@
 mod check;
 mod convert;
 mod explain;
+mod serve;
 mod terminal;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -45,6 +46,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the gateway
+    #[command(long_about = serve::ABOUT, after_help = serve::EXAMPLE)]
+    Serve(serve::Serve),
     /// Check all configuration and mappings, and run the mappings' cases
     #[command(long_about = check::ABOUT, after_help = check::EXAMPLE)]
     Check(check::Check),
@@ -78,6 +82,7 @@ struct Completions {
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Explain(args) => explain::run(&args),

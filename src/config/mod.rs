@@ -8,7 +8,7 @@ mod load;
 mod page;
 mod raw;
 mod reference;
-mod watch;
+pub mod watch;
 
 pub use load::{CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, FILES_PER_FOLDER_MAX, MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX};
 pub use page::{FILE_BYTES_MAX, PROBLEMS_PER_FILE_MAX};
@@ -22,6 +22,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The zone of a flow that names none.
+pub const ZONE_DEFAULT: &str = "Asia/Shanghai";
 
 /// A checked configuration. Replaced whole at a reload, never changed.
 #[derive(Clone, Debug)]

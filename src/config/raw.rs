@@ -292,7 +292,7 @@ impl Default for RawFlow {
             canonical: None,
             sender: BTreeMap::new(),
             on_invalid: RawOnInvalid::RefuseRecord,
-            zone: At::default_value("Asia/Shanghai".to_owned()),
+            zone: At::default_value(super::ZONE_DEFAULT.to_owned()),
             route: Vec::new(),
             order: At::default_value(RawOrder::None),
             delivery_records_max: large(1_000),

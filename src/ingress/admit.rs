@@ -107,7 +107,8 @@ pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap)
     }
     let coding = match text(headers, &CONTENT_ENCODING)? {
         None => Coding::Identity,
-        Some(value) => Coding::from_header(value).ok_or_else(|| Fault::new(FaultCode::ContentEncodingUnknown).detail("可用 gzip 或 zstd", "use gzip or zstd"))?,
+        Some(value) => Coding::from_header(value)
+            .ok_or_else(|| Fault::new(FaultCode::ContentEncodingUnknown).detail("可用 gzip 或 zstd", "use gzip or zstd"))?,
     };
     Ok(Admitted {
         exchange: crate::seams::new_id(asking.clock),
@@ -134,7 +135,10 @@ fn permission(asking: &Asking<'_>, flow: &str, query: &Query) -> Result<(Arc<Flo
     let id: FlowId = flow.parse().map_err(|_| Fault::new(FaultCode::FlowUnknown))?;
     let plan = asking.live.flows.get(&id).ok_or_else(|| Fault::new(FaultCode::FlowUnknown))?;
     let sender = plan.flow.senders.get(&asking.partner).ok_or_else(|| Fault::new(FaultCode::FlowForbidden))?;
-    let allowed = || Fault::new(FaultCode::MappingForbidden).detail(format!("可用映射：{}", sender.mappings.join("、")), format!("you may send {}", sender.mappings.join(", ")));
+    let allowed = || {
+        Fault::new(FaultCode::MappingForbidden)
+            .detail(format!("可用映射：{}", sender.mappings.join("、")), format!("you may send {}", sender.mappings.join(", ")))
+    };
     let name = match &query.mapping {
         Some(name) => sender.mappings.iter().find(|m| *m == name).ok_or_else(allowed)?,
         None => sender.mappings.first().ok_or_else(allowed)?,
@@ -173,7 +177,8 @@ fn malformed(field: &str) -> Fault {
 /// not one.
 fn trace_id(headers: &HeaderMap, clock: &dyn Clock) -> String {
     let given = headers.get(TRACEPARENT).and_then(|v| v.to_str().ok()).and_then(|v| v.split('-').nth(1));
-    let legal = |id: &&str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f')) && id.bytes().any(|b| b != b'0');
+    let legal =
+        |id: &&str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f')) && id.bytes().any(|b| b != b'0');
     given.filter(legal).map_or_else(
         || {
             let mut random = [0; 16];

@@ -153,19 +153,20 @@ impl Authorities {
         if now >= anchor.summary.not_after {
             return Err(webpki::Error::CertExpired { time, not_after: unix_time(anchor.summary.not_after) });
         }
-        Ok(Vouched { issuer_key: Digest::of(&path.issuer_spki()), until: self.until(anchor, &path)? })
+        Ok(Vouched { issuer_key: Digest::of(&path.issuer_spki()), until: self.until(anchor, &path, now)? })
     }
 
-    /// The earliest end among the certificates of a path and the lists that were used for it.
-    fn until(&self, anchor: &Anchor, path: &VerifiedPath<'_>) -> Result<Timestamp, webpki::Error> {
+    /// The earliest end among the certificates of a path and the lists that may have been used for it.
+    /// A list that is past its end was not used: it would have refused.
+    fn until(&self, anchor: &Anchor, path: &VerifiedPath<'_>, now: Timestamp) -> Result<Timestamp, webpki::Error> {
         let mut until = anchor.summary.not_after;
-        let leaf = path.end_entity();
-        for certificate in std::iter::once(&**leaf).chain(path.intermediate_certificates()) {
+        for certificate in std::iter::once(&**path.end_entity()).chain(path.intermediate_certificates()) {
             let der = certificate.der();
             let (_, parsed) = X509Certificate::from_der(&der).map_err(|_| webpki::Error::BadDer)?;
             until = until.min(timestamp(parsed.validity().not_after));
             if !self.accept_expired_lists {
-                let used = self.lists.iter().filter(|list| list.issuer_der == parsed.issuer().as_raw());
+                let lists = anchor.lists.iter().filter_map(|&at| self.lists.get(at));
+                let used = lists.filter(|list| list.issuer_der == parsed.issuer().as_raw() && list.next_update > now);
                 until = used.map(|list| list.next_update).fold(until, Timestamp::min);
             }
         }

@@ -38,7 +38,8 @@ impl Format for Xml {
         let options: Options = OptionsError::parse(options)?;
         let names = Names::new(&plan, &options.namespaces)?;
         let declarations = write::declarations(&names, &options.write_namespaces)?;
-        Ok(Arc::new(BoundXml { plan, names, declarations, charset: options.charset, write_charset: options.write_charset }))
+        let write_charset = options.write_charset.or(options.charset).unwrap_or_default();
+        Ok(Arc::new(BoundXml { plan, names, declarations, charset: options.charset, write_charset }))
     }
 }
 
@@ -48,9 +49,8 @@ impl Format for Xml {
 struct Options {
     /// Reads in this charset whatever the XML declaration says; a byte order mark still wins.
     charset: Option<Charset>,
-    /// The charset to write and to declare.
-    #[serde(default)]
-    write_charset: Charset,
+    /// The charset to write and to declare; that of `charset` unless given, else UTF-8.
+    write_charset: Option<Charset>,
     /// For each prefix of the plan the namespaces that are accepted; a last `*` stands for any end.
     #[serde(default)]
     namespaces: BTreeMap<String, Vec<String>>,

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 use portolan_contract::cases::{self, CasePlan};
-use portolan_contract::{Format, FormatCode, FormatError, RawRecord};
+use portolan_contract::{Format, FormatCode, FormatError, Position, RawRecord};
 use portolan_xml::Xml;
 use std::path::Path;
 
@@ -81,5 +81,43 @@ fn chunks_do_not_matter() {
             assert_eq!(record.at.byte, start as u64);
             assert_eq!(record.values()[2].at.byte, (start + row.find("张").unwrap()) as u64);
         }
+    }
+}
+
+/// Writes `count` records that hold one text each.
+#[track_caller]
+fn check_not_written(plan: &str, text: &str, count: usize, code: FormatCode, path: Option<&str>) {
+    let plan = CasePlan::parse(plan).unwrap();
+    let bound = Xml.bind(plan.plan, &plan.options).unwrap();
+    let mut record = RawRecord::default();
+    record.push(0, None, text, Position::default());
+    let error = cases::write_all(bound.as_ref(), &RawRecord::default(), &vec![record; count]).unwrap_err();
+    assert_eq!((error.code, error.path.as_deref()), (code, path), "{error}");
+}
+
+#[test]
+fn what_cannot_be_written_is_refused() {
+    let row = r#"records = ["Msg/Row"]
+        slots = ["Msg/Row/Name"]"#;
+    let attribute = r#"records = ["Msg/Row"]
+        slots = ["Msg/Row/@name"]"#;
+    let gb2312 = format!("{row}\n[options]\nwrite_charset = 'gb2312'");
+    let any_version = format!("{row}\n[options.namespaces]\n'' = ['urn:test:*']");
+    let whole = r#"records = ["Msg"]
+        slots = ["Msg/Name"]"#;
+    check_not_written(row, "a\u{1}", 1, FormatCode::CharacterForbidden, Some("Msg/Row/Name"));
+    check_not_written(attribute, "\u{FFFE}", 1, FormatCode::CharacterForbidden, Some("Msg/Row/@name"));
+    check_not_written(&gb2312, "朱镕基", 1, FormatCode::CharacterUnmappable, Some("Msg/Row/Name"));
+    check_not_written(&any_version, "a", 1, FormatCode::NotThisMessage, None);
+    check_not_written(whole, "a", 2, FormatCode::NotThisMessage, None);
+    check_not_written(whole, "a", 0, FormatCode::NotThisMessage, None);
+}
+
+#[test]
+fn media_types() {
+    for (charset, expected) in [("utf-8", "utf-8"), ("utf-16", "utf-16"), ("gbk", "gbk"), ("gb18030", "gb18030")] {
+        let plan = CasePlan::parse(&format!("{PLAN}\n[options]\nwrite_charset = '{charset}'")).unwrap();
+        let bound = Xml.bind(plan.plan, &plan.options).unwrap();
+        assert_eq!(bound.media_type(), format!("application/xml; charset={expected}"));
     }
 }

@@ -417,7 +417,7 @@ impl<'a> Group<'a> {
     fn claim_keys(&mut self, exchange: &NewExchange, sequence: i64) -> Result<Claimed, JournalError> {
         let space = self.key_space(&exchange.key_space)?;
         let index = &exchange.verdict.index;
-        if index.length() % IndexRow::BYTES as u64 != 0 {
+        if !index.length().is_multiple_of(IndexRow::BYTES as u64) {
             return Err(JournalError::Damaged(format!("the index of exchange {} is cut", exchange.id)));
         }
         let mut claim =

@@ -1,0 +1,272 @@
+//! The only wiring: a configuration folder becomes a running gateway.
+
+use crate::config::watch::Reloads;
+use crate::config::{Config, Problem};
+use crate::delivery::tls::client_config;
+use crate::delivery::{Delivery, Parts, PushTransport};
+use crate::exchange::Exchanges;
+use crate::fault::BoxError;
+use crate::http;
+use crate::ingress::api::PartnerDoor;
+use crate::ingress::identity::{Operators, Partners, Trust, TrustStore};
+use crate::ingress::in_flight::InFlight;
+use crate::ingress::limits::RateLimits;
+use crate::ingress::strangers::Strangers;
+use crate::journal::Journal;
+use crate::journal::sqlite::SqliteJournal;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::receipt::Keys;
+use crate::render::PinnedRender;
+use crate::seams::{SharedClock, SystemClock};
+use crate::spool::Spool;
+use arc_swap::ArcSwap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration has problems.
+    #[error("the configuration has {} problem(s):\n{}", .0.len(), list(.0))]
+    Configuration(Vec<Problem>),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}\nAnother process may have the port: find it with `ss -ltnp 'sport = :{}'`, or choose another port.", address.port())]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Anything else: the data folder, the keys, the journal.
+    #[error("{what}: {source}")]
+    Other {
+        /// What was being done.
+        what: &'static str,
+        /// Why it failed.
+        source: BoxError,
+    },
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n")
+}
+
+fn other<E: Into<BoxError>>(what: &'static str) -> impl FnOnce(E) -> StartError {
+    move |source| StartError::Other { what, source: source.into() }
+}
+
+/// A running gateway.
+pub struct Gateway {
+    /// Where partners connect.
+    pub partner_address: SocketAddr,
+    /// What is in force.
+    pub live: Arc<ArcSwap<Live>>,
+    /// The durable state.
+    pub journal: Arc<dyn Journal>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The keys of the receipts.
+    pub keys: Arc<Keys>,
+    /// Time and chance.
+    pub clock: SharedClock,
+    folder: PathBuf,
+    partners: Arc<TrustStore<Partners>>,
+    operators: Arc<TrustStore<Operators>>,
+    limits: Arc<ArcSwap<RateLimits>>,
+    delivery: Arc<Delivery>,
+    config: watch::Sender<Arc<Config>>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Gateway {
+    /// Starts everything that a configuration folder describes.
+    ///
+    /// # Errors
+    /// Whatever stands in the way; nothing is left running then.
+    pub async fn start(folder: &Path) -> Result<Self, StartError> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let live = Live::load(folder).map_err(StartError::Configuration)?;
+        let config = Arc::clone(&live.config);
+        let partners = Arc::new(partner_trust(&config, &clock).map_err(StartError::Configuration)?);
+        let operators = Arc::new(operator_trust(&config, &clock).map_err(StartError::Configuration)?);
+        let (keys, journal, spool) = storage(&config, &clock).await?;
+        let live = Arc::new(ArcSwap::from_pointee(live));
+        let metrics = Arc::new(Metrics::new());
+        let limits = Arc::new(ArcSwap::from_pointee(RateLimits::new(&config.partners, &config.flows, None, Arc::clone(&clock))));
+        let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
+        let delivery = Arc::new(deliver(&journal, &metrics, &clock, &live, config_receiver));
+        let exchanges = Arc::new(Exchanges {
+            live: Arc::clone(&live),
+            trust: Arc::clone(&partners),
+            journal: Arc::clone(&journal),
+            in_flight: InFlight::default(),
+            translations: Arc::new(Semaphore::new(config.gateway.limits.translations_max)),
+            spool,
+            clock: Arc::clone(&clock),
+            wake: {
+                let delivery = Arc::clone(&delivery);
+                Box::new(move |to| delivery.wake(to))
+            },
+        });
+        let door = Arc::new(PartnerDoor {
+            exchanges,
+            limits: Arc::clone(&limits),
+            strangers: Strangers::new(config.gateway.limits.stranger_handshakes_per_minute_max, Arc::clone(&clock)),
+            keys: Arc::clone(&keys),
+            metrics: Arc::clone(&metrics),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let listener = bind(config.gateway.partner_listener.address).await?;
+        let partner_address = listener.local_addr().map_err(other("the partner listener"))?;
+        tasks.spawn(http::listen(listener, door, config.gateway.limits.clone(), stopped));
+        tracing::info!(%partner_address, partners = config.partners.len(), flows = config.flows.len(), "the gateway is up");
+        Ok(Self {
+            partner_address,
+            live,
+            journal,
+            metrics,
+            keys,
+            clock,
+            folder: folder.to_owned(),
+            partners,
+            operators,
+            limits,
+            delivery,
+            config: config_sender,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Runs until `end`, following changes of the configuration; then shuts down.
+    pub async fn run(self, end: impl Future<Output = ()>) {
+        tokio::pin!(end);
+        let mut reloads = match Reloads::new(&self.live.load().config) {
+            Ok(reloads) => reloads,
+            Err(error) => {
+                tracing::error!(%error, "changes of the configuration cannot be followed; restart the gateway after a change");
+                end.await;
+                return self.shutdown().await;
+            }
+        };
+        loop {
+            tokio::select! {
+                () = &mut end => break,
+                () = reloads.next() => {
+                    self.reload();
+                    if let Err(error) = reloads.follow(&self.live.load().config) {
+                        tracing::error!(%error, "some of the configuration cannot be watched");
+                    }
+                }
+            }
+        }
+        self.shutdown().await;
+    }
+
+    /// Reads the configuration again. With any problem in it the old one stays, whole.
+    pub fn reload(&self) {
+        match self.prepare() {
+            Ok(config) => {
+                let _ = self.config.send(config);
+                tracing::info!("the new configuration is in force");
+            }
+            Err(problems) => {
+                tracing::error!("the new configuration is refused and the old one stays in force:\n{}", list(&problems));
+            }
+        }
+    }
+
+    fn prepare(&self) -> Result<Arc<Config>, Vec<Problem>> {
+        let live = Live::load(&self.folder)?;
+        let config = Arc::clone(&live.config);
+        let partners = Trust::build(&config.gateway.partner_listener, Partners::new(&config.partners)?)?;
+        let operators = Trust::build(&config.gateway.operator_listener, Operators)?;
+        self.operators.replace(operators).map_err(|p| vec![p])?;
+        self.partners.replace(partners).map_err(|p| vec![p])?;
+        self.limits.store(Arc::new(RateLimits::new(&config.partners, &config.flows, Some(&self.limits.load()), Arc::clone(&self.clock))));
+        self.live.store(Arc::new(live));
+        Ok(config)
+    }
+
+    /// Takes nothing new in, ends what is under way within the shutdown time, and stops.
+    pub async fn shutdown(mut self) {
+        let timeout = self.live.load().config.gateway.limits.shutdown_timeout;
+        let _ = self.stop.send(true);
+        while self.tasks.join_next().await.is_some() {}
+        if !self.delivery.shutdown(timeout).await {
+            tracing::warn!("deliveries were cut at the end of the shutdown time; they go on after the next start");
+        }
+        tracing::info!("the gateway is down");
+    }
+}
+
+fn partner_trust(config: &Config, clock: &SharedClock) -> Result<TrustStore<Partners>, Vec<Problem>> {
+    let trust = Trust::build(&config.gateway.partner_listener, Partners::new(&config.partners)?)?;
+    TrustStore::new(trust, Arc::clone(clock)).map_err(|p| vec![p])
+}
+
+fn operator_trust(config: &Config, clock: &SharedClock) -> Result<TrustStore<Operators>, Vec<Problem>> {
+    let trust = Trust::build(&config.gateway.operator_listener, Operators)?;
+    TrustStore::new(trust, Arc::clone(clock)).map_err(|p| vec![p])
+}
+
+/// Opens the keys, the journal and the spool of the data folder.
+async fn storage(config: &Arc<Config>, clock: &SharedClock) -> Result<(Arc<Keys>, Arc<dyn Journal>, Spool), StartError> {
+    let (config, clock) = (Arc::clone(config), Arc::clone(clock));
+    let opened = tokio::task::spawn_blocking(move || {
+        let data = &config.gateway.data;
+        let keys = Arc::new(Keys::open_or_create(&data.join("keys"), Arc::clone(&clock)).map_err(other("the receipts' keys"))?);
+        let journal = SqliteJournal::open(data, Arc::clone(&keys) as _, clock).map_err(other("the journal"))?;
+        let folder = empty_spool(&data.join("spool")).map_err(other("the spool folder"))?;
+        let spool = Spool::new(&folder, config.gateway.limits.inline_bytes_max);
+        Ok::<_, StartError>((keys, Arc::new(journal) as Arc<dyn Journal>, spool))
+    });
+    opened.await.map_err(other("opening the data folder"))?
+}
+
+/// The spool folder, without what an earlier life left half received. The journal's lock on the
+/// data folder is held by now, so that nobody else uses it.
+fn empty_spool(folder: &Path) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("spool-")) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(folder.to_owned())
+}
+
+fn deliver(
+    journal: &Arc<dyn Journal>,
+    metrics: &Arc<Metrics>,
+    clock: &SharedClock,
+    live: &Arc<ArcSwap<Live>>,
+    config: watch::Receiver<Arc<Config>>,
+) -> Delivery {
+    let live = Arc::clone(live);
+    let tls = move |destination: &crate::config::Destination| -> Result<rustls::ClientConfig, BoxError> {
+        let gateway = live.load().config.gateway.outbound_identity.clone();
+        client_config(destination, gateway.as_ref()).map_err(|problems| BoxError::from(list(&problems)))
+    };
+    let parts = Parts {
+        journal: Arc::clone(journal),
+        render: Arc::new(PinnedRender::default()),
+        transport: Arc::new(PushTransport::new(Arc::new(tls))),
+        clock: Arc::clone(clock),
+        observer: Arc::clone(metrics) as _,
+    };
+    Delivery::start(parts, config)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}

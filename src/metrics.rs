@@ -1,0 +1,200 @@
+//! Counters and times of what happens, for `/metrics` (OpenMetrics text) and the status page.
+//!
+//! Labels come from the configuration or from fixed lists alone, so that a stranger cannot make a
+//! new time series.
+
+use crate::delivery::{Attempted, Ended, Observer};
+use crate::domain::{Counts, DestinationId, FlowId, Outcome, PartnerId};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Latest exchange times kept for each partner and flow, for percentiles on the status page.
+const RECENT_TIMES_MAX: usize = 4_096;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExchangeLabels {
+    partner: String,
+    flow: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FlowLabels {
+    partner: String,
+    flow: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    destination: String,
+    ended: &'static str,
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DestinationLabels {
+    destination: String,
+}
+
+/// All metrics of one gateway.
+pub struct Metrics {
+    registry: Registry,
+    exchanges: Family<ExchangeLabels, Counter>,
+    records: Family<ExchangeLabels, Counter>,
+    received_bytes: Family<FlowLabels, Counter>,
+    exchange_seconds: Family<FlowLabels, Histogram>,
+    refusals: Family<CodeLabels, Counter>,
+    turned_away: Family<CodeLabels, Counter>,
+    attempts: Family<AttemptLabels, Counter>,
+    delivery_seconds: Family<DestinationLabels, Histogram>,
+    circuits: Family<DestinationLabels, Gauge>,
+    recent: Mutex<BTreeMap<(PartnerId, FlowId), Recent>>,
+}
+
+#[derive(Default)]
+struct Recent {
+    times: Vec<Duration>,
+    next: usize,
+}
+
+/// The median and the 99th percentile of the latest exchanges, from the last byte in to the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Percentiles {
+    /// Half of them took at most so long.
+    pub p50: Duration,
+    /// All but one in a hundred took at most so long.
+    pub p99: Duration,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0])
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Metrics that all stand at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("portolan");
+        let metrics = Self {
+            exchanges: Family::default(),
+            records: Family::default(),
+            received_bytes: Family::default(),
+            exchange_seconds: Family::new_with_constructor(seconds),
+            refusals: Family::default(),
+            turned_away: Family::default(),
+            attempts: Family::default(),
+            delivery_seconds: Family::new_with_constructor(seconds),
+            circuits: Family::default(),
+            recent: Mutex::default(),
+            registry: Registry::default(),
+        };
+        registry.register("exchanges", "Exchanges committed, by outcome", metrics.exchanges.clone());
+        registry.register("records", "Records of committed exchanges, by outcome", metrics.records.clone());
+        registry.register_with_unit("received", "Bytes of bodies committed", Unit::Bytes, metrics.received_bytes.clone());
+        registry.register_with_unit("exchange", "From the last byte in to the answer", Unit::Seconds, metrics.exchange_seconds.clone());
+        registry.register("refusals", "Requests refused before a commit, by fault code", metrics.refusals.clone());
+        registry.register("connections_turned_away", "Connections that came to nothing, by reason", metrics.turned_away.clone());
+        registry.register("delivery_attempts", "Attempts to deliver, by how they ended", metrics.attempts.clone());
+        registry.register_with_unit(
+            "delivery",
+            "From the receipt of an exchange to its acknowledged delivery",
+            Unit::Seconds,
+            metrics.delivery_seconds.clone(),
+        );
+        registry.register("circuit_open", "1 while a destination is not called because it keeps failing", metrics.circuits.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// A committed exchange.
+    pub fn exchanged(&self, partner: &PartnerId, flow: &FlowId, outcome: Outcome, counts: Counts, bytes: u64, took: Duration) {
+        let labels = |outcome| ExchangeLabels { partner: partner.to_string(), flow: flow.to_string(), outcome };
+        let flow_labels = FlowLabels { partner: partner.to_string(), flow: flow.to_string() };
+        self.exchanges.get_or_create(&labels(outcome.as_str())).inc();
+        self.records.get_or_create(&labels("accepted")).inc_by(counts.accepted);
+        self.records.get_or_create(&labels("refused")).inc_by(counts.refused);
+        self.records.get_or_create(&labels("repeated")).inc_by(counts.repeated);
+        self.received_bytes.get_or_create(&flow_labels).inc_by(bytes);
+        self.exchange_seconds.get_or_create(&flow_labels).observe(took.as_secs_f64());
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.entry((partner.clone(), flow.clone())).or_default().add(took);
+    }
+
+    /// A request that was refused before anything was committed.
+    pub fn refused(&self, code: &'static str) {
+        self.refusals.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    /// A connection that came to nothing.
+    pub fn turned_away(&self, code: &'static str) {
+        self.turned_away.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    /// The percentiles of one partner's latest exchanges under a flow.
+    pub fn percentiles(&self, partner: &PartnerId, flow: &FlowId) -> Option<Percentiles> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.get(&(partner.clone(), flow.clone())).and_then(Recent::percentiles)
+    }
+
+    /// Everything as OpenMetrics text.
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+}
+
+impl Recent {
+    fn add(&mut self, took: Duration) {
+        if self.times.len() < RECENT_TIMES_MAX {
+            self.times.push(took);
+        } else {
+            self.times[self.next] = took;
+            self.next = (self.next + 1) % RECENT_TIMES_MAX;
+        }
+    }
+
+    fn percentiles(&self) -> Option<Percentiles> {
+        let mut sorted = self.times.clone();
+        sorted.sort_unstable();
+        let at = |share: usize| sorted.get((sorted.len() * share / 100).min(sorted.len().saturating_sub(1))).copied();
+        Some(Percentiles { p50: at(50)?, p99: at(99)? })
+    }
+}
+
+impl Observer for Metrics {
+    fn attempted(&self, attempted: &Attempted) {
+        let (ended, code) = match attempted.ended {
+            Ended::Acknowledged => ("acknowledged", ""),
+            Ended::Retried(code) => ("retried", code.as_str()),
+            Ended::Dead(code) => ("dead-letter", code.as_str()),
+            Ended::Abandoned => ("abandoned", ""),
+        };
+        let destination = attempted.to.to_string();
+        self.attempts.get_or_create(&AttemptLabels { destination: destination.clone(), ended, code }).inc();
+        if attempted.ended == Ended::Acknowledged {
+            self.delivery_seconds.get_or_create(&DestinationLabels { destination }).observe(attempted.since_received.as_secs_f64());
+        }
+    }
+
+    fn circuit(&self, to: &DestinationId, open: bool) {
+        self.circuits.get_or_create(&DestinationLabels { destination: to.to_string() }).set(i64::from(open));
+    }
+}
