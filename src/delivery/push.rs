@@ -9,12 +9,12 @@
 use crate::config::{Destination, Problem};
 use crate::delivery::retry::RetryAfter;
 use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, FlowId, PartnerId};
-use crate::fault::FaultCode;
+use crate::fault::{BoxError, FaultCode};
 use crate::journal::ANSWER_BYTES_MAX;
 use base64::Engine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, Uri};
@@ -177,15 +177,15 @@ impl Transport for PushTransport {
 }
 
 /// Where a configured URL points.
-struct Place {
-    uri: Uri,
-    authority: HeaderValue,
+pub(crate) struct Place {
+    pub(crate) uri: Uri,
+    pub(crate) authority: HeaderValue,
     server: ServerName<'static>,
     address: (String, u16),
 }
 
 impl Place {
-    fn of(url: &str) -> Result<Self, TransportError> {
+    pub(crate) fn of(url: &str) -> Result<Self, TransportError> {
         let unusable = |why: &str| TransportError::Unusable(format!("{url}: {why}"));
         let uri: Uri = url.parse().map_err(|e: hyper::http::uri::InvalidUri| unusable(&e.to_string()))?;
         if uri.scheme_str() != Some("https") {
@@ -200,13 +200,14 @@ impl Place {
     }
 }
 
-enum Line {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
+/// An open line to a server, for requests with bodies of one kind.
+pub(crate) enum Line<B> {
+    Http1(http1::SendRequest<B>),
+    Http2(http2::SendRequest<B>),
 }
 
 struct Connection {
-    line: Line,
+    line: Line<Full<Bytes>>,
     opened: Instant,
     used: Instant,
 }
@@ -368,11 +369,11 @@ fn head(place: &Place, request: &DeliveryRequest, http2: bool) -> Result<Request
 }
 
 /// The task that drives a connection, which ends with it.
-type Driver = JoinHandle<hyper::Result<()>>;
+pub(crate) type Driver = JoinHandle<hyper::Result<()>>;
 
 /// Why a connection ended at once. In TLS 1.3 a receiver that does not admit our certificate says so
 /// only now, after the handshake.
-async fn why_closed(driver: Driver) -> String {
+pub(crate) async fn why_closed(driver: Driver) -> String {
     match tokio::time::timeout(CLOSING_TIMEOUT, driver).await {
         Ok(Ok(Err(error))) => with_causes(&error),
         _ => "the connection closed before the request was sent".into(),
@@ -384,18 +385,29 @@ async fn connect(tls: &Arc<ClientTls>, destination: &Arc<Destination>, place: &P
     let config = tokio::task::spawn_blocking(move || tls(&destination)).await;
     let config = config.map_err(|e| TransportError::Unusable(e.to_string()))?;
     let config = config.map_err(|problems| TransportError::Unusable(listed(&problems)))?;
+    let (line, driver) = dial(config, place).await?;
+    let now = Instant::now();
+    Ok((Connection { line, opened: now, used: now }, driver))
+}
+
+/// Opens a line to a server; what the configuration offers by ALPN decides how HTTP is spoken.
+pub(crate) async fn dial<B>(config: rustls::ClientConfig, place: &Place) -> Result<(Line<B>, Driver), TransportError>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     let unreachable = |e: std::io::Error| TransportError::Unreachable(e.to_string());
     let tcp = TcpStream::connect((place.address.0.as_str(), place.address.1)).await.map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
     let stream = TlsConnector::from(Arc::new(config)).connect(place.server.clone(), tcp).await.map_err(handshake_error)?;
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let (line, driver) = shake_hands(TokioIo::new(stream), http2).await.map_err(|e| TransportError::Unreachable(with_causes(&e)))?;
-    let now = Instant::now();
-    Ok((Connection { line, opened: now, used: now }, driver))
+    shake_hands(TokioIo::new(stream), http2).await.map_err(|e| TransportError::Unreachable(with_causes(&e)))
 }
 
 /// Begins HTTP on a connection; the task that drives it ends when nobody holds its sender.
-async fn shake_hands(io: TokioIo<tokio_rustls::client::TlsStream<TcpStream>>, http2: bool) -> hyper::Result<(Line, Driver)> {
+async fn shake_hands<B>(io: TokioIo<tokio_rustls::client::TlsStream<TcpStream>>, http2: bool) -> hyper::Result<(Line<B>, Driver)>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     if http2 {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -421,7 +433,7 @@ fn listed(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
