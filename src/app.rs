@@ -253,10 +253,8 @@ fn deliver(
     config: watch::Receiver<Arc<Config>>,
 ) -> Delivery {
     let live = Arc::clone(live);
-    let tls = move |destination: &crate::config::Destination| -> Result<rustls::ClientConfig, BoxError> {
-        let gateway = live.load().config.gateway.outbound_identity.clone();
-        client_config(destination, gateway.as_ref()).map_err(|problems| BoxError::from(list(&problems)))
-    };
+    let tls =
+        move |destination: &crate::config::Destination| client_config(destination, live.load().config.gateway.outbound_identity.as_ref());
     let parts = Parts {
         journal: Arc::clone(journal),
         render: Arc::new(PinnedRender::default()),
