@@ -346,7 +346,8 @@ impl Play {
 pub fn receipt_of(reply: &Reply) -> String {
     let text = String::from_utf8_lossy(&reply.bytes);
     // The receipt is the answer's last member.
-    text.split_once(",\"receipt\":").map(|(_, receipt)| receipt.trim_end().trim_end_matches('}').to_owned()).unwrap_or_default()
+    let receipt = text.split_once(",\"receipt\":").and_then(|(_, rest)| rest.strip_suffix('}'));
+    receipt.unwrap_or_default().to_owned()
 }
 
 /// The messages of one feed.
