@@ -1,5 +1,7 @@
 //! The journal: the suite that every store passes, and what only the embedded store can show.
 
+mod chain;
+mod crash;
 mod durability;
 mod recording_vfs;
 mod sqlite;
