@@ -3,6 +3,7 @@
 mod chain;
 mod crash;
 mod durability;
+mod receipts;
 mod recording_vfs;
 mod sqlite;
 mod suite;
