@@ -106,6 +106,7 @@ async fn files_that_were_never_committed_are_removed() {
     drop(journal);
     let orphan = new_id(store.clock());
     let shelf = store.data().join(format!("bodies/{:02x}", orphan.as_bytes()[15]));
+    std::fs::create_dir_all(&shelf).unwrap();
     for part in ["body", "canonical", "index", "partial"] {
         std::fs::write(shelf.join(format!("{orphan}.{part}")), "cut sho").unwrap();
     }
@@ -190,13 +191,15 @@ async fn whatever_is_changed_in_the_tables_is_named() {
         ("UPDATE head SET jws = replace(jws, '.', '.A') WHERE batch = 1", "the signature does not match the key"),
         ("UPDATE head SET first_index = 7 WHERE batch = 1", "the first index"),
     ];
+    let store = SqliteStore::default();
+    let journal = store.open();
+    for body in ["a", "b", "c"] {
+        journal.commit(sample(store.clock(), body)).await.unwrap();
+    }
+    drop(journal);
+    let sound = std::fs::read(store.data().join("journal.db")).unwrap();
     for (change, expected) in cases {
-        let store = SqliteStore::default();
-        let journal = store.open();
-        for body in ["a", "b", "c"] {
-            journal.commit(sample(store.clock(), body)).await.unwrap();
-        }
-        drop(journal);
+        std::fs::write(store.data().join("journal.db"), &sound).unwrap();
         let database = store.database();
         database.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         database.execute_batch(change).unwrap();
