@@ -5,6 +5,7 @@
 
 mod check;
 mod convert;
+mod demo;
 mod explain;
 mod serve;
 mod terminal;
@@ -46,6 +47,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See everything at work on this machine
+    #[command(long_about = demo::ABOUT, after_help = demo::EXAMPLE)]
+    Demo(demo::Demo),
     /// Run the gateway
     #[command(long_about = serve::ABOUT, after_help = serve::EXAMPLE)]
     Serve(serve::Serve),
@@ -82,6 +86,7 @@ struct Completions {
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Convert(args) => convert::run(&args),
