@@ -5,10 +5,14 @@
 use super::exit;
 use crate::domain::{Finding, Severity};
 use crate::fault::FaultCode;
+use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+
+/// Columns of a table where nothing tells the terminal's width.
+const TABLE_WIDTH: u16 = 110;
 
 /// Colours of one stream.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +126,15 @@ pub fn byte_bar(bytes: Option<u64>, doing: &'static str) -> ProgressBar {
     let template = "{msg} {bar:32} {percent:>3} %  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(bytes).with_style(style.progress_chars("━╸─")).with_message(doing)
+}
+
+/// A table with headings, folded to the width of the terminal.
+pub fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
+    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(TABLE_WIDTH);
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table.set_header(headings).add_rows(rows);
+    table
 }
 
 #[cfg(test)]
