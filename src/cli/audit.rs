@@ -99,7 +99,11 @@ fn conclude(report: &AuditReport) -> ExitCode {
         println!("and {} more problems", thousands(report.problems_left_out));
     }
     let [epochs, heads, exchanges] = [report.epochs, report.heads, report.exchanges].map(thousands);
-    let verdict = if report.holds() { paint.green("the chain holds · 存证链完整") } else { paint.red("THE CHAIN IS BROKEN · 存证链不完整") };
+    let verdict = if report.holds() {
+        paint.green("the chain holds · 存证链完整")
+    } else {
+        paint.red("THE CHAIN IS BROKEN · 存证链不完整")
+    };
     println!("{verdict}\n    epochs {epochs}, heads {heads}, exchanges {exchanges}");
     if let Some((epoch, batch, digest)) = &report.last_head {
         println!("    last head: epoch {epoch}, batch {batch}, SHA-256 {digest}");

@@ -120,7 +120,9 @@ fn compare(path: &Path, verified: &Verified) -> Result<String, String> {
     let (found, leaf) = (hasher.finish(), &verified.leaf);
     match (found == leaf.body.sha256, found == leaf.decoded_sha256) {
         (true, _) => Ok("exactly these bytes arrived · 收到的正是这些字节".to_owned()),
-        (false, true) => Ok("what arrived was compressed and decodes to exactly these bytes · 收到的是压缩报文，解压后正是这些字节".to_owned()),
+        (false, true) => {
+            Ok("what arrived was compressed and decodes to exactly these bytes · 收到的是压缩报文，解压后正是这些字节".to_owned())
+        }
         (false, false) => Err(unlike(path, found, leaf.decoded_sha256)),
     }
 }
@@ -158,4 +160,3 @@ fn told(verified: &Verified, of_file: &str) -> String {
     let lines: String = lines.into_iter().map(|(name, text)| format!("    {} {text}\n", paint.dim(&format!("{name:10}")))).collect();
     format!("{}\n{lines}", paint.green("PROVEN · 已证明"))
 }
-
