@@ -120,11 +120,7 @@ fn portolan<A: AsRef<str>>(arguments: &[A], input: &[u8]) -> Ran {
     let writer = std::thread::spawn(move || stdin.write_all(&input));
     let ran = child.wait_with_output().unwrap();
     let _ = writer.join().unwrap();
-    Ran {
-        code: ran.status.code().unwrap(),
-        output: String::from_utf8(ran.stdout).unwrap(),
-        errors: String::from_utf8(ran.stderr).unwrap(),
-    }
+    Ran { code: ran.status.code().unwrap(), output: String::from_utf8(ran.stdout).unwrap(), errors: String::from_utf8(ran.stderr).unwrap() }
 }
 
 fn lines(text: &str) -> Vec<Value> {

@@ -51,18 +51,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-<<<<<<< HEAD
-    /// See everything at work on this machine
-    #[command(long_about = demo::ABOUT, after_help = demo::EXAMPLE)]
-    Demo(demo::Demo),
-    /// Run the gateway
-    #[command(long_about = serve::ABOUT, after_help = serve::EXAMPLE)]
-    Serve(serve::Serve),
-=======
     /// Show the whole life of a message, for real, on this machine
     #[command(long_about = demo::ABOUT, after_help = demo::EXAMPLE)]
     Demo(demo::Demo),
->>>>>>> cli
     /// Check all configuration and mappings, and run the mappings' cases
     #[command(long_about = check::ABOUT, after_help = check::EXAMPLE)]
     Check(check::Check),
@@ -130,10 +121,6 @@ struct Completions {
 pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
-<<<<<<< HEAD
-        Command::Serve(args) => serve::run(&args),
-=======
->>>>>>> cli
         Command::Check(args) => check::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Explain(args) => explain::run(&args),
