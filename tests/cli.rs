@@ -35,25 +35,33 @@ struct Case {
 
 #[test]
 fn runs_give_what_their_cases_say() {
-    let mut count = 0;
+    let (mut count, mut failures) = (0, Vec::new());
     for entry in std::fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e == "toml") {
             let cases: Cases = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap_or_else(|e| panic!("{path:?}: {e}"));
-            cases.run.iter().for_each(check);
+            failures.extend(cases.run.iter().filter_map(|case| check(case).err()));
             count += cases.run.len();
         }
     }
     assert!(count > 0);
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
-fn check(case: &Case) {
+fn check(case: &Case) -> Result<(), String> {
     let ran = portolan(&case.arguments, case.input.as_bytes());
-    let told = format!("{:?}\n--- output\n{}\n--- errors\n{}", case.arguments, ran.output, ran.errors);
-    assert_eq!(ran.code, case.code, "{told}");
-    case.output.iter().for_each(|text| assert!(ran.output.contains(text), "{text:?} is not in the output of {told}"));
-    case.errors.iter().for_each(|text| assert!(ran.errors.contains(text), "{text:?} is not in the errors of {told}"));
-    assert!(!case.silent || ran.output.is_empty(), "{told}");
+    let mut wrong = Vec::new();
+    if ran.code != case.code {
+        wrong.push(format!("exit code {} instead of {}", ran.code, case.code));
+    }
+    let missing = |texts: &[String], text: &str| texts.iter().filter(|t| !text.contains(*t)).cloned().collect::<Vec<_>>();
+    wrong.extend(missing(&case.output, &ran.output).into_iter().map(|text| format!("{text:?} is not in the output")));
+    wrong.extend(missing(&case.errors, &ran.errors).into_iter().map(|text| format!("{text:?} is not in the errors")));
+    if case.silent && !ran.output.is_empty() {
+        wrong.push("there is output".to_owned());
+    }
+    let told = || format!("{:?}: {}\n--- output\n{}\n--- errors\n{}", case.arguments, wrong.join("; "), ran.output, ran.errors);
+    if wrong.is_empty() { Ok(()) } else { Err(told()) }
 }
 
 #[test]

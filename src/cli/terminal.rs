@@ -89,7 +89,7 @@ pub fn finding_lines(finding: &Finding, paint: Paint) -> String {
     if finding.source.is_none()
         && let Some(canonical) = &finding.canonical
     {
-        let _ = write!(text, " {canonical}");
+        let _ = write!(text, ", {canonical}");
     }
     if let Some(found) = &finding.found {
         let _ = write!(text, " {found:?}");
