@@ -2,7 +2,7 @@
 //!
 //! A commit is the only way to a [`Journaled`], and a [`Journaled`] is the only way to a receipt:
 //! an answer cannot leave before what it says is durable. The trait speaks the domain's words, so
-//! that an embedded store and a server share one suite (`suite.rs`).
+//! that an embedded store and a server share one suite (`tests/journal/suite.rs`).
 
 pub mod bodies;
 pub mod chain;
