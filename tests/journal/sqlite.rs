@@ -131,17 +131,6 @@ async fn leases_end_with_the_gateway_that_held_them() {
 }
 
 #[tokio::test]
-async fn the_same_exchange_twice_keeps_its_files() {
-    let store = SqliteStore::default();
-    let journal = store.open();
-    let exchange = sample(store.clock(), "a");
-    journal.commit(spooled(exchange.clone(), store.spool())).await.unwrap();
-    let again = journal.commit(spooled(exchange.clone(), store.spool())).await;
-    assert!(again.is_err(), "without a key it is no repeat, and its id is taken: {again:?}");
-    assert_eq!(bytes_of(&journal.body(exchange.id).await.unwrap().unwrap()), b"a");
-}
-
-#[tokio::test]
 async fn one_that_cannot_be_committed_does_not_take_others_along() {
     let store = SqliteStore::default();
     let journal = store.open();

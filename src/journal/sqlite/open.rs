@@ -9,6 +9,7 @@ use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::Head;
 use crate::journal::{HeadSigner, JournalError};
 use crate::seams::{Clock, SharedClock};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -108,6 +109,8 @@ fn connect(database: &Path, options: &Options, flags: OpenFlags) -> Result<Conne
     };
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // A plan holds whatever is bound; otherwise statements with a bound LIMIT are compiled again each time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 
