@@ -4,8 +4,10 @@
 
 pub mod app;
 pub mod certs;
+pub mod cli;
 pub mod coding;
 pub mod config;
+pub mod convert;
 pub mod delivery;
 pub mod demo;
 pub mod domain;

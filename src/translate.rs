@@ -96,12 +96,34 @@ pub fn storage_fault(error: io::Error) -> Fault {
     Fault::new(if full { FaultCode::StorageFull } else { FaultCode::Internal }).caused_by(error)
 }
 
-/// Why reading ended early.
-enum Stop {
+/// Why reading a body ended early.
+pub enum Stop {
     /// The body is at fault.
     Body(FaultCode, Box<Finding>),
     /// The gateway is.
     Gateway(io::Error),
+}
+
+impl Stop {
+    /// A format's error as a fault code and a finding, or the I/O error below it.
+    pub fn of(error: FormatError) -> Self {
+        if let Some(io) = error.io {
+            return match io.get_ref().and_then(|e| e.downcast_ref::<DecodeError>()) {
+                Some(DecodeError::Damaged) => damaged(FaultCode::EncodingDamaged, error.at),
+                Some(DecodeError::Expansion) => damaged(FaultCode::ExpansionExceeded, error.at),
+                None => Self::Gateway(io),
+            };
+        }
+        let code = fault_code(error.code);
+        Self::Body(code, Box::new(body_finding(code, error.at, error.path, error.words)))
+    }
+}
+
+/// The finding of a body with fewer records than its mapping asks for (`records.none`).
+pub fn no_records(mapping: &Mapping) -> Finding {
+    let place = mapping.plan.anchors.first().map(|&a| mapping.plan.path(a)).unwrap_or_default();
+    let words = Words::new(format!("报文中没有记录，应有 {place}"), format!("the body holds no record; {place} is expected"));
+    body_finding(FaultCode::NoRecords, Position::default(), Some(place), words)
 }
 
 /// The decoded body, hashed as it is read.
@@ -175,11 +197,11 @@ impl<'p> Pass<'p> {
     }
 
     fn read_all(&mut self, input: &mut Decoded) -> Result<(), Stop> {
-        let mut reader = self.mapping.format.reader(Box::new(input), &self.limits.read).map_err(body_stop)?;
+        let mut reader = self.mapping.format.reader(Box::new(input), &self.limits.read).map_err(Stop::of)?;
         let mut records = RecordReader::new(self.mapping, &self.plan.zone);
         let mut checks = CheckRunner::new(self.mapping);
         loop {
-            match reader.read().map_err(body_stop)? {
+            match reader.read().map_err(Stop::of)? {
                 Found::Record(raw) => {
                     self.count_record(raw)?;
                     let (canonical, findings) = records.read(raw, self.counts.records);
@@ -256,9 +278,7 @@ impl<'p> Pass<'p> {
             code
         });
         if fault.is_none() && self.counts.records < self.mapping.records_min {
-            let place = self.mapping.plan.anchors.first().map(|&a| self.mapping.plan.path(a)).unwrap_or_default();
-            let words = Words::new(format!("报文中没有记录，应有 {place}"), format!("the body holds no record; {place} is expected"));
-            self.findings.of_body(vec![body_finding(FaultCode::NoRecords, Position::default(), Some(place), words)]);
+            self.findings.of_body(vec![no_records(self.mapping)]);
             fault = Some(FaultCode::NoRecords);
         }
         if fault.is_none() && self.findings.kept.iter().any(|f| f.record.is_none() && f.severity == Severity::Error) {
@@ -419,19 +439,6 @@ fn unroutable(raw: &RawRecord, record: u64, message: &str) -> Finding {
 
 fn body_finding(code: FaultCode, at: Position, source: Option<String>, words: Words) -> Finding {
     Finding { severity: Severity::Error, rule: code.as_str().to_owned(), record: None, at, source, canonical: None, found: None, words }
-}
-
-/// What ends a body: a format's error as a fault code and a finding, or the gateway's own I/O.
-fn body_stop(error: FormatError) -> Stop {
-    if let Some(io) = error.io {
-        return match io.get_ref().and_then(|e| e.downcast_ref::<DecodeError>()) {
-            Some(DecodeError::Damaged) => damaged(FaultCode::EncodingDamaged, error.at),
-            Some(DecodeError::Expansion) => damaged(FaultCode::ExpansionExceeded, error.at),
-            None => Stop::Gateway(io),
-        };
-    }
-    let code = fault_code(error.code);
-    Stop::Body(code, Box::new(body_finding(code, error.at, error.path, error.words)))
 }
 
 fn damaged(code: FaultCode, at: Position) -> Stop {

@@ -90,7 +90,7 @@ impl World {
 }
 
 fn transport() -> PushTransport {
-    PushTransport::new(Arc::new(|destination| client_config(destination, None).map_err(|problems| format!("{problems:?}").into())))
+    PushTransport::new(Arc::new(|destination| client_config(destination, None)))
 }
 
 fn request(number: u64, flow: &str, media_type: &str, records: u64, body: Vec<u8>) -> DeliveryRequest {

@@ -6,7 +6,7 @@
 //! certificate comes into use by itself. Only the configured URL is ever called and a redirect is
 //! an answer like any other, so no receiver can make the gateway call something else.
 
-use crate::config::Destination;
+use crate::config::{Destination, Problem};
 use crate::delivery::retry::RetryAfter;
 use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, FlowId, PartnerId};
 use crate::fault::{BoxError, FaultCode};
@@ -14,7 +14,7 @@ use crate::journal::ANSWER_BYTES_MAX;
 use base64::Engine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, Uri};
@@ -24,6 +24,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 /// Longest life of a connection.
@@ -32,6 +33,8 @@ const CONNECTION_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(60);
 /// Time for the body of an answer once its status is known.
 const ANSWER_BODY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for a connection that broke to say why.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a quiet HTTP/2 connection under a request is asked whether it still lives.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Time for the answer to that.
@@ -120,9 +123,9 @@ pub trait Transport: Send + Sync {
     fn release(&self, destination: &DestinationId);
 }
 
-/// Makes the TLS configuration towards a destination from the files as they are now. It reads files:
-/// called on blocking threads.
-pub type ClientTls = dyn Fn(&Destination) -> Result<rustls::ClientConfig, BoxError> + Send + Sync;
+/// Makes the TLS configuration towards a destination from the files as they are now; its ALPN
+/// protocols are those that are offered. It reads files: called on blocking threads.
+pub type ClientTls = dyn Fn(&Destination) -> Result<rustls::ClientConfig, Vec<Problem>> + Send + Sync;
 
 /// Pushes over mutual TLS, HTTP/1.1 or HTTP/2.
 pub struct PushTransport {
@@ -161,9 +164,11 @@ impl Transport for PushTransport {
                 return Ok(answer);
             }
         }
-        let connection = connect(&self.tls, destination, &place).await?;
-        let answer = exchange(&pool, connection, &place, &request).await?;
-        answer.ok_or_else(|| TransportError::Broken("the connection closed before the request was sent".into()))
+        let (connection, driver) = connect(&self.tls, destination, &place).await?;
+        match exchange(&pool, connection, &place, &request).await? {
+            Some(answer) => Ok(answer),
+            None => Err(TransportError::Broken(why_closed(driver).await)),
+        }
     }
 
     fn release(&self, destination: &DestinationId) {
@@ -172,15 +177,15 @@ impl Transport for PushTransport {
 }
 
 /// Where a configured URL points.
-struct Place {
-    uri: Uri,
-    authority: HeaderValue,
+pub(crate) struct Place {
+    pub(crate) uri: Uri,
+    pub(crate) authority: HeaderValue,
     server: ServerName<'static>,
     address: (String, u16),
 }
 
 impl Place {
-    fn of(url: &str) -> Result<Self, TransportError> {
+    pub(crate) fn of(url: &str) -> Result<Self, TransportError> {
         let unusable = |why: &str| TransportError::Unusable(format!("{url}: {why}"));
         let uri: Uri = url.parse().map_err(|e: hyper::http::uri::InvalidUri| unusable(&e.to_string()))?;
         if uri.scheme_str() != Some("https") {
@@ -195,13 +200,14 @@ impl Place {
     }
 }
 
-enum Line {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
+/// An open line to a server, for requests with bodies of one kind.
+pub(crate) enum Line<B> {
+    Http1(http1::SendRequest<B>),
+    Http2(http2::SendRequest<B>),
 }
 
 struct Connection {
-    line: Line,
+    line: Line<Full<Bytes>>,
     opened: Instant,
     used: Instant,
 }
@@ -362,24 +368,46 @@ fn head(place: &Place, request: &DeliveryRequest, http2: bool) -> Result<Request
         .map_err(|e| TransportError::Unusable(e.to_string()))
 }
 
-async fn connect(tls: &Arc<ClientTls>, destination: &Arc<Destination>, place: &Place) -> Result<Connection, TransportError> {
+/// The task that drives a connection, which ends with it.
+pub(crate) type Driver = JoinHandle<hyper::Result<()>>;
+
+/// Why a connection ended at once. In TLS 1.3 a receiver that does not admit our certificate says so
+/// only now, after the handshake.
+pub(crate) async fn why_closed(driver: Driver) -> String {
+    match tokio::time::timeout(CLOSING_TIMEOUT, driver).await {
+        Ok(Ok(Err(error))) => with_causes(&error),
+        _ => "the connection closed before the request was sent".into(),
+    }
+}
+
+async fn connect(tls: &Arc<ClientTls>, destination: &Arc<Destination>, place: &Place) -> Result<(Connection, Driver), TransportError> {
     let (tls, destination) = (tls.clone(), destination.clone());
     let config = tokio::task::spawn_blocking(move || tls(&destination)).await;
     let config = config.map_err(|e| TransportError::Unusable(e.to_string()))?;
-    let mut config = config.map_err(|e| TransportError::Unusable(with_causes(e.as_ref())))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let config = config.map_err(|problems| TransportError::Unusable(listed(&problems)))?;
+    let (line, driver) = dial(config, place).await?;
+    let now = Instant::now();
+    Ok((Connection { line, opened: now, used: now }, driver))
+}
+
+/// Opens a line to a server; what the configuration offers by ALPN decides how HTTP is spoken.
+pub(crate) async fn dial<B>(config: rustls::ClientConfig, place: &Place) -> Result<(Line<B>, Driver), TransportError>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     let unreachable = |e: std::io::Error| TransportError::Unreachable(e.to_string());
     let tcp = TcpStream::connect((place.address.0.as_str(), place.address.1)).await.map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
     let stream = TlsConnector::from(Arc::new(config)).connect(place.server.clone(), tcp).await.map_err(handshake_error)?;
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let line = shake_hands(TokioIo::new(stream), http2).await.map_err(|e| TransportError::Unreachable(with_causes(&e)))?;
-    let now = Instant::now();
-    Ok(Connection { line, opened: now, used: now })
+    shake_hands(TokioIo::new(stream), http2).await.map_err(|e| TransportError::Unreachable(with_causes(&e)))
 }
 
 /// Begins HTTP on a connection; the task that drives it ends when nobody holds its sender.
-async fn shake_hands(io: TokioIo<tokio_rustls::client::TlsStream<TcpStream>>, http2: bool) -> hyper::Result<Line> {
+async fn shake_hands<B>(io: TokioIo<tokio_rustls::client::TlsStream<TcpStream>>, http2: bool) -> hyper::Result<(Line<B>, Driver)>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     if http2 {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -388,12 +416,10 @@ async fn shake_hands(io: TokioIo<tokio_rustls::client::TlsStream<TcpStream>>, ht
             .max_header_list_size(ANSWER_HEADER_BYTES_MAX)
             .handshake(io)
             .await?;
-        tokio::spawn(connection);
-        return Ok(Line::Http2(sender));
+        return Ok((Line::Http2(sender), tokio::spawn(connection)));
     }
     let (sender, connection) = http1::Builder::new().max_header_size(ANSWER_HEADER_BYTES_MAX as usize).handshake(io).await?;
-    tokio::spawn(connection);
-    Ok(Line::Http1(sender))
+    Ok((Line::Http1(sender), tokio::spawn(connection)))
 }
 
 fn handshake_error(error: std::io::Error) -> TransportError {
@@ -403,7 +429,11 @@ fn handshake_error(error: std::io::Error) -> TransportError {
     }
 }
 
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+fn listed(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
+}
+
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -216,7 +216,8 @@ impl<'m> RecordReader<'m> {
             },
         };
         if matches!(field.currency, CurrencyAt::Slots(..)) && currency.is_none() {
-            return None;
+            // The currency has its own finding; the amount stands as it is, so that it is not missed too.
+            return kinds::read(super::file::Kind::Decimal, text, &KindContext { layout: None, currency: None, zone: self.zone }).ok();
         }
         let context = KindContext { layout: field.layout.as_deref(), currency, zone: self.zone };
         match kinds::read(field.kind, text, &context) {

@@ -3,10 +3,18 @@
 //! A store joins by implementing [`Store`] and calling `journal_suite!`.
 
 use crate::support::{SampleRecord, TestClock, bytes_of, of, sample, sample_of, spooled, unknown_id};
-use portolan::domain::{Counts, Finding, Outcome, Severity};
+use jiff::{SignedDuration, Timestamp};
+use portolan::domain::{Chunk, Counts, DestinationId, ExchangeId, Finding, Outcome, Severity, Stored};
 use portolan::fault::FaultCode;
-use portolan::journal::{Committed, Journal, Journaled, NewExchange};
+use portolan::journal::{
+    ANSWER_BYTES_MAX, Committed, DeliveryState, ExchangeFilter, Journal, JournalError, Journaled, Lease, NewExchange, RepeatQuery,
+    Settlement, resolve,
+};
+use portolan::receipt::audit::verify_chain;
 use portolan::receipt::{Jwks, Receipt, verify};
+use portolan::seams::Clock;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +36,27 @@ macro_rules! journal_suite {
             refused_is_kept
             receipt_verifies
             evidence_stays_the_same_after_reopening
+            repeats
+            business_keys
+            business_keys_from_files
+            the_same_body_at_once_is_committed_once
+            exchanges_at_once_share_heads
+            leases_are_given_out_once
+            a_lease_that_ran_out_is_given_again
+            a_lease_that_ran_out_may_be_settled_until_it_is_taken
+            a_retry_waits_for_its_time
+            every_retry_sends_the_same
+            a_dead_letter_waits_until_it_is_resent
+            a_waived_dead_letter_is_not_sent
+            order_is_kept_within_a_key
+            a_dead_letter_holds_its_key
+            deliveries_survive_reopening
+            chunks_count_their_own_rows
+            pages_are_in_order
+            lists_are_filtered
+            totals_add_up
+            the_chain_is_audited
+            an_unknown_outcome_is_resolved
         );
     };
     ($store:ty: $($check:ident)*) => {
@@ -87,6 +116,560 @@ pub async fn evidence_stays_the_same_after_reopening(store: &dyn Store) {
         assert_eq!(&row.journaled, journaled);
         assert_eq!(journaled.position().index, index as u64);
     }
+}
+
+#[derive(Deserialize)]
+struct Cases<S> {
+    case: Vec<Case<S>>,
+}
+
+#[derive(Deserialize)]
+struct Case<S> {
+    name: String,
+    steps: Vec<S>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RepeatStep {
+    commit: String,
+    #[serde(default = "bank")]
+    partner: String,
+    #[serde(default = "payments")]
+    flow: String,
+    key: Option<String>,
+    message: Option<String>,
+    body: String,
+    corrects: Option<String>,
+    #[serde(default)]
+    refused: bool,
+    is: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyStep {
+    #[serde(default = "bank")]
+    partner: String,
+    #[serde(default = "payments")]
+    flow: String,
+    #[serde(default = "confirmation")]
+    space: String,
+    #[serde(default)]
+    refused: bool,
+    records: String,
+    known: String,
+    tax: u64,
+    archive: u64,
+}
+
+fn bank() -> String {
+    "bank".to_owned()
+}
+
+fn payments() -> String {
+    "payments".to_owned()
+}
+
+fn confirmation() -> String {
+    "payment-confirmation".to_owned()
+}
+
+pub async fn repeats(store: &dyn Store) {
+    let journal = store.open();
+    let cases: Cases<RepeatStep> = toml::from_str(include_str!("cases/repeats.toml")).unwrap();
+    for (number, case) in cases.case.iter().enumerate() {
+        let mut evidence: BTreeMap<&str, Journaled> = BTreeMap::new();
+        for step in &case.steps {
+            // The number keeps the cases apart in the one journal.
+            let tag = |text: &String| format!("{number} {text}");
+            let mut exchange = sample(store.clock(), &step.body);
+            (exchange.partner, exchange.flow) = (step.partner.parse().unwrap(), step.flow.parse().unwrap());
+            exchange.idempotency_key = step.key.as_ref().map(tag);
+            exchange.verdict.message_id = step.message.as_ref().map(tag);
+            exchange.corrects = step.corrects.as_ref().map(|earlier| evidence[earlier.as_str()].exchange());
+            if step.refused {
+                exchange.verdict.outcome = Outcome::Refused;
+                exchange.verdict.fault = Some(FaultCode::RecordsRefused);
+            }
+            let query = RepeatQuery {
+                partner: exchange.partner.clone(),
+                flow: exchange.flow.clone(),
+                idempotency_key: exchange.idempotency_key.clone(),
+                message_id: exchange.verdict.message_id.clone(),
+                body_digest: exchange.body_digest,
+                corrects: exchange.corrects,
+            };
+            let found = journal.find_repeat(query).await.unwrap();
+            let committed = journal.commit(exchange).await.unwrap();
+            let place = format!("{}: {}", case.name, step.commit);
+            assert_eq!(in_words(&committed, &evidence), step.is, "{place}");
+            assert_eq!(found.map_or("new".to_owned(), |found| in_words(&found, &evidence)), step.is, "{place}, asked before");
+            if let Committed::New(journaled) = committed {
+                evidence.insert(&step.commit, journaled);
+            }
+        }
+    }
+}
+
+/// What a commit came to, in the words of the cases. A repeat must be the first evidence exactly.
+fn in_words(committed: &Committed, evidence: &BTreeMap<&str, Journaled>) -> String {
+    let name = |exchange: ExchangeId| {
+        let named = evidence.iter().find(|(_, journaled)| journaled.exchange() == exchange);
+        named.map_or("nobody", |(name, _)| *name)
+    };
+    match committed {
+        Committed::New(_) => "new".to_owned(),
+        Committed::Repeat(journaled) => {
+            let first = name(journaled.exchange());
+            assert_eq!(evidence.get(first), Some(journaled));
+            format!("repeat of {first}")
+        }
+        Committed::OtherBytes(exchange) => format!("other bytes of {}", name(*exchange)),
+        Committed::Conflict => "conflict".to_owned(),
+    }
+}
+
+pub async fn business_keys(store: &dyn Store) {
+    check_business_keys(store, |exchange| exchange).await;
+}
+
+pub async fn business_keys_from_files(store: &dyn Store) {
+    check_business_keys(store, |exchange| spooled(exchange, store.spool())).await;
+}
+
+async fn check_business_keys(store: &dyn Store, prepare: impl Fn(NewExchange) -> NewExchange) {
+    let journal = store.open();
+    let cases: Cases<KeyStep> = toml::from_str(include_str!("cases/business-keys.toml")).unwrap();
+    for (number, case) in cases.case.iter().enumerate() {
+        for (place, step) in case.steps.iter().enumerate() {
+            let records: Vec<SampleRecord> = step.records.split(' ').map(|record| sample_record(record, number)).collect();
+            let mut exchange = sample_of(store.clock(), &format!("{number} {place}"), &records);
+            (exchange.partner, exchange.flow) = (step.partner.parse().unwrap(), step.flow.parse().unwrap());
+            exchange.key_space = step.space.clone();
+            if step.refused {
+                exchange.verdict.outcome = Outcome::Refused;
+                exchange.verdict.fault = Some(FaultCode::RecordsRefused);
+            }
+            let journaled = commit_new(journal.as_ref(), prepare(exchange)).await;
+            let id = journaled.exchange();
+            let (name, rows) = (format!("{}, step {place}", case.name), records.len() as u64);
+            let known = |rows: &[(_, bool)]| rows.iter().map(|(_, known)| if *known { '1' } else { '0' }).collect::<String>();
+            assert_eq!(known(&journal.index(id, 0, rows).await.unwrap()), step.known, "{name}");
+            // Any stretch of the rows says the same.
+            let from = rows / 2;
+            assert_eq!(known(&journal.index(id, from, rows).await.unwrap()), step.known[from as usize..], "{name}, from {from}");
+            let repeated = step.known.bytes().filter(|known| *known == b'1').count() as u64;
+            assert_eq!((journaled.counts().repeated, journaled.counts().accepted), (repeated, rows), "{name}");
+            let delivered: BTreeMap<String, u64> =
+                journal.deliveries(id).await.unwrap().iter().map(|delivery| (delivery.to.to_string(), delivery.records)).collect();
+            let expected = [("archive/inbox", step.archive), ("tax/inbox", step.tax)];
+            let expected = expected.iter().filter(|(_, records)| *records > 0).map(|(to, records)| ((*to).to_owned(), *records)).collect();
+            assert_eq!(delivered, expected, "{name}");
+        }
+    }
+}
+
+/// `KEY`, `KEY@BITS` or `-`; the number of the case keeps keys apart in the one journal.
+fn sample_record(text: &str, case: usize) -> SampleRecord {
+    let (key, bits) = text.split_once('@').unwrap_or((text, "1"));
+    let key = (key != "-").then(|| format!("{case} {key}"));
+    SampleRecord { key, destinations: bits.parse().unwrap() }
+}
+
+pub async fn the_same_body_at_once_is_committed_once(store: &dyn Store) {
+    let journal = store.open();
+    let tasks: Vec<_> = (0..16)
+        .map(|_| {
+            let mut exchange = sample(store.clock(), "the same");
+            exchange.idempotency_key = Some("k".to_owned());
+            let journal = journal.clone();
+            tokio::spawn(async move { journal.commit(exchange).await.unwrap() })
+        })
+        .collect();
+    let (mut new, mut repeats) = (Vec::new(), Vec::new());
+    for task in tasks {
+        match task.await.unwrap() {
+            Committed::New(journaled) => new.push(journaled),
+            Committed::Repeat(journaled) => repeats.push(journaled),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((new.len(), repeats.len()), (1, 15));
+    assert!(repeats.iter().all(|repeat| *repeat == new[0]));
+}
+
+pub async fn exchanges_at_once_share_heads(store: &dyn Store) {
+    let journal = store.open();
+    const ROUNDS: usize = 8;
+    const TASKS: usize = 64;
+    let mut indexes = BTreeSet::new();
+    for round in 0..ROUNDS {
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|task| {
+                let (journal, exchange) = (journal.clone(), sample(store.clock(), &format!("{round} {task}")));
+                tokio::spawn(async move { commit_new(journal.as_ref(), exchange).await })
+            })
+            .collect();
+        for task in tasks {
+            indexes.insert(task.await.unwrap().position().index);
+        }
+    }
+    assert!(indexes.iter().copied().eq(0..(ROUNDS * TASKS) as u64), "indexes have no gaps");
+    let report = verify_chain(journal.as_ref(), &store.jwks()).await;
+    assert_eq!((report.problems, report.exchanges), (Vec::new(), (ROUNDS * TASKS) as u64));
+    assert!(report.heads < report.exchanges / 2, "{} heads for {} exchanges", report.heads, report.exchanges);
+}
+
+pub async fn leases_are_given_out_once(store: &dyn Store) {
+    let journal = store.open();
+    let mut expected = Vec::new();
+    for number in 0..5 {
+        expected.push(commit_new(journal.as_ref(), sample(store.clock(), &number.to_string())).await.exchange());
+        store.clock().advance(SignedDuration::from_millis(5));
+    }
+    let first = lease(store, journal.as_ref(), 3).await;
+    let second = lease(store, journal.as_ref(), 9).await;
+    assert_eq!(first.iter().chain(&second).map(|lease| lease.exchange).collect::<Vec<_>>(), expected, "oldest first");
+    assert!(lease(store, journal.as_ref(), 9).await.is_empty());
+    let other: DestinationId = "nobody/inbox".parse().unwrap();
+    let now = store.clock().now();
+    assert!(journal.lease(&other, now, now, 9).await.unwrap().is_empty());
+    for lease in first.iter().chain(&second) {
+        assert_eq!((lease.attempt, lease.bit, lease.first_row, lease.rows), (1, 0, 0, 1));
+        assert!(acknowledge(store, journal.as_ref(), lease).await);
+        assert!(!acknowledge(store, journal.as_ref(), lease).await, "settled already");
+    }
+    assert_eq!(journal.next_due(&tax()).await.unwrap(), None);
+    store.clock().advance(SignedDuration::from_hours(1));
+    assert!(lease(store, journal.as_ref(), 9).await.is_empty());
+}
+
+pub async fn a_lease_that_ran_out_is_given_again(store: &dyn Store) {
+    let journal = store.open();
+    commit_new(journal.as_ref(), sample(store.clock(), "a")).await;
+    let lost = lease_one(store, journal.as_ref()).await;
+    assert_eq!(journal.next_due(&tax()).await.unwrap(), Some(lost.until));
+    store.clock().advance(LEASE);
+    let taken = lease_one(store, journal.as_ref()).await;
+    assert_eq!((taken.delivery, taken.attempt), (lost.delivery, 2));
+    assert!(!acknowledge(store, journal.as_ref(), &lost).await, "too late: another has it");
+    let dead = Settlement::Dead { fault: "delivery.refused".to_owned(), detail: String::new(), answer: None };
+    assert!(!journal.settle(lost.delivery, lost.token, store.clock().now(), dead).await.unwrap());
+    assert_eq!(state(journal.as_ref(), &taken).await, DeliveryState::Leased, "nothing was changed");
+    assert!(acknowledge(store, journal.as_ref(), &taken).await);
+    assert_eq!(state(journal.as_ref(), &taken).await, DeliveryState::Acknowledged);
+}
+
+pub async fn a_lease_that_ran_out_may_be_settled_until_it_is_taken(store: &dyn Store) {
+    let journal = store.open();
+    commit_new(journal.as_ref(), sample(store.clock(), "a")).await;
+    let late = lease_one(store, journal.as_ref()).await;
+    store.clock().advance(LEASE + LEASE);
+    assert!(acknowledge(store, journal.as_ref(), &late).await);
+    assert!(lease(store, journal.as_ref(), 9).await.is_empty());
+}
+
+pub async fn a_retry_waits_for_its_time(store: &dyn Store) {
+    let journal = store.open();
+    let exchange = commit_new(journal.as_ref(), sample(store.clock(), "a")).await.exchange();
+    let first = lease_one(store, journal.as_ref()).await;
+    let at = store.clock().now() + SignedDuration::from_secs(30);
+    let answer = "错".repeat(ANSWER_BYTES_MAX);
+    let retry = Settlement::RetryAt { at, fault: "delivery.timeout".to_owned(), detail: "no answer".to_owned(), answer: Some(answer) };
+    assert!(journal.settle(first.delivery, first.token, store.clock().now(), retry).await.unwrap());
+    assert_eq!(journal.next_due(&tax()).await.unwrap(), Some(at));
+    store.clock().advance(SignedDuration::from_millis(29_999));
+    assert!(lease(store, journal.as_ref(), 9).await.is_empty());
+    store.clock().advance(SignedDuration::from_millis(1));
+    let second = lease_one(store, journal.as_ref()).await;
+    assert_eq!((second.delivery, second.attempt), (first.delivery, 2));
+    assert!(acknowledge(store, journal.as_ref(), &second).await);
+    let row = &journal.deliveries(exchange).await.unwrap()[0];
+    assert_eq!((row.attempts, row.acknowledged_at), (2, Some(store.clock().now())));
+    assert_eq!(row.last_fault, Some(("delivery.timeout".to_owned(), "no answer".to_owned())));
+    // A whole number of three-byte characters that fits.
+    assert_eq!(row.last_answer.as_ref().map(String::len), Some(ANSWER_BYTES_MAX / 3 * 3));
+}
+
+pub async fn every_retry_sends_the_same(store: &dyn Store) {
+    let journal = store.open();
+    commit_new(journal.as_ref(), sample(store.clock(), "a")).await;
+    let first = lease_one(store, journal.as_ref()).await;
+    assert_eq!(first.rendered, None);
+    journal.rendered(first.delivery, first.token, of("rendered")).await.unwrap();
+    store.clock().advance(LEASE);
+    let second = lease_one(store, journal.as_ref()).await;
+    assert_eq!(second.rendered, Some(of("rendered")));
+    assert!(journal.rendered(first.delivery, first.token, of("rendered")).await.is_err(), "no longer held");
+    journal.rendered(second.delivery, second.token, of("rendered")).await.unwrap();
+    let changed = journal.rendered(second.delivery, second.token, of("something else")).await;
+    assert!(matches!(changed, Err(JournalError::Damaged(_))), "{changed:?}");
+}
+
+pub async fn a_dead_letter_waits_until_it_is_resent(store: &dyn Store) {
+    let journal = store.open();
+    let exchange = commit_new(journal.as_ref(), sample(store.clock(), "a")).await.exchange();
+    let first = lease_one(store, journal.as_ref()).await;
+    assert!(!journal.resend(first.delivery, store.clock().now()).await.unwrap(), "no dead letter yet");
+    bury(store, journal.as_ref(), &first, "delivery.refused").await;
+    let row = &journal.deliveries(exchange).await.unwrap()[0];
+    assert_eq!((row.state, row.last_answer.as_deref()), (DeliveryState::Dead, Some("no")));
+    store.clock().advance(SignedDuration::from_hours(48));
+    assert!(lease(store, journal.as_ref(), 9).await.is_empty());
+    assert_eq!(journal.next_due(&tax()).await.unwrap(), None);
+    assert!(journal.resend(first.delivery, store.clock().now()).await.unwrap());
+    assert!(!journal.resend(first.delivery, store.clock().now()).await.unwrap());
+    let again = lease_one(store, journal.as_ref()).await;
+    assert_eq!(again.delivery, first.delivery, "under the same id");
+    assert!(again.token > first.token);
+    assert!(acknowledge(store, journal.as_ref(), &again).await);
+}
+
+pub async fn a_waived_dead_letter_is_not_sent(store: &dyn Store) {
+    let journal = store.open();
+    commit_new(journal.as_ref(), sample(store.clock(), "a")).await;
+    let lease_held = lease_one(store, journal.as_ref()).await;
+    assert!(!journal.waive(lease_held.delivery, "not dead").await.unwrap());
+    bury(store, journal.as_ref(), &lease_held, "delivery.refused").await;
+    assert!(journal.waive(lease_held.delivery, "agreed by telephone").await.unwrap());
+    assert_eq!(state(journal.as_ref(), &lease_held).await, DeliveryState::Waived);
+    assert!(!journal.resend(lease_held.delivery, store.clock().now()).await.unwrap());
+    assert!(!journal.waive(lease_held.delivery, "again").await.unwrap());
+    assert!(lease(store, journal.as_ref(), 9).await.is_empty());
+}
+
+pub async fn order_is_kept_within_a_key(store: &dyn Store) {
+    let journal = store.open();
+    let mut ids = Vec::new();
+    for (body, key) in [("a1", "A"), ("b1", "B"), ("a2", "A"), ("a3", "A"), ("b2", "B")] {
+        ids.push(commit_new(journal.as_ref(), ordered(store, body, key)).await.exchange());
+        store.clock().advance(SignedDuration::from_millis(1));
+    }
+    let unordered = commit_new(journal.as_ref(), sample(store.clock(), "free")).await.exchange();
+    let heads = lease(store, journal.as_ref(), 9).await;
+    assert_eq!(heads.iter().map(|lease| lease.exchange).collect::<Vec<_>>(), [ids[0], ids[1], unordered]);
+    // A retry keeps its place at the head of its key.
+    let retry = Settlement::RetryAt { at: store.clock().now(), fault: String::new(), detail: String::new(), answer: None };
+    assert!(journal.settle(heads[0].delivery, heads[0].token, store.clock().now(), retry).await.unwrap());
+    let again = lease_one(store, journal.as_ref()).await;
+    assert_eq!(again.exchange, ids[0]);
+    assert!(acknowledge(store, journal.as_ref(), &again).await);
+    let next = lease_one(store, journal.as_ref()).await;
+    assert_eq!(next.exchange, ids[2]);
+    assert!(acknowledge(store, journal.as_ref(), &heads[1]).await);
+    assert_eq!(lease_one(store, journal.as_ref()).await.exchange, ids[4]);
+    assert!(acknowledge(store, journal.as_ref(), &next).await);
+    assert_eq!(lease_one(store, journal.as_ref()).await.exchange, ids[3]);
+}
+
+pub async fn a_dead_letter_holds_its_key(store: &dyn Store) {
+    let journal = store.open();
+    let mut ids = Vec::new();
+    for body in ["a1", "a2", "a3"] {
+        ids.push(commit_new(journal.as_ref(), ordered(store, body, "A")).await.exchange());
+    }
+    let first = lease_one(store, journal.as_ref()).await;
+    bury(store, journal.as_ref(), &first, "delivery.refused").await;
+    // One that comes while the key is held waits too.
+    ids.push(commit_new(journal.as_ref(), ordered(store, "a4", "A")).await.exchange());
+    store.clock().advance(SignedDuration::from_hours(1));
+    assert!(lease(store, journal.as_ref(), 9).await.is_empty());
+    assert_eq!(journal.next_due(&tax()).await.unwrap(), None, "nobody is due behind a dead letter");
+    assert!(journal.resend(first.delivery, store.clock().now()).await.unwrap());
+    let again = lease_one(store, journal.as_ref()).await;
+    assert_eq!(again.exchange, ids[0]);
+    bury(store, journal.as_ref(), &again, "delivery.refused").await;
+    assert!(journal.waive(again.delivery, "sent by post").await.unwrap());
+    for expected in &ids[1..] {
+        let next = lease_one(store, journal.as_ref()).await;
+        assert_eq!(next.exchange, *expected);
+        assert!(acknowledge(store, journal.as_ref(), &next).await);
+    }
+}
+
+pub async fn deliveries_survive_reopening(store: &dyn Store) {
+    let journal = store.open();
+    for body in ["a", "b", "c"] {
+        commit_new(journal.as_ref(), sample(store.clock(), body)).await;
+        store.clock().advance(SignedDuration::from_millis(1));
+    }
+    let leases = lease(store, journal.as_ref(), 2).await;
+    assert!(acknowledge(store, journal.as_ref(), &leases[0]).await);
+    drop(journal);
+    let journal = store.open();
+    assert_eq!(lease(store, journal.as_ref(), 9).await.len(), 1, "the third; the second is still leased");
+    assert!(acknowledge(store, journal.as_ref(), &leases[1]).await, "a lease outlives the process that gave it");
+}
+
+pub async fn chunks_count_their_own_rows(store: &dyn Store) {
+    let journal = store.open();
+    let records: Vec<SampleRecord> = [1, 3, 2, 1, 1, 0, 2, 3].map(|destinations| SampleRecord { key: None, destinations }).to_vec();
+    let mut exchange = sample_of(store.clock(), "chunks", &records);
+    let chunk = |destination, first_row, rows| Chunk { destination, first_row, rows, order_key: None };
+    // Not in order of their rows, and one that holds nothing for its destination.
+    exchange.verdict.chunks = vec![chunk(1, 4, 4), chunk(0, 0, 3), chunk(0, 3, 2), chunk(1, 0, 4), chunk(0, 5, 2), chunk(0, 7, 1)];
+    let id = commit_new(journal.as_ref(), exchange).await.exchange();
+    let records: Vec<_> = journal.deliveries(id).await.unwrap().iter().map(|row| (row.to.partner.to_string(), row.records)).collect();
+    let expected = [("archive", 2), ("tax", 2), ("tax", 2), ("archive", 2), ("tax", 1)];
+    assert_eq!(records, expected.map(|(to, records)| (to.to_owned(), records)));
+    let spans: Vec<_> = lease(store, journal.as_ref(), 9).await.iter().map(|lease| (lease.first_row, lease.rows)).collect();
+    assert_eq!(spans, [(0, 3), (3, 2), (7, 1)]);
+}
+
+pub async fn pages_are_in_order(store: &dyn Store) {
+    let journal = store.open();
+    let mut newest_first = Vec::new();
+    for number in 0..23 {
+        newest_first.insert(0, commit_new(journal.as_ref(), sample(store.clock(), &number.to_string())).await.exchange());
+        // Some have the same time.
+        store.clock().advance(SignedDuration::from_millis(i64::from(number % 3 == 0)));
+    }
+    for partner in [None, Some("bank".parse().unwrap())] {
+        let mut listed: Vec<ExchangeId> = Vec::new();
+        loop {
+            let filter = ExchangeFilter { partner: partner.clone(), before: listed.last().copied(), rows_max: 5, ..Default::default() };
+            let page = journal.exchanges(filter).await.unwrap();
+            listed.extend(page.iter().map(|row| row.journaled.exchange()));
+            if page.len() < 5 {
+                break;
+            }
+        }
+        assert_eq!(listed, newest_first);
+    }
+}
+
+pub async fn lists_are_filtered(store: &dyn Store) {
+    let journal = store.open();
+    let begin = store.clock().now();
+    let mut ids = BTreeMap::new();
+    for (name, partner, flow, message) in
+        [("a", "bank", "payments", "m1"), ("b", "bank", "statements", "m2"), ("c", "customs", "payments", "m1")]
+    {
+        let mut exchange = sample(store.clock(), name);
+        (exchange.partner, exchange.flow) = (partner.parse().unwrap(), flow.parse().unwrap());
+        exchange.verdict.message_id = Some(message.to_owned());
+        ids.insert(commit_new(journal.as_ref(), exchange).await.exchange(), name);
+        store.clock().advance(SignedDuration::from_secs(1));
+    }
+    let after = |seconds| Some(begin + SignedDuration::from_secs(seconds));
+    let all = || ExchangeFilter { rows_max: 10, ..Default::default() };
+    let (bank, payments) = (Some("bank".parse().unwrap()), Some("payments".parse().unwrap()));
+    let cases: [(&str, ExchangeFilter); 10] = [
+        ("cba", all()),
+        ("cb", ExchangeFilter { rows_max: 2, ..all() }),
+        ("", ExchangeFilter { rows_max: 0, ..all() }),
+        ("ba", ExchangeFilter { partner: bank.clone(), ..all() }),
+        ("ca", ExchangeFilter { flow: payments.clone(), ..all() }),
+        ("a", ExchangeFilter { partner: bank.clone(), flow: payments, ..all() }),
+        ("ca", ExchangeFilter { message_id: Some("m1".to_owned()), ..all() }),
+        ("a", ExchangeFilter { message_id: Some("m1".to_owned()), partner: bank, ..all() }),
+        ("cb", ExchangeFilter { received_from: after(1), ..all() }),
+        ("b", ExchangeFilter { received_from: after(1), received_to: after(2), ..all() }),
+    ];
+    for (expected, filter) in cases {
+        let found = journal.exchanges(filter.clone()).await.unwrap();
+        let found: String = found.iter().map(|row| ids[&row.journaled.exchange()]).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
+}
+
+pub async fn totals_add_up(store: &dyn Store) {
+    let journal = store.open();
+    let begin = store.clock().now();
+    assert!(journal.totals().await.unwrap().flows.is_empty());
+    for records in ["p1 p2 p3", "p2 p4", "p5", "p6@3 p7", "p8"] {
+        let records: Vec<SampleRecord> = records.split(' ').map(|record| sample_record(record, 0)).collect();
+        commit_new(journal.as_ref(), sample_of(store.clock(), "body", &records)).await;
+        store.clock().advance(SignedDuration::from_secs(1));
+    }
+    let leases = lease(store, journal.as_ref(), 4).await;
+    assert!(acknowledge(store, journal.as_ref(), &leases[0]).await);
+    bury(store, journal.as_ref(), &leases[1], "delivery.refused").await;
+    bury(store, journal.as_ref(), &leases[2], "delivery.refused").await;
+    bury(store, journal.as_ref(), &leases[3], "delivery.refused").await;
+    assert!(journal.resend(leases[2].delivery, store.clock().now()).await.unwrap());
+    assert!(journal.waive(leases[3].delivery, "not needed").await.unwrap());
+    let totals = journal.totals().await.unwrap();
+    let flow = &totals.flows[0];
+    assert_eq!((flow.partner.as_str(), flow.flow.as_str(), flow.exchanges), ("bank", "payments", 5));
+    assert_eq!(flow.counts, Counts { records: 9, accepted: 9, refused: 0, warnings: 0, repeated: 1 });
+    assert_eq!(flow.last_received_at, Some(begin + SignedDuration::from_secs(4)));
+    let stand: Vec<_> = totals.destinations.iter().map(|row| (row.to.to_string(), row.queued, row.acknowledged, row.dead)).collect();
+    assert_eq!(stand, [("archive/inbox".to_owned(), 1, 0, 0), ("tax/inbox".to_owned(), 2, 3, 1)]);
+    assert_eq!(totals.destinations[1].oldest_waiting, Some(begin + SignedDuration::from_secs(1)), "the dead letter's");
+}
+
+pub async fn the_chain_is_audited(store: &dyn Store) {
+    let journal = store.open();
+    let empty = verify_chain(journal.as_ref(), &store.jwks()).await;
+    assert!(empty.holds() && empty.last_head.is_none());
+    for number in 0..20 {
+        let exchange = sample(store.clock(), &number.to_string());
+        let exchange = if number % 2 == 0 { spooled(exchange, store.spool()) } else { exchange };
+        commit_new(journal.as_ref(), exchange).await;
+    }
+    drop(journal);
+    let journal = store.open();
+    commit_new(journal.as_ref(), sample(store.clock(), "after reopening")).await;
+    let report = verify_chain(journal.as_ref(), &store.jwks()).await;
+    assert_eq!((report.problems, report.exchanges, report.epochs), (Vec::new(), 21, 1));
+    // With a body changed on the disk and without any key, everything that is wrong is named.
+    let changed = journal.exchanges(ExchangeFilter { rows_max: 2, ..Default::default() }).await.unwrap();
+    let changed = journal.exchanges(ExchangeFilter { before: Some(changed[1].journaled.exchange()), rows_max: 1, ..Default::default() });
+    let changed = changed.await.unwrap()[0].journaled.exchange();
+    let Some(Stored::File { path, .. }) = journal.body(changed).await.unwrap() else { panic!("a body in a file") };
+    std::fs::write(path, "other").unwrap();
+    let report = verify_chain(journal.as_ref(), &Jwks::default()).await;
+    let (of_bodies, of_heads): (Vec<_>, Vec<_>) = report.problems.iter().partition(|problem| problem.exchange.is_some());
+    assert_eq!(of_bodies.iter().map(|problem| problem.exchange).collect::<Vec<_>>(), [Some(changed)]);
+    assert_eq!(of_heads.len() as u64, report.heads, "each head is signed with a key that is not given");
+}
+
+pub async fn an_unknown_outcome_is_resolved(store: &dyn Store) {
+    let journal = store.open();
+    let journaled = commit_new(journal.as_ref(), sample(store.clock(), "a")).await;
+    assert_eq!(resolve(journal.as_ref(), journaled.exchange()).await.unwrap(), Some(journaled));
+    assert_eq!(resolve(journal.as_ref(), unknown_id(store.clock())).await.unwrap(), None);
+}
+
+/// How long the tests lease.
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+fn tax() -> DestinationId {
+    "tax/inbox".parse().unwrap()
+}
+
+/// An exchange whose delivery keeps its order within a key.
+fn ordered(store: &dyn Store, body: &str, key: &str) -> NewExchange {
+    let mut exchange = sample(store.clock(), body);
+    exchange.verdict.chunks.iter_mut().for_each(|chunk| chunk.order_key = Some(key.to_owned()));
+    exchange
+}
+
+async fn lease(store: &dyn Store, journal: &dyn Journal, leases_max: usize) -> Vec<Lease> {
+    let now: Timestamp = store.clock().now();
+    journal.lease(&tax(), now, now + LEASE, leases_max).await.unwrap()
+}
+
+async fn lease_one(store: &dyn Store, journal: &dyn Journal) -> Lease {
+    let mut leases = lease(store, journal, 9).await;
+    assert_eq!(leases.len(), 1);
+    leases.remove(0)
+}
+
+async fn acknowledge(store: &dyn Store, journal: &dyn Journal, lease: &Lease) -> bool {
+    journal.settle(lease.delivery, lease.token, store.clock().now(), Settlement::Acknowledged).await.unwrap()
+}
+
+async fn bury(store: &dyn Store, journal: &dyn Journal, lease: &Lease, fault: &str) {
+    let dead = Settlement::Dead { fault: fault.to_owned(), detail: "400".to_owned(), answer: Some("no".to_owned()) };
+    assert!(journal.settle(lease.delivery, lease.token, store.clock().now(), dead).await.unwrap());
+}
+
+async fn state(journal: &dyn Journal, lease: &Lease) -> DeliveryState {
+    let deliveries = journal.deliveries(lease.exchange).await.unwrap();
+    deliveries.iter().find(|row| row.id == lease.delivery).unwrap().state
 }
 
 async fn commit_new(journal: &dyn Journal, exchange: NewExchange) -> Journaled {

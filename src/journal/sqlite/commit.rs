@@ -19,6 +19,12 @@ const KNOWN_MAX: usize = 4096;
 /// Bytes of an index file read at a time.
 const INDEX_BUFFER_BYTES: usize = 64 * 1024;
 
+/// Queues a delivery; held where one before it has its order key.
+pub(super) const QUEUE: &str = "INSERT INTO delivery (id, exchange, destination, mapping, destination_bit, first_row, rows, records,
+    order_key, state, due_at, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN ?9 IS NOT NULL AND EXISTS
+    (SELECT 1 FROM delivery WHERE destination = ?3 AND order_key = ?9 AND order_key IS NOT NULL AND state <= 3)
+    THEN 2 ELSE 0 END, ?10, 0)";
+
 /// An exchange as it reaches the writer: its files durable, its report written.
 pub(super) struct Submission {
     pub exchange: NewExchange,
@@ -417,7 +423,7 @@ impl<'a> Group<'a> {
     fn claim_keys(&mut self, exchange: &NewExchange, sequence: i64) -> Result<Claimed, JournalError> {
         let space = self.key_space(&exchange.key_space)?;
         let index = &exchange.verdict.index;
-        if index.length() % IndexRow::BYTES as u64 != 0 {
+        if !index.length().is_multiple_of(IndexRow::BYTES as u64) {
             return Err(JournalError::Damaged(format!("the index of exchange {} is cut", exchange.id)));
         }
         let mut claim =
@@ -455,13 +461,7 @@ impl<'a> Group<'a> {
 
     /// Queues the chunks that have records. One whose order key is taken waits until it is free.
     fn queue_deliveries(&mut self, exchange: &NewExchange, sequence: i64, records: &[u64]) -> Result<(), JournalError> {
-        let mut insert = self.connection.prepare_cached(
-            "INSERT INTO delivery (id, exchange, destination, mapping, destination_bit, first_row, rows, records, order_key, state,
-             due_at, attempts)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-             CASE WHEN ?9 IS NOT NULL AND EXISTS (SELECT 1 FROM delivery WHERE destination = ?3 AND order_key = ?9 AND state <= 3)
-             THEN 2 ELSE 0 END, ?10, 0)",
-        )?;
+        let mut insert = self.connection.prepare_cached(QUEUE)?;
         for (chunk, &records) in exchange.verdict.chunks.iter().zip(records).filter(|(_, records)| **records > 0) {
             let routed = exchange.verdict.destinations.get(usize::from(chunk.destination));
             let routed = routed.ok_or_else(|| JournalError::Damaged("a chunk goes to no destination of the verdict".to_owned()))?;

@@ -1,0 +1,119 @@
+//! `portolan check`: every problem of a configuration and its mappings, before anyone runs it.
+
+use super::exit;
+use super::terminal::{Paint, counted, fail};
+use crate::config::{Config, Problem};
+use crate::live::Live;
+use crate::mapping::{Library, cases};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What `--help` says.
+pub const ABOUT: &str = "\
+Check all configuration and mappings, and run the mappings' cases
+
+Reads the configuration as `serve` does, compiles every mapping, schema, route and rule, and runs the cases beside the \
+mappings: each body in NAME/cases must give the records or findings beside it, and what a two-way mapping writes must be \
+read again as the same. Every problem is printed as FILE:LINE: MESSAGE, not only the first. Nothing is changed.";
+
+/// What `--help` shows last.
+pub const EXAMPLE: &str = "\
+Examples:
+  portolan check --config /etc/portolan           a whole configuration
+  portolan check --mappings mappings              a folder of mappings alone
+  portolan check                                  ./portolan.toml and ./mappings, whichever there are
+
+Exit codes: 0 everything is in order, 1 there are problems.";
+
+/// `portolan check`.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// The configuration folder; without it, the present one if there is a portolan.toml in it
+    #[arg(long, value_name = "FOLDER")]
+    config: Option<PathBuf>,
+    /// A folder of mappings beside those that the configuration names; may be given again
+    #[arg(long, value_name = "FOLDER", num_args = 1..)]
+    mappings: Vec<PathBuf>,
+}
+
+/// What was looked at and what was found.
+#[derive(Debug, Default)]
+struct Checked {
+    partners: u64,
+    flows: u64,
+    mappings: u64,
+    cases: u64,
+    problems: BTreeSet<Problem>,
+    /// What the cases say, in order.
+    failures: Vec<String>,
+}
+
+/// Runs it.
+pub fn run(args: &Check) -> ExitCode {
+    let present = Path::new("portolan.toml").exists().then(|| PathBuf::from("."));
+    let config = args.config.clone().or(present);
+    let mut folders = args.mappings.clone();
+    let beside = PathBuf::from("mappings");
+    if beside.is_dir() && !folders.iter().any(|folder| same(folder, &beside)) {
+        folders.push(beside);
+    }
+    if config.is_none() && folders.is_empty() {
+        return fail("there is nothing to check here; name a folder with --config or --mappings");
+    }
+    conclude(&check(config.as_deref(), &folders))
+}
+
+fn check(config: Option<&Path>, given: &[PathBuf]) -> Checked {
+    let mut checked = Checked::default();
+    let mut folders = given.to_vec();
+    if let Some(folder) = config {
+        match Config::load(folder) {
+            Ok(config) => {
+                checked.partners = config.partners.len() as u64;
+                checked.flows = config.flows.len() as u64;
+                let more = config.gateway.mappings.iter().filter(|theirs| !given.iter().any(|ours| same(ours, theirs)));
+                folders.extend(more.cloned());
+                checked.problems.extend(Live::load(folder).err().into_iter().flatten());
+            }
+            Err(problems) => checked.problems.extend(problems),
+        }
+    }
+    match Library::load(&folders) {
+        Ok(library) => run_cases(&library, &folders, &mut checked),
+        Err(problems) => checked.problems.extend(problems),
+    }
+    checked
+}
+
+/// Runs the cases of every mapping that lies in one of the folders; of mappings of the same name
+/// the first is in force.
+fn run_cases(library: &Library, folders: &[PathBuf], checked: &mut Checked) {
+    for mapping in library.mappings() {
+        checked.mappings += 1;
+        let lies_in = |folder: &&PathBuf| folder.join(&mapping.name).join("mapping.toml").is_file();
+        let Some(folder) = folders.iter().find(lies_in) else { continue };
+        let (cases, failures) = cases::run(mapping, &folder.join(&mapping.name).join("cases"));
+        checked.cases += cases as u64;
+        checked.failures.extend(failures);
+    }
+}
+
+fn conclude(checked: &Checked) -> ExitCode {
+    let paint = Paint::stdout();
+    checked.problems.iter().for_each(|problem| println!("{problem}"));
+    checked.failures.iter().for_each(|failure| println!("{failure}"));
+    let problems = (checked.problems.len() + checked.failures.len()) as u64;
+    let seen = [(checked.partners, "partner"), (checked.flows, "flow"), (checked.mappings, "mapping"), (checked.cases, "case")];
+    let seen: Vec<String> = seen.into_iter().map(|(number, noun)| counted(number, noun)).collect();
+    let (verdict, code) = match problems {
+        0 => (paint.green("everything is in order"), exit::GOOD),
+        _ => (paint.red(&counted(problems, "problem")), exit::FAILED),
+    };
+    println!("{}: {verdict}", seen.join(", "));
+    ExitCode::from(code)
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}

@@ -1,0 +1,149 @@
+//! What the commands share in looks: sober words, colour where a terminal shows it, a progress bar.
+//!
+//! Colour is off where the stream is no terminal or `NO_COLOR` is set.
+
+use super::exit;
+use crate::domain::{Finding, Severity};
+use crate::fault::FaultCode;
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Write;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// Columns of a table where nothing tells the terminal's width.
+const TABLE_WIDTH: u16 = 110;
+
+/// Colours of one stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    /// For standard output.
+    pub fn stdout() -> Self {
+        Self { on: std::io::stdout().is_terminal() && colour_wanted() }
+    }
+
+    /// For standard error.
+    pub fn stderr() -> Self {
+        Self { on: std::io::stderr().is_terminal() && colour_wanted() }
+    }
+
+    /// What stands out.
+    pub fn bold(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
+    /// What stands back.
+    pub fn dim(self, text: &str) -> String {
+        self.wrap("2", text)
+    }
+
+    /// What is wrong.
+    pub fn red(self, text: &str) -> String {
+        self.wrap("1;31", text)
+    }
+
+    /// What is doubtful.
+    pub fn yellow(self, text: &str) -> String {
+        self.wrap("33", text)
+    }
+
+    /// What is good.
+    pub fn green(self, text: &str) -> String {
+        self.wrap("32", text)
+    }
+
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+fn colour_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Says on standard error why a command failed, and gives its exit code.
+pub fn fail(message: &str) -> ExitCode {
+    eprintln!("{} {message}", Paint::stderr().red("error:"));
+    ExitCode::from(exit::FAILED)
+}
+
+/// A finding as lines of text: place, text found and rule; then the words in both languages.
+pub fn finding_lines(finding: &Finding, paint: Paint) -> String {
+    let mut text = match finding.severity {
+        Severity::Error => paint.red("error:"),
+        Severity::Warning => paint.yellow("warning:"),
+    };
+    if let Some(record) = finding.record {
+        let _ = write!(text, " record {record},");
+    }
+    if finding.at.line > 0 {
+        let _ = write!(text, " {}", finding.place(false).trim_end_matches(", "));
+    }
+    if finding.source.is_none()
+        && let Some(canonical) = &finding.canonical
+    {
+        let _ = write!(text, " {canonical}");
+    }
+    if let Some(found) = &finding.found {
+        let _ = write!(text, " {found:?}");
+    }
+    let rule = paint.dim(&format!("[{}]", finding.rule));
+    let _ = write!(text, " {rule}\n    {}\n    {}", finding.words.zh, finding.words.en);
+    text
+}
+
+/// A fault code in words, and where to read more.
+pub fn fault_lines(code: FaultCode, paint: Paint) -> String {
+    let (zh, en) = code.title();
+    format!("{} {zh} · {en}\n    see: portolan explain {code}", paint.red(&format!("{code}:")))
+}
+
+/// A whole number with its thousands apart.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 record`, `2 records`.
+pub fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
+/// A bar for so many bytes on standard error; nothing is shown where that is no terminal.
+pub fn byte_bar(bytes: Option<u64>, doing: &'static str) -> ProgressBar {
+    let Some(bytes) = bytes.filter(|_| std::io::stderr().is_terminal()) else { return ProgressBar::hidden() };
+    let template = "{msg} {bar:32} {percent:>3} %  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(bytes).with_style(style.progress_chars("━╸─")).with_message(doing)
+}
+
+/// A table with headings, folded to the width of the terminal.
+pub fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
+    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(TABLE_WIDTH);
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table.set_header(headings).add_rows(rows);
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thousands;
+
+    #[test]
+    fn thousands_stand_apart() {
+        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (1_234_567, "1,234,567")];
+        cases.into_iter().for_each(|(number, text)| assert_eq!(thousands(number), text));
+    }
+}

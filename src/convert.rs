@@ -1,0 +1,290 @@
+//! A body converted offline: into canonical records, from them, or from one format into another.
+//!
+//! One pass in memory that is bounded by the largest record. Canonical records are NDJSON: one
+//! JSON object a line, at most [`LINE_BYTES_MAX`] bytes each. A record with an error is left out
+//! and its findings are handed over as they come; nothing of a body is kept.
+
+use crate::domain::{Counts, Finding, Severity};
+use crate::fault::FaultCode;
+use crate::mapping::read::{CheckRunner, RecordReader};
+use crate::mapping::{Canonical, Mapping, write};
+use crate::translate::{Stop, no_records};
+use jiff::tz::TimeZone;
+use portolan_contract::{Found, Limits, Position, RawRecord, Words, WriteRecords};
+use serde_json::Value;
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+/// Bytes of one line of canonical NDJSON, its line feed included.
+pub const LINE_BYTES_MAX: u64 = 16 << 20;
+
+/// What is read.
+#[derive(Clone, Copy)]
+pub enum Source<'m> {
+    /// A body in a mapping's format.
+    Body(&'m Mapping),
+    /// Canonical records, checked against their schema.
+    Canonical(&'m Canonical),
+}
+
+/// What is written.
+#[derive(Clone, Copy)]
+pub enum Target<'m> {
+    /// A body in a mapping's format.
+    Body(&'m Mapping),
+    /// Canonical records.
+    Canonical,
+    /// Where each canonical value came from, one JSON object a line; there is something to tell
+    /// for a [`Source::Body`] alone.
+    Trace,
+}
+
+/// What became of a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Converted {
+    /// Records found, written and left out.
+    pub counts: Counts,
+    /// Why the body could not be read to its end, or cannot be taken as a whole.
+    pub fault: Option<FaultCode>,
+}
+
+/// Converts a body, after content decoding. `noted` is given each finding as it is found.
+///
+/// # Errors
+/// I/O of the input or the output. A body that cannot be read is no error: it has a fault.
+pub fn convert<'m>(
+    source: Source<'m>,
+    target: Target<'m>,
+    zone: &'m TimeZone,
+    limits: &Limits,
+    input: Box<dyn Read + 'm>,
+    output: Box<dyn Write + 'm>,
+    noted: &mut dyn FnMut(&Finding),
+) -> io::Result<Converted> {
+    let mut pass = Pass { converted: Converted::default(), noted, sink: Sink::new(target, zone, output) };
+    let read = match source {
+        Source::Body(mapping) => pass.body(mapping, zone, limits, input),
+        Source::Canonical(schema) => pass.lines(schema, input),
+    };
+    match read.and_then(|()| pass.sink.finish()) {
+        Ok(()) => Ok(pass.converted),
+        Err(Stop::Body(code, finding)) => {
+            pass.note(&finding);
+            Ok(Converted { fault: Some(code), ..pass.converted })
+        }
+        Err(Stop::Gateway(error)) => Err(error),
+    }
+}
+
+struct Pass<'m, 'n> {
+    converted: Converted,
+    noted: &'n mut dyn FnMut(&Finding),
+    sink: Sink<'m>,
+}
+
+impl<'m> Pass<'m, '_> {
+    fn body(&mut self, mapping: &'m Mapping, zone: &'m TimeZone, limits: &Limits, input: Box<dyn Read + 'm>) -> Result<(), Stop> {
+        let mut reader = mapping.format.reader(input, limits).map_err(Stop::of)?;
+        let mut records = RecordReader::new(mapping, zone);
+        let mut checks = CheckRunner::new(mapping);
+        loop {
+            match reader.read().map_err(Stop::of)? {
+                Found::Record(raw) => {
+                    self.converted.counts.records += 1;
+                    let (canonical, findings) = records.read(raw, self.converted.counts.records);
+                    self.whole(&checks.record(raw, &canonical));
+                    self.trace(&mut records, raw)?;
+                    self.record(raw.at, &canonical, findings)?;
+                }
+                Found::End(raw) => {
+                    self.whole(&checks.end(raw));
+                    break;
+                }
+            }
+        }
+        if self.converted.counts.records < mapping.records_min {
+            return Err(Stop::Body(FaultCode::NoRecords, Box::new(no_records(mapping))));
+        }
+        Ok(())
+    }
+
+    fn lines(&mut self, schema: &Canonical, input: Box<dyn Read + 'm>) -> Result<(), Stop> {
+        let mut lines = Lines { input: BufReader::new(input), at: Position::default(), next: 0, text: Vec::new() };
+        while lines.read()? {
+            self.converted.counts.records += 1;
+            let record = self.converted.counts.records;
+            match serde_json::from_slice::<Value>(&lines.text) {
+                Ok(canonical) => {
+                    let findings = schema.check(&canonical).into_iter().map(|f| finding(record, lines.at, &f.rule, Some(f.path), f.words));
+                    self.record(lines.at, &canonical, findings.collect())?;
+                }
+                Err(error) => {
+                    let words = Words::new(format!("此行不是 JSON：{error}"), format!("this line is not JSON: {error}"));
+                    let code = FaultCode::SyntaxMalformed.as_str();
+                    self.record(lines.at, &Value::Null, vec![finding(record, lines.at, code, None, words)])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Findings of the body as a whole: an error among them means that it cannot be taken.
+    fn whole(&mut self, findings: &[Finding]) {
+        for finding in findings {
+            self.note(finding);
+            if finding.severity == Severity::Error {
+                self.converted.fault = Some(FaultCode::TotalsMismatch);
+            }
+        }
+    }
+
+    /// Writes one record unless there is an error in it or the target has no form for it.
+    fn record(&mut self, at: Position, canonical: &Value, mut findings: Vec<Finding>) -> Result<(), Stop> {
+        let good = |findings: &[Finding]| findings.iter().all(|f| f.severity == Severity::Warning);
+        if good(&findings)
+            && let Some(unwritable) = self.sink.write(canonical)?
+        {
+            let record = self.converted.counts.records;
+            findings.push(finding(record, at, FaultCode::RenderFailed.as_str(), Some(unwritable.path), unwritable.words));
+        }
+        match good(&findings) {
+            true => self.converted.counts.accepted += 1,
+            false => self.converted.counts.refused += 1,
+        }
+        findings.iter().for_each(|finding| self.note(finding));
+        Ok(())
+    }
+
+    fn trace(&mut self, records: &mut RecordReader<'_>, raw: &RawRecord) -> Result<(), Stop> {
+        let Sink::Trace(output) = &mut self.sink else { return Ok(()) };
+        for traced in records.trace(raw) {
+            let line = TraceLine { record: self.converted.counts.records, traced };
+            serde_json::to_writer(&mut *output, &line).map_err(io::Error::from).map_err(Stop::Gateway)?;
+            output.write_all(b"\n").map_err(Stop::Gateway)?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, finding: &Finding) {
+        self.converted.counts.warnings += u64::from(finding.severity == Severity::Warning);
+        (self.noted)(finding);
+    }
+}
+
+#[derive(serde::Serialize)]
+struct TraceLine {
+    record: u64,
+    #[serde(flatten)]
+    traced: crate::mapping::read::Traced,
+}
+
+fn finding(record: u64, at: Position, rule: &str, canonical: Option<String>, words: Words) -> Finding {
+    Finding { severity: Severity::Error, rule: rule.to_owned(), record: Some(record), at, source: None, canonical, found: None, words }
+}
+
+/// Lines of canonical NDJSON; blank ones are passed over.
+struct Lines<R> {
+    input: BufReader<R>,
+    /// Where the present line begins.
+    at: Position,
+    /// Where the next one does, in bytes.
+    next: u64,
+    text: Vec<u8>,
+}
+
+impl<R: Read> Lines<R> {
+    /// Reads the next line; `false` at the end.
+    fn read(&mut self) -> Result<bool, Stop> {
+        loop {
+            self.text.clear();
+            let read = (&mut self.input).take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut self.text).map_err(line_stop)? as u64;
+            self.at = Position { line: self.at.line + 1, byte: self.next, column: 0 };
+            self.next += read;
+            if read > LINE_BYTES_MAX {
+                let words =
+                    Words::new(format!("此行超过 {LINE_BYTES_MAX} 字节"), format!("this line is longer than {LINE_BYTES_MAX} bytes"));
+                let code = FaultCode::RecordExceeded;
+                let finding = Finding { record: None, ..finding(0, self.at, code.as_str(), None, words) };
+                return Err(Stop::Body(code, Box::new(finding)));
+            }
+            if read == 0 || !self.text.trim_ascii().is_empty() {
+                return Ok(read > 0);
+            }
+        }
+    }
+}
+
+/// A coding's error travels inside an I/O error, as it does below a format.
+fn line_stop(error: io::Error) -> Stop {
+    Stop::of(portolan_contract::FormatError::from_io(error, Position::default()))
+}
+
+enum Sink<'m> {
+    Lines(Box<dyn Write + 'm>),
+    Trace(Box<dyn Write + 'm>),
+    Body(BodySink<'m>),
+}
+
+/// A body is begun with its first record, which holds the values that stand around the records.
+struct BodySink<'m> {
+    mapping: &'m Mapping,
+    zone: &'m TimeZone,
+    output: Option<Box<dyn Write + 'm>>,
+    writer: Option<Box<dyn WriteRecords + 'm>>,
+    raw: RawRecord,
+}
+
+impl<'m> Sink<'m> {
+    fn new(target: Target<'m>, zone: &'m TimeZone, output: Box<dyn Write + 'm>) -> Self {
+        match target {
+            Target::Canonical => Self::Lines(output),
+            Target::Trace => Self::Trace(output),
+            Target::Body(mapping) => Self::Body(BodySink { mapping, zone, output: Some(output), writer: None, raw: RawRecord::default() }),
+        }
+    }
+
+    /// Writes one record; what comes back is why it has no form in the target's format.
+    fn write(&mut self, canonical: &Value) -> Result<Option<write::Unwritable>, Stop> {
+        match self {
+            Self::Lines(output) => {
+                serde_json::to_writer(&mut *output, canonical).map_err(io::Error::from).map_err(Stop::Gateway)?;
+                output.write_all(b"\n").map_err(Stop::Gateway)?;
+                Ok(None)
+            }
+            Self::Trace(_) => Ok(None),
+            Self::Body(body) => body.write(canonical),
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), Stop> {
+        match self {
+            Self::Lines(output) | Self::Trace(output) => output.flush().map_err(Stop::Gateway),
+            Self::Body(body) => body.finish(),
+        }
+    }
+}
+
+impl BodySink<'_> {
+    fn write(&mut self, canonical: &Value) -> Result<Option<write::Unwritable>, Stop> {
+        if let Err(unwritable) = write::write(self.mapping, self.zone, canonical, &mut self.raw) {
+            return Ok(Some(unwritable));
+        }
+        self.begin()?;
+        match &mut self.writer {
+            Some(writer) => writer.write(&self.raw).map(|()| None).map_err(Stop::of),
+            None => Ok(None),
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), Stop> {
+        if let Some(output) = self.output.take() {
+            self.writer = Some(self.mapping.format.writer(output, &self.raw).map_err(Stop::of)?);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Stop> {
+        self.raw.clear();
+        self.begin()?;
+        self.writer.take().map_or(Ok(()), |writer| writer.finish().map_err(Stop::of))
+    }
+}
