@@ -20,6 +20,7 @@ pub mod journal;
 pub mod live;
 pub mod mapping;
 pub mod metrics;
+pub mod ops;
 pub mod receipt;
 pub mod render;
 pub mod routing;

@@ -3,12 +3,17 @@
 //! Results go to standard output, everything else to standard error. Exit codes are those of
 //! [`exit`]; clap itself exits with 2 where the arguments are wrong.
 
+mod audit;
 mod check;
 mod convert;
+mod demo;
 mod explain;
+mod send;
 mod serve;
 mod terminal;
+mod verify;
 
+use crate::certs::{self, cli::CertsCommand};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::Write;
 use std::process::ExitCode;
@@ -46,9 +51,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the gateway
-    #[command(long_about = serve::ABOUT, after_help = serve::EXAMPLE)]
-    Serve(serve::Serve),
+    /// Show the whole life of a message, for real, on this machine
+    #[command(long_about = demo::ABOUT, after_help = demo::EXAMPLE)]
+    Demo(demo::Demo),
     /// Check all configuration and mappings, and run the mappings' cases
     #[command(long_about = check::ABOUT, after_help = check::EXAMPLE)]
     Check(check::Check),
@@ -58,6 +63,21 @@ enum Command {
     /// Tell what a fault code means and what to do about it
     #[command(long_about = explain::ABOUT, after_help = explain::EXAMPLE)]
     Explain(explain::Explain),
+    /// Make certificates: a development or small private authority
+    #[command(subcommand, long_about = CERTS_ABOUT, after_help = CERTS_EXAMPLE)]
+    Certs(CertsCommand),
+    /// Run the gateway
+    #[command(long_about = serve::ABOUT, after_help = serve::EXAMPLE)]
+    Serve(serve::Serve),
+    /// Send a file to a gateway as a partner, over mutual TLS
+    #[command(long_about = send::ABOUT, after_help = send::EXAMPLE)]
+    Send(send::Send),
+    /// Prove offline what a receipt says
+    #[command(long_about = verify::ABOUT, after_help = verify::EXAMPLE)]
+    Verify(verify::Verify),
+    /// Check a gateway's evidence as a whole
+    #[command(subcommand, after_help = audit::GROUP_EXAMPLE)]
+    Audit(audit::Audit),
     /// Print the reference of all configuration files, as Markdown
     #[command(after_help = "Example:\n  portolan config-reference > configuration.md")]
     ConfigReference,
@@ -65,6 +85,24 @@ enum Command {
     #[command(after_help = COMPLETIONS_EXAMPLE)]
     Completions(Completions),
 }
+
+const CERTS_ABOUT: &str = "\
+Make certificates: a development or small private authority
+
+Everything that mutual TLS needs, without another tool: an authority, identities for the gateway and its partners, \
+renewal and revocation. Keys are readable by their owner alone, and a partner never needs to be given one: it makes its \
+own and you sign its request.";
+
+const CERTS_EXAMPLE: &str = "\
+Example: an authority, the gateway's identity, and a partner's
+  portolan certs init --folder ca --name \"Development CA\"
+  portolan certs issue --folder ca --name gateway --use server --dns localhost --ip 127.0.0.1
+  portolan certs sign bank-a.csr --folder ca --name bank-a --use client
+
+A partner whose program wants PKCS#12 or a Java keystore makes one from its own key:
+  openssl pkcs12 -export -inkey bank-a.key -in bank-a.pem -certfile ca/ca.pem -name bank-a -out bank-a.p12
+  keytool -importkeystore -srckeystore bank-a.p12 -srcstoretype PKCS12 -destkeystore bank-a.jks
+  keytool -importcert -file ca/ca.pem -alias gateway-authority -keystore trust.jks";
 
 const COMPLETIONS_EXAMPLE: &str = "\
 Examples:
@@ -82,10 +120,18 @@ struct Completions {
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
-        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Certs(command) => match certs::cli::run(command) {
+            Ok(()) => ExitCode::from(exit::GOOD),
+            Err(error) => terminal::fail(&error.to_string()),
+        },
+        Command::Serve(args) => serve::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::ConfigReference => print(&crate::config::reference()),
         Command::Completions(args) => {
             let mut script = Vec::new();

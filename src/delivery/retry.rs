@@ -42,7 +42,8 @@ impl RetryAfter {
         Some(Self::At(date))
     }
 
-    fn wait_from(self, now: Timestamp) -> Duration {
+    /// The wait from now on, at most [`RETRY_AFTER_MAX`].
+    pub(crate) fn wait_from(self, now: Timestamp) -> Duration {
         let wait = match self {
             Self::Wait(wait) => wait,
             Self::At(at) => Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO),

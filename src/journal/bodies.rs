@@ -6,9 +6,11 @@
 //! when the journal is opened.
 
 use crate::domain::{ExchangeId, Stored};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Which bytes of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +39,8 @@ impl Part {
 
 /// A store of large bodies. Its methods block; they are called on blocking threads.
 pub trait BodyStore: Send + Sync {
-    /// Takes a local file over and makes it durable.
+    /// Takes a local file over and makes it durable. What is kept already is not replaced: an
+    /// exchange never changes, and one that is committed again may be evidence already.
     ///
     /// # Errors
     /// When it could not be made durable; nothing is kept then.
@@ -63,9 +66,11 @@ pub trait BodyStore: Send + Sync {
 }
 
 /// Bodies as files of one folder.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct FileBodies {
     folder: PathBuf,
+    /// The subfolders that are durable. Held while one is made, so that nobody relies on it sooner.
+    shelves: Mutex<HashSet<u8>>,
 }
 
 impl FileBodies {
@@ -74,17 +79,11 @@ impl FileBodies {
     /// # Errors
     /// When the folder cannot be made.
     pub fn new(folder: PathBuf) -> io::Result<Self> {
-        for shelf in 0..=u8::MAX {
-            let shelf = folder.join(format!("{shelf:02x}"));
-            if !shelf.is_dir() {
-                std::fs::create_dir_all(shelf)?;
-            }
-        }
-        sync_folder(&folder)?;
+        std::fs::create_dir_all(&folder)?;
         if let Some(parent) = folder.parent() {
             sync_folder(parent)?;
         }
-        Ok(Self { folder })
+        Ok(Self { folder, shelves: Mutex::default() })
     }
 
     fn path(&self, exchange: ExchangeId, part: Part) -> PathBuf {
@@ -92,14 +91,28 @@ impl FileBodies {
     }
 
     fn shelf(&self, exchange: ExchangeId) -> PathBuf {
-        // The last byte is random; the first ones are a time.
-        self.folder.join(format!("{:02x}", exchange.as_bytes()[15]))
+        self.folder.join(format!("{:02x}", shelf_number(exchange)))
+    }
+
+    fn make_shelf(&self, exchange: ExchangeId) -> io::Result<()> {
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        if !shelves.contains(&shelf_number(exchange)) {
+            std::fs::create_dir_all(self.shelf(exchange))?;
+            sync_folder(&self.folder)?;
+            shelves.insert(shelf_number(exchange));
+        }
+        Ok(())
     }
 }
 
 impl BodyStore for FileBodies {
     fn keep(&self, exchange: ExchangeId, part: Part, file: &Path) -> io::Result<()> {
         let kept = self.path(exchange, part);
+        self.make_shelf(exchange)?;
+        if kept.exists() {
+            std::fs::remove_file(file)?;
+            return sync_folder(&self.shelf(exchange));
+        }
         File::open(file)?.sync_all()?;
         match std::fs::rename(file, &kept) {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => move_across(file, &kept)?,
@@ -137,6 +150,12 @@ impl BodyStore for FileBodies {
         }
         Ok(())
     }
+}
+
+/// The last byte of the id: it is random, where the first ones are a time.
+fn shelf_number(exchange: ExchangeId) -> u8 {
+    let [.., last] = exchange.as_bytes();
+    *last
 }
 
 /// Makes the names in a folder durable.

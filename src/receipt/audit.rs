@@ -121,7 +121,9 @@ impl Audit<'_> {
                     self.check_exchange(&row, *exchange, leaf).await?;
                 }
                 batch = row.batch + 1;
-                index = row.first_index + row.leaves.len() as u64;
+                // By what was signed: a leaf that is missing is one problem, not one for each head behind it.
+                let size = Head::of_jws(&row.head).map_or(row.leaves.len() as u64, |head| head.size);
+                index = row.first_index.saturating_add(size);
                 self.previous = Digest::of(row.head.as_bytes());
                 self.report.heads += 1;
                 self.report.last_head = Some((epoch, row.batch, self.previous));

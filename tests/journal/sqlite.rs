@@ -1,10 +1,13 @@
 //! The embedded store under the suite.
 
 use crate::suite::Store;
-use crate::support::TestClock;
-use portolan::journal::Journal;
-use portolan::journal::sqlite::SqliteJournal;
+use crate::support::{TestClock, bytes_of, sample, spooled};
+use portolan::domain::{Digest, IndexRow, Stored};
+use portolan::journal::sqlite::{OpenError, Options, SqliteJournal};
+use portolan::journal::{Committed, Journal, JournalError};
+use portolan::receipt::audit::verify_chain;
 use portolan::receipt::{Jwks, Keys};
+use portolan::seams::{Clock, new_id};
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -44,3 +47,199 @@ impl Store for SqliteStore {
 }
 
 crate::suite::journal_suite!(SqliteStore);
+
+#[test]
+fn a_folder_has_one_gateway_at_a_time() {
+    let store = SqliteStore::default();
+    let journal = store.open();
+    assert!(matches!(store.try_open(Options::default()), Err(OpenError::InUse)));
+    drop(journal);
+    store.try_open(Options::default()).unwrap();
+}
+
+#[test]
+fn what_is_not_ours_or_newer_is_not_touched() {
+    // What is done to journal.db, and what opening it must say then.
+    let cases = [
+        ("PRAGMA user_version = 2", "have version 2"),
+        ("PRAGMA application_id = 1", "is not a journal"),
+        ("PRAGMA application_id = 0; PRAGMA user_version = 0", "is not a journal"),
+    ];
+    for (change, expected) in cases {
+        let store = SqliteStore::default();
+        drop(store.open());
+        store.database().execute_batch(change).unwrap();
+        let error = store.try_open(Options::default()).err().unwrap();
+        assert!(error.to_string().contains(expected), "{change}: {error}");
+    }
+    let store = SqliteStore::default();
+    std::fs::create_dir_all(store.data()).unwrap();
+    std::fs::write(store.data().join("journal.db"), "this is no database, however long it may be".repeat(50)).unwrap();
+    assert!(matches!(store.try_open(Options::default()), Err(OpenError::Sql(_))));
+}
+
+#[tokio::test]
+async fn bodies_without_their_journal_are_not_swept_away() {
+    let store = SqliteStore::default();
+    let journal = store.open();
+    journal.commit(spooled(sample(store.clock(), "a"), store.spool())).await.unwrap();
+    drop(journal);
+    for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+        let _ = std::fs::remove_file(store.data().join(file));
+    }
+    assert!(matches!(store.try_open(Options::default()), Err(OpenError::JournalMissing)));
+    assert_eq!(store.files().len(), 3);
+}
+
+#[tokio::test]
+async fn files_that_were_never_committed_are_removed() {
+    let store = SqliteStore::default();
+    let journal = store.open();
+    let mut kept = spooled(sample(store.clock(), "kept"), store.spool());
+    kept.idempotency_key = Some("k".to_owned());
+    journal.commit(kept.clone()).await.unwrap();
+    // A repeat brings files of its own, which are not kept.
+    let mut repeat = spooled(sample(store.clock(), "kept"), store.spool());
+    repeat.idempotency_key = Some("k".to_owned());
+    assert!(matches!(journal.commit(repeat).await, Ok(Committed::Repeat(_))));
+    assert_eq!(store.files().len(), 3);
+    drop(journal);
+    let orphan = new_id(store.clock());
+    let shelf = store.data().join(format!("bodies/{:02x}", orphan.as_bytes()[15]));
+    std::fs::create_dir_all(&shelf).unwrap();
+    for part in ["body", "canonical", "index", "partial"] {
+        std::fs::write(shelf.join(format!("{orphan}.{part}")), "cut sho").unwrap();
+    }
+    let journal = store.open();
+    assert_eq!(store.files().len(), 3);
+    assert_eq!(bytes_of(&journal.body(kept.id).await.unwrap().unwrap()), b"kept");
+}
+
+#[tokio::test]
+async fn leases_end_with_the_gateway_that_held_them() {
+    let store = SqliteStore::default();
+    let (to, journal) = ("tax/inbox".parse().unwrap(), store.open());
+    journal.commit(sample(store.clock(), "a")).await.unwrap();
+    let until = store.clock().now() + jiff::SignedDuration::from_hours(1);
+    let held = journal.lease(&to, store.clock().now(), until, 9).await.unwrap();
+    journal.rendered(held[0].delivery, held[0].token, Digest::of(b"rendered")).await.unwrap();
+    drop(journal);
+    let journal = store.open();
+    let again = journal.lease(&to, store.clock().now(), until, 9).await.unwrap();
+    assert_eq!((again.len(), again[0].delivery, again[0].attempt), (1, held[0].delivery, 2), "nobody waits for the hour to pass");
+    assert_eq!(again[0].rendered, Some(Digest::of(b"rendered")), "and the same bytes are sent");
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_committed_does_not_take_others_along() {
+    let store = SqliteStore::default();
+    let journal = store.open();
+    let tasks: Vec<_> = (0..9)
+        .map(|number| {
+            let mut exchange = sample(store.clock(), &number.to_string());
+            if number == 4 {
+                exchange.verdict.index = Stored::Inline(vec![0; IndexRow::BYTES - 1].into());
+            }
+            let journal = journal.clone();
+            tokio::spawn(async move { journal.commit(exchange).await })
+        })
+        .collect();
+    let mut indexes = Vec::new();
+    for (number, task) in tasks.into_iter().enumerate() {
+        match task.await.unwrap() {
+            Ok(Committed::New(journaled)) => indexes.push(journaled.position().index),
+            Err(JournalError::Damaged(_)) => assert_eq!(number, 4),
+            other => panic!("{other:?}"),
+        }
+    }
+    indexes.sort_unstable();
+    assert_eq!(indexes, (0..8).collect::<Vec<_>>());
+    assert!(verify_chain(journal.as_ref(), &store.jwks()).await.holds());
+}
+
+#[tokio::test]
+async fn a_restored_journal_goes_on_in_a_new_epoch() {
+    let store = SqliteStore::default();
+    let restored = || Options { begin_epoch: true, ..Options::default() };
+    // An epoch without a head is not left behind.
+    drop(store.try_open(restored()).unwrap());
+    for (epoch, options) in [(1, restored()), (2, restored()), (2, Options::default()), (3, restored())] {
+        let journal = store.try_open(options).unwrap();
+        let Ok(Committed::New(journaled)) = journal.commit(sample(store.clock(), "a")).await else { panic!("not new") };
+        assert_eq!(journaled.position().epoch, epoch);
+    }
+    // Begun, without a head yet, and opened again.
+    drop(store.try_open(restored()).unwrap());
+    let journal = store.open();
+    let Ok(Committed::New(journaled)) = journal.commit(sample(store.clock(), "b")).await else { panic!("not new") };
+    assert_eq!((journaled.position().epoch, journaled.position().index), (4, 0));
+    let report = verify_chain(journal.as_ref(), &store.jwks()).await;
+    assert_eq!((report.problems, report.epochs, report.heads), (Vec::new(), 4, 5));
+}
+
+#[tokio::test]
+async fn whatever_is_changed_in_the_tables_is_named() {
+    // The change, and the words that the audit must have for it.
+    let cases = [
+        ("UPDATE exchange SET accepted = 9 WHERE sequence = 2", "the leaf does not match: outcome and counts"),
+        ("UPDATE exchange SET partner = 'customs' WHERE sequence = 2", "the leaf does not match: partner and flow"),
+        ("UPDATE exchange SET body_digest = zeroblob(32) WHERE sequence = 2", "the leaf does not match: digest and length of the body"),
+        ("UPDATE content SET body = x'78' WHERE sequence = 2", "the body has the SHA-256"),
+        ("UPDATE content SET canonical = NULL WHERE sequence = 2", "the canonical records cannot be read"),
+        ("UPDATE leaf SET leaf = replace(leaf, '\"bank\"', '\"bang\"') WHERE sequence = 2", "the root recomputed from the leaves"),
+        ("UPDATE leaf SET path = zeroblob(32) WHERE sequence = 2", "the leaf does not match: the inclusion path"),
+        ("DELETE FROM content WHERE sequence = 2; DELETE FROM leaf WHERE sequence = 2", "the number of leaves"),
+        ("DELETE FROM content WHERE sequence = 2; DELETE FROM leaf WHERE sequence = 2", "1 exchanges are counted but not in the chain"),
+        ("DELETE FROM head WHERE batch = 1", "the heads of batches 1 up to 2 are missing"),
+        ("DELETE FROM head WHERE batch = 1", "the link to the head before it"),
+        ("UPDATE head SET jws = replace(jws, '.', '.A') WHERE batch = 1", "the signature does not match the key"),
+        ("UPDATE head SET first_index = 7 WHERE batch = 1", "the first index"),
+    ];
+    let store = SqliteStore::default();
+    let journal = store.open();
+    for body in ["a", "b", "c"] {
+        journal.commit(sample(store.clock(), body)).await.unwrap();
+    }
+    drop(journal);
+    let sound = std::fs::read(store.data().join("journal.db")).unwrap();
+    for (change, expected) in cases {
+        std::fs::write(store.data().join("journal.db"), &sound).unwrap();
+        let database = store.database();
+        database.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        database.execute_batch(change).unwrap();
+        drop(database);
+        let report = verify_chain(store.open().as_ref(), &store.jwks()).await;
+        let found: Vec<&str> = report.problems.iter().map(|problem| problem.words.en.as_str()).collect();
+        assert!(found.iter().any(|words| words.contains(expected)), "{change}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_chain_whose_end_was_changed_is_not_gone_on_with() {
+    let store = SqliteStore::default();
+    let journal = store.open();
+    journal.commit(sample(store.clock(), "a")).await.unwrap();
+    drop(journal);
+    store.database().execute_batch("UPDATE leaf SET leaf = replace(leaf, 'bank', 'bang')").unwrap();
+    assert!(matches!(store.try_open(Options::default()), Err(OpenError::Journal(JournalError::Damaged(_)))));
+}
+
+impl SqliteStore {
+    fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn try_open(&self, options: Options) -> Result<SqliteJournal, OpenError> {
+        SqliteJournal::open_with(&self.data(), self.keys.clone(), self.clock.clone(), options)
+    }
+
+    fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.data().join("journal.db")).unwrap()
+    }
+
+    /// Files in the store of bodies.
+    fn files(&self) -> Vec<std::path::PathBuf> {
+        let shelves = std::fs::read_dir(self.data().join("bodies")).unwrap();
+        shelves.flat_map(|shelf| std::fs::read_dir(shelf.unwrap().path()).unwrap()).map(|file| file.unwrap().path()).collect()
+    }
+}

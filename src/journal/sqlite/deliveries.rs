@@ -12,6 +12,15 @@ use rusqlite::{OptionalExtension, Row, params};
 /// Leases of one call.
 const LEASES_MAX: usize = 256;
 
+/// What is due at a destination.
+pub(super) const DUE: &str = "SELECT d.sequence, d.id, d.attempts + 1, e.id, e.partner, e.flow, e.received_at, d.destination, d.mapping,
+    e.mapping_digest, e.schema_digest, e.flow_digest, d.rendered, e.trace_id, d.destination_bit, d.first_row, d.rows
+    FROM delivery d JOIN exchange e ON e.sequence = d.exchange
+    WHERE d.destination = ?1 AND d.state <= 1 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3";
+/// Lets the next one of an order key go.
+pub(super) const RELEASE: &str = "UPDATE delivery SET state = 0 WHERE state = 2 AND sequence = (SELECT min(sequence) FROM delivery
+    WHERE destination = ?1 AND order_key = ?2 AND order_key IS NOT NULL AND state <= 3)";
+
 /// A delivery that is about to change.
 struct Open {
     sequence: i64,
@@ -31,12 +40,7 @@ struct Failure<'a> {
 impl Group<'_> {
     /// Leases what is due. Those held behind another are not `state <= 1`, so that they never are.
     pub fn lease(&self, to: &DestinationId, now: Timestamp, until: Timestamp, leases_max: usize) -> Result<Vec<Lease>, JournalError> {
-        let mut find = self.connection.prepare_cached(
-            "SELECT d.sequence, d.id, d.attempts + 1, e.id, e.partner, e.flow, e.received_at, d.destination, d.mapping,
-             e.mapping_digest, e.schema_digest, e.flow_digest, d.rendered, e.trace_id, d.destination_bit, d.first_row, d.rows
-             FROM delivery d JOIN exchange e ON e.sequence = d.exchange
-             WHERE d.destination = ?1 AND d.state <= 1 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3",
-        )?;
+        let mut find = self.connection.prepare_cached(DUE)?;
         let rows = find.query_and_then(params![to.to_string(), milliseconds(now), column(leases_max.min(LEASES_MAX) as u64)], |row| {
             Ok::<_, JournalError>((row.get::<_, i64>(0)?, read_lease(row, until)?))
         })?;
@@ -140,12 +144,7 @@ impl Group<'_> {
     /// Lets the next one of an order key go.
     fn release_next(&self, settled: &Open) -> Result<(), JournalError> {
         if let Some(order_key) = &settled.order_key {
-            self.connection
-                .prepare_cached(
-                    "UPDATE delivery SET state = 0 WHERE state = 2 AND sequence = (SELECT min(sequence) FROM delivery
-                     WHERE destination = ?1 AND order_key = ?2 AND order_key IS NOT NULL AND state <= 3)",
-                )?
-                .execute(params![settled.destination, order_key])?;
+            self.connection.prepare_cached(RELEASE)?.execute(params![settled.destination, order_key])?;
         }
         Ok(())
     }

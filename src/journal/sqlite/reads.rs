@@ -93,6 +93,9 @@ pub(super) enum KeyKind {
     MessageId = 1,
 }
 
+const HOLDERS: &str = "SELECT e.id, k.body_digest FROM repeat_key k JOIN exchange e ON e.sequence = k.sequence
+    WHERE k.partner = ?1 AND k.flow = ?2 AND k.kind = ?3 AND k.value = ?4 ORDER BY k.sequence LIMIT ?5";
+
 /// Who holds a key or message id, oldest first.
 pub(super) fn holders(
     connection: &Connection,
@@ -101,10 +104,8 @@ pub(super) fn holders(
     value: Option<&str>,
 ) -> Result<Vec<Holder>, JournalError> {
     let Some(value) = value else { return Ok(Vec::new()) };
-    let find = "SELECT e.id, k.body_digest FROM repeat_key k JOIN exchange e ON e.sequence = k.sequence
-                WHERE k.partner = ?1 AND k.flow = ?2 AND k.kind = ?3 AND k.value = ?4 ORDER BY k.sequence LIMIT ?5";
     let (partner, flow) = (identity.partner.as_str(), identity.flow.as_str());
-    all(connection, find, params![partner, flow, kind as i64, value, column(HOLDERS_MAX as u64)], |row| {
+    all(connection, HOLDERS, params![partner, flow, kind as i64, value, column(HOLDERS_MAX as u64)], |row| {
         Ok(Holder { exchange: id(row, 0)?, same_bytes: digest(row, 1)? == identity.body_digest })
     })
 }
@@ -270,7 +271,8 @@ fn slice_of(stored: &Stored, from: u64, length: u64) -> Result<Vec<u8>, JournalE
 }
 
 pub(super) fn deliveries(connection: &Connection, exchange: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
-    let find = "SELECT d.sequence, d.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at
+    let find = "SELECT d.sequence, d.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at,
+                d.waived_because
                 FROM delivery d JOIN exchange e ON e.sequence = d.exchange WHERE e.id = ?1 ORDER BY d.sequence";
     all(connection, find, [exchange.as_bytes()], |row| {
         let (last_fault, last_answer) = last_failure(connection, row.get(0)?)?;
@@ -286,6 +288,7 @@ pub(super) fn deliveries(connection: &Connection, exchange: ExchangeId) -> Resul
             acknowledged_at: acknowledged_at.map(timestamp).transpose()?,
             last_fault,
             last_answer,
+            waived_because: row.get(8)?,
         })
     })
 }
@@ -303,11 +306,17 @@ pub(super) fn pinned(connection: &Connection, digest: Digest) -> Result<Option<A
     one(connection, "SELECT text FROM pinned WHERE digest = ?1", [digest.0], |row| Ok(row.get(0)?))
 }
 
+/// When something is due at a destination.
+pub(super) const NEXT_DUE: &str = "SELECT min(due_at) FROM delivery WHERE destination = ?1 AND state <= 1";
+
 pub(super) fn next_due(connection: &Connection, to: &str) -> Result<Option<Timestamp>, JournalError> {
-    let find = "SELECT min(due_at) FROM delivery WHERE destination = ?1 AND state <= 1";
-    let due: Option<i64> = one(connection, find, [to], |row| Ok(row.get(0)?))?.flatten();
+    let due: Option<i64> = one(connection, NEXT_DUE, [to], |row| Ok(row.get(0)?))?.flatten();
     due.map(timestamp).transpose()
 }
+
+const DESTINATION_TOTALS: &str = "SELECT destination, queued, acknowledged, dead, (SELECT e.received_at FROM delivery d
+    JOIN exchange e ON e.sequence = d.exchange WHERE d.destination = t.destination AND d.state <= 3 ORDER BY d.sequence LIMIT 1)
+    FROM destination_total t ORDER BY destination";
 
 pub(super) fn totals(connection: &Connection) -> Result<Totals, JournalError> {
     let flows = "SELECT partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at
@@ -323,10 +332,7 @@ pub(super) fn totals(connection: &Connection) -> Result<Totals, JournalError> {
         let last_received_at = Some(timestamp(row.get(8)?)?);
         Ok(FlowTotals { partner: name(row, 0)?, flow: name(row, 1)?, exchanges: number(row, 2)?, counts, last_received_at })
     })?;
-    let destinations = "SELECT destination, queued, acknowledged, dead, (SELECT e.received_at FROM delivery d
-                        JOIN exchange e ON e.sequence = d.exchange WHERE d.destination = t.destination AND d.state <= 3
-                        ORDER BY d.sequence LIMIT 1) FROM destination_total t ORDER BY destination";
-    let destinations = all(connection, destinations, [], |row| {
+    let destinations = all(connection, DESTINATION_TOTALS, [], |row| {
         let oldest: Option<i64> = row.get(4)?;
         Ok(DestinationTotals {
             to: parse::<DestinationId>(row, 0)?,
@@ -434,4 +440,74 @@ fn all<T>(
     read: impl FnMut(&Row) -> Result<T, JournalError>,
 ) -> Result<Vec<T>, JournalError> {
     connection.prepare_cached(query)?.query_and_then(parameters, read)?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{commit, deliveries};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_takes_too_long_is_ended() {
+        let readers = Arc::new(Readers::new(vec![tables()], Duration::from_millis(1)));
+        let endless = "WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted) SELECT max(n) FROM counted";
+        let ended = readers.read(move |connection| one(connection, endless, [], |row| number(row, 0))).await;
+        assert!(matches!(ended, Err(JournalError::Unavailable(_))), "{ended:?}");
+        // The connection is given back, and serves the next.
+        assert_eq!(readers.free.lock().unwrap().len(), 1);
+    }
+
+    /// The plan of a query, one step a line.
+    fn plan(connection: &Connection, query: &str) -> String {
+        let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+        let nulls = vec![Value::Null; explained.parameter_count()];
+        let steps = explained.query_map(params_from_iter(nulls), |row| row.get::<_, String>(3)).unwrap();
+        steps.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+    }
+
+    fn tables() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        connection
+    }
+
+    #[test]
+    fn every_list_is_read_in_the_order_of_an_index() {
+        let connection = tables();
+        let name = || Some("name".parse().unwrap());
+        for chosen in 0..64 {
+            let given = |bit: u32| chosen >> bit & 1 == 1;
+            let filter = ExchangeFilter {
+                partner: given(0).then(name).flatten(),
+                flow: given(1).then(name).flatten(),
+                message_id: given(2).then(|| "m".to_owned()),
+                received_from: given(3).then_some(Timestamp::UNIX_EPOCH),
+                received_to: given(4).then_some(Timestamp::UNIX_EPOCH),
+                before: given(5).then(|| Id::new(0, [0; 10])),
+                rows_max: 1,
+            };
+            let plan = plan(&connection, &list_query(&filter).0);
+            assert!(plan.contains("e USING INDEX exchange_"), "{filter:?}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
+        }
+    }
+
+    #[test]
+    fn no_step_of_the_writer_reads_more_the_more_there_is() {
+        let connection = tables();
+        let cases = [
+            (deliveries::DUE, "delivery_due (destination=? AND due_at<?)"),
+            (deliveries::RELEASE, "delivery_order (destination=? AND order_key=?)"),
+            (commit::QUEUE, "delivery_order (destination=? AND order_key=?)"),
+            (NEXT_DUE, "delivery_due (destination=?)"),
+            (HOLDERS, "k USING PRIMARY KEY (partner=? AND flow=? AND kind=? AND value=?)"),
+            (DESTINATION_TOTALS, "delivery_open (destination=?)"),
+        ];
+        for (query, expected) in cases {
+            let plan = plan(&connection, query);
+            assert!(plan.contains(expected), "{query}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{query}: {plan}");
+            assert!(plan.lines().all(|step| !step.starts_with("SCAN") || step.starts_with("SCAN t")), "{query}: {plan}");
+        }
+    }
 }

@@ -1,0 +1,74 @@
+# The commands of the house. `make test` is the whole judgement; `make help` lists the rest.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+CARGO_DENY_VERSION := 0.20.2
+# Where the build goes; asked of cargo, which knows CARGO_TARGET_DIR and its own configuration.
+TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+
+# In the order in which mistakes are cheapest to find; the tests' own summary comes last.
+STEPS := format bans lint shipped tests
+APT_PACKAGES := openssl python3 python3-cryptography build-essential
+
+.PHONY: help test test-long demo tools deny-tool $(STEPS)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+test: tools ## every test: format, licences, lints, shipped mappings and example, tests
+	@failed=(); \
+	for step in $(STEPS); do \
+		echo "==> $$step"; \
+		begin=$$SECONDS; \
+		if $(MAKE) $$step; then echo "==> $$step: good, $$((SECONDS - begin)) s"; \
+		else failed+=("$$step"); echo "==> $$step: FAILED, $$((SECONDS - begin)) s"; fi; \
+	done; \
+	if (( $${#failed[@]} )); then echo "make test: FAILED: $${failed[*]} (one step again: make $${failed[0]})"; exit 1; fi; \
+	echo "make test: all good: $(STEPS)"
+
+test-long: tools ## the long tests, which say so in #[ignore]: 1 GB feeds and kill loops; they need some GB of disk
+	$(CARGO) test --locked --release --workspace --no-fail-fast -- --ignored --nocapture --test-threads 1
+
+demo: ## the demonstration, from the first certificate to the last delivery
+	$(CARGO) run --release -- demo
+
+format: ## rustfmt, judging alone
+	$(CARGO) fmt --all --check
+
+bans: deny-tool ## licences, sources and banned crates of everything that is linked in
+	$(CARGO) deny --locked check bans licenses sources
+
+lint: ## clippy on everything, warnings denied
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+shipped: ## the mappings with their cases and the example configuration, as an operator checks them
+	$(CARGO) build --locked
+	deploy/example/check "$(TARGET)/debug/portolan"
+
+tests: ## the tests alone
+	$(CARGO) test --locked --workspace --no-fail-fast
+
+# The tools that the tests call; where we may, what is missing is installed, else it is named.
+tools:
+	@missing=(); \
+	command -v $(CARGO) >/dev/null || { echo "there is no cargo here: install Rust from https://rustup.rs" >&2; exit 1; }; \
+	$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt; \
+	$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy; \
+	for tool in cc openssl python3; do command -v $$tool >/dev/null || missing+=("$$tool"); done; \
+	python3 -c 'import cryptography' 2>/dev/null || missing+=("python3 cryptography"); \
+	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
+	echo "missing: $${missing[*]}"; \
+	if command -v apt-get >/dev/null && (( EUID == 0 )); then \
+		apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get install -qy $(APT_PACKAGES); \
+	else \
+		echo "install them first; on Debian or Ubuntu: sudo apt-get install $(APT_PACKAGES)" >&2; exit 1; \
+	fi
+
+# Its build takes a minute or two, once: without optimisation, which a list of some hundred crates does not need.
+deny-tool:
+	@$(CARGO) deny --version >/dev/null 2>&1 || { \
+		echo "building cargo-deny $(CARGO_DENY_VERSION): a minute or two, once"; \
+		CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --debug --locked --quiet cargo-deny --version $(CARGO_DENY_VERSION); }

@@ -1,0 +1,229 @@
+//! `portolan send`: a file pushed as a partner, over mutual TLS.
+//!
+//! What is sent is prepared first: compressed if asked for, and hashed, since the digest and the
+//! key go before the body. An attempt that came to nothing is repeated with the same bytes and the
+//! same key, at most [`ATTEMPTS_MAX`] times, so that the file is taken in once at most.
+
+mod answer;
+mod call;
+mod prepare;
+
+use super::exit;
+use super::terminal::{byte_bar, fail};
+use crate::coding::Coding;
+use crate::delivery::push::TransportError;
+use crate::domain::{ExchangeId, FlowId};
+use answer::Answer;
+use call::{Caller, Reply};
+use clap::ValueEnum;
+use hyper::Method;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use prepare::Prepared;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// What `--help` says.
+pub const ABOUT: &str = "\
+Send a file to a gateway as a partner, over mutual TLS
+
+Streams the file with its digest, waits for the verdict, and saves what comes back beside the file: the signed receipt as \
+FILE.receipt.json, and the findings as FILE.report.csv, which a spreadsheet opens. A broken line is tried again with the \
+same key, so that nothing is taken in twice; sending the same file again later gives the same receipt.";
+
+/// What `--help` shows last.
+pub const EXAMPLE: &str = "\
+Examples:
+  portolan send --url https://gateway.example:8443 --flow payment-confirmation \\
+    --cert bank.pem --key bank.key --ca gateway-ca.pem camt054-20260701.xml
+
+  portolan send … --validate camt054-20260701.xml      check alone: nothing is kept
+  portolan send … --corrects 0197c3… corrected.csv     only the rows that were refused, put right
+  portolan send … --language zh income.csv             findings in Chinese
+
+Exit codes: 0 accepted, 3 accepted in part (see the report), 1 refused or failed.";
+
+/// Attempts in all.
+const ATTEMPTS_MAX: u32 = 6;
+/// The wait after the first attempt; doubled after each.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait that is waited for.
+const WAIT_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// `portolan send`.
+#[derive(Debug, clap::Args)]
+pub struct Send {
+    /// The gateway's address, https://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// The flow to send under
+    #[arg(long, value_name = "NAME")]
+    flow: FlowId,
+    /// Your certificate with its chain, PEM
+    #[arg(long, value_name = "FILE")]
+    cert: PathBuf,
+    /// Its private key, PEM; only its owner may read it
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The authority that the gateway's certificate must come from, PEM
+    #[arg(long, value_name = "FILE")]
+    ca: PathBuf,
+    /// The mapping of the file's format, where the flow takes several from you
+    #[arg(long, value_name = "NAME")]
+    mapping: Option<String>,
+    /// The media type of the file; by its name unless given
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// The key by which a repeat is known; the file's SHA-256 unless given
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// The exchange whose refused records this file corrects
+    #[arg(long, value_name = "ID")]
+    corrects: Option<ExchangeId>,
+    /// Only check: the gateway keeps nothing and there is no receipt
+    #[arg(long)]
+    validate: bool,
+    /// Compress while sending; a FILE.gz or FILE.zst is sent as it is
+    #[arg(long, value_name = "CODING", default_value = "none")]
+    compress: Compress,
+    /// The language of findings; by the locale unless given
+    #[arg(long, value_name = "LANGUAGE")]
+    language: Option<Language>,
+    /// The file to send
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// How to compress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Compress {
+    /// Not at all
+    None,
+    /// gzip
+    Gzip,
+    /// Zstandard
+    Zstd,
+}
+
+/// The language of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Language {
+    /// Chinese
+    Zh,
+    /// English
+    En,
+}
+
+impl Send {
+    fn zh(&self) -> bool {
+        let locale = || ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok()).find(|v| !v.is_empty());
+        self.language.map_or_else(|| locale().is_some_and(|locale| locale.starts_with("zh")), |language| language == Language::Zh)
+    }
+}
+
+/// Runs it.
+pub fn run(args: &Send) -> ExitCode {
+    match send(args) {
+        Ok(code) => ExitCode::from(code),
+        Err(message) => fail(&message),
+    }
+}
+
+fn send(args: &Send) -> Result<u8, String> {
+    let caller = Caller::new(&args.url, &args.cert, &args.key, &args.ca)?;
+    let coding = match args.compress {
+        Compress::None => Coding::Identity,
+        Compress::Gzip => Coding::Gzip,
+        Compress::Zstd => Coding::Zstd,
+    };
+    let prepared = prepare::prepare(&args.file, coding).map_err(|e| format!("{}: {e}", args.file.display()))?;
+    let headers = headers(args, &prepared)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    runtime.block_on(async {
+        let reply = push(args, &caller, &prepared, &headers).await?;
+        let answer = Answer::read(&reply)?;
+        answer::conclude(&answer, &reply, &caller, &args.file, args.zh()).await
+    })
+}
+
+/// The header fields of the submission, the same for every attempt.
+fn headers(args: &Send, prepared: &Prepared) -> Result<HeaderMap, String> {
+    let key = args.idempotency_key.clone().unwrap_or_else(|| prepared.file_digest.to_string());
+    let content_type = args.content_type.as_deref().unwrap_or_else(|| prepare::media_type(&args.file));
+    let mut fields = vec![
+        (CONTENT_TYPE, content_type.to_owned()),
+        (HeaderName::from_static("content-digest"), call::content_digest(prepared.digest)),
+        (HeaderName::from_static("accept-language"), if args.zh() { "zh" } else { "en" }.to_owned()),
+    ];
+    if !args.validate {
+        fields.push((HeaderName::from_static("idempotency-key"), key));
+    }
+    if prepared.coding != Coding::Identity {
+        fields.push((CONTENT_ENCODING, prepared.coding.as_str().to_owned()));
+    }
+    if let Some(id) = args.corrects {
+        fields.push((HeaderName::from_static("portolan-corrects"), id.to_string()));
+    }
+    fields
+        .into_iter()
+        .map(|(name, text)| match HeaderValue::from_str(&text) {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(format!("{text:?} cannot stand in the header field {name}")),
+        })
+        .collect()
+}
+
+/// Submits until there is an answer that a repeat would not change.
+async fn push(args: &Send, caller: &Caller, prepared: &Prepared, headers: &HeaderMap) -> Result<Reply, String> {
+    let mut path = format!("/v1/flows/{}/exchanges", args.flow);
+    let query = [args.validate.then(|| "mode=validate".to_owned()), args.mapping.as_ref().map(|name| format!("mapping={name}"))];
+    for (n, pair) in query.into_iter().flatten().enumerate() {
+        path += &format!("{}{pair}", if n == 0 { '?' } else { '&' });
+    }
+    let mut wait = FIRST_WAIT;
+    for attempt in 1.. {
+        let bar = byte_bar(Some(prepared.bytes), "sending");
+        let sent = caller.call(Method::POST, &path, headers, Some((prepared, bar.clone()))).await;
+        bar.finish_and_clear();
+        let (reason, asked) = match sent {
+            Ok(reply) => match reply.again() {
+                None => return Ok(reply),
+                Some(asked) if attempt == ATTEMPTS_MAX || asked > WAIT_MAX => return Ok(reply),
+                Some(asked) => (format!("the gateway answered {}", reply.status), asked),
+            },
+            Err(error) => {
+                let lasting = matches!(error, TransportError::Untrusted(_) | TransportError::Unusable(_));
+                if lasting || attempt == ATTEMPTS_MAX {
+                    return Err(told(&error));
+                }
+                (told(&error), Duration::ZERO)
+            }
+        };
+        let pause = wait.max(asked);
+        eprintln!("{reason}; trying again in {} s with the same key", pause.as_secs());
+        tokio::time::sleep(pause).await;
+        wait *= 2;
+    }
+    Err("no attempt was made".to_owned())
+}
+
+/// A transport's error as the partner understands it.
+fn told(error: &TransportError) -> String {
+    match error {
+        TransportError::Unreachable(why) => format!("the gateway cannot be reached: {why}"),
+        TransportError::Timeout => "the gateway did not answer in time".to_owned(),
+        TransportError::Untrusted(why) => format!("the gateway's certificate does not prove that it is the gateway: {why}"),
+        TransportError::Broken(why) => format!("the line broke: {why}"),
+        TransportError::Unusable(why) => why.clone(),
+    }
+}
+
+/// Whether an exit code says that something was taken in.
+fn code_of(outcome: crate::domain::Outcome) -> u8 {
+    use crate::domain::Outcome;
+    match outcome {
+        Outcome::Accepted => exit::GOOD,
+        Outcome::InPart => exit::IN_PART,
+        Outcome::Refused => exit::FAILED,
+    }
+}

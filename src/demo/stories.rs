@@ -1,0 +1,147 @@
+//! Three short stories that make the point.
+
+use super::play::{Message, Play, STORY_MESSAGES, WrongCellKind, grouped, receipt_of};
+use super::world::FLOWS;
+use crate::fault::BoxError;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Records of a story's message.
+const STORY_RECORDS: u64 = 40;
+/// Longest wait for a commit whose answer nobody reads.
+const COMMIT_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Tells all three.
+///
+/// # Errors
+/// Whatever does not go as the story says.
+pub async fn tell(play: &mut Play) -> Result<(), BoxError> {
+    cut_line(play).await?;
+    wrong_cells(play).await?;
+    receiver_down(play).await
+}
+
+fn caption(number: u32, zh: &str, en: &str) {
+    println!("\n{number}. {en}\n   {zh}");
+}
+
+/// A bank's line is cut after the commit; its repeat gets the same receipt, and nothing twice.
+async fn cut_line(play: &mut Play) -> Result<(), BoxError> {
+    caption(
+        1,
+        "银行线路在提交后中断：重发得到同一份签收凭证，款项不会确认两次。",
+        "A bank's line is cut after the commit: its repeat gets the same receipt, and no money is confirmed twice.",
+    );
+    let message = Message { flow: 0, number: STORY_MESSAGES + 1, records: STORY_RECORDS, wrong: Vec::new() };
+    let seed = play.world.settings.seed;
+    let submission = message.submission(seed);
+    let message_id = message.feed(seed).message_id().unwrap_or_default();
+    let mut other_line = super::party::Party::new(&play.world.url(), &play.world.identity(FLOWS[0].sender), &play.world.authority())?;
+    let ask = format!("/v1/exchanges?flow={}&message_id={message_id}", FLOWS[0].name);
+    let mut exchange = String::new();
+    let committed = async {
+        let asking = async {
+            loop {
+                if let Ok(reply) = other_line.fetch(&ask, "application/json").await
+                    && let Some(id) = reply.body["exchanges"][0]["exchange"].as_str()
+                {
+                    return id.to_owned();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        exchange = tokio::time::timeout(COMMIT_WAIT_MAX, asking).await.unwrap_or_default();
+    };
+    play.parties[0].submit_and_cut(&submission, committed).await?;
+    if exchange.is_empty() {
+        return Err("the commit of a cut line was not seen".into());
+    }
+    println!("   The line is cut; over another line the bank asks for message id {message_id} and finds exchange {exchange}.");
+    let first = other_line.fetch(&format!("/v1/exchanges/{exchange}/receipt"), "application/json").await?;
+    play.wait_until_delivered().await?;
+    let before = play.receiver.totals().get(FLOWS[0].name).cloned().unwrap_or_default();
+    let repeat = play.send(&message).await?;
+    if receipt_of(&repeat).as_bytes() != first.bytes.as_ref() {
+        return Err("the repeat has another receipt".into());
+    }
+    play.wait_until_delivered().await?;
+    let after = play.receiver.totals().get(FLOWS[0].name).cloned().unwrap_or_default();
+    if (before.records, &before.amounts) != (after.records, &after.amounts) {
+        return Err("the repeat changed the receiver's total".into());
+    }
+    let total: Vec<String> = after.amounts.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect();
+    println!(
+        "   It sends the same bytes again: the same receipt, {} bytes, bit for bit. The tax bureau's total before and after: {}.",
+        first.bytes.len(),
+        total.join(", ")
+    );
+    let path = play.world.out().join("bank.receipt.json");
+    fs::write(&path, &first.bytes)?;
+    fs::write(play.world.out().join("bank.camt054.xml"), &submission.body)?;
+    Ok(())
+}
+
+/// Two wrong cells are named in both languages, and the rest is in.
+async fn wrong_cells(play: &mut Play) -> Result<(), BoxError> {
+    caption(
+        2,
+        "一张 GB18030 表格里有两个单元格写错：其余照收，错在哪一格说得清楚。",
+        "A table in GB18030 has two wrong cells: the rest is in, and the report names the two.",
+    );
+    let message = Message {
+        flow: 1,
+        number: STORY_MESSAGES + 2,
+        records: STORY_RECORDS,
+        wrong: vec![(12, WrongCellKind::ThirdDecimal), (26, WrongCellKind::ImpossiblePeriod)],
+    };
+    let reply = play.send(&message).await?;
+    let counts = &reply.body["counts"];
+    println!("   verdict: {} ({} accepted, {} refused)", text(&reply.body["verdict"]), counts["accepted"], counts["refused"]);
+    let findings = reply.body["findings"].as_array().cloned().unwrap_or_default();
+    for finding in &findings {
+        println!("   row {} 列 {}: found {}", finding["line"], text(&finding["source"]), text(&finding["found"]));
+        println!("      {}\n      {}", text(&finding["message_zh"]), text(&finding["message_en"]));
+    }
+    if findings.len() != 2 {
+        return Err(format!("two findings were expected, there are {}", findings.len()).into());
+    }
+    let report = play.parties[1].fetch(text(&reply.body["report"]), "text/csv").await?;
+    let path = refused_rows(play);
+    fs::write(&path, &report.bytes)?;
+    fs::write(play.world.out().join("platform-income.csv"), message.submission(play.world.settings.seed).body)?;
+    println!("   The same as a table that opens in a spreadsheet: {}", path.display());
+    Ok(())
+}
+
+/// Where the report of the refused rows is put.
+pub fn refused_rows(play: &Play) -> PathBuf {
+    play.world.out().join("refused-rows.csv")
+}
+
+/// A receiver goes down, its deliveries wait, it comes back, and all arrive.
+async fn receiver_down(play: &mut Play) -> Result<(), BoxError> {
+    caption(3, "接收方停机：投递排队等候，恢复后全部送达。", "A receiver goes down: its deliveries wait; it comes back and all arrive.");
+    play.wait_until_delivered().await?;
+    let before = play.received();
+    play.receiver.down().await;
+    let message = Message { flow: 2, number: STORY_MESSAGES + 3, records: STORY_RECORDS, wrong: Vec::new() };
+    let reply = play.send(&message).await?;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let totals = play.gateway.journal.totals().await?;
+    let waiting: u64 = totals.destinations.iter().map(|d| d.queued).sum();
+    println!(
+        "   While it is down customs is answered as ever ({}): {} records wait for the tax bureau.",
+        text(&reply.body["verdict"]),
+        grouped(waiting)
+    );
+    play.receiver.up().await?;
+    play.wait_until_delivered().await?;
+    println!("   It is back, and holds {} records more.", grouped(play.received() - before));
+    Ok(())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

@@ -1,0 +1,191 @@
+//! The operators' listener: health, metrics and status, for holders of an operator's certificate.
+//!
+//! | address | answer |
+//! |---|---|
+//! | `/healthz` | 200 while the process runs |
+//! | `/readyz` | 200 while it takes work: a configuration is in force and the journal answers; else 503 |
+//! | `/metrics` | OpenMetrics text |
+//! | `/`, `/status` | the status page; `?lang=zh` or `?lang=en` overrules `Accept-Language` |
+//! | `/status.json` | the same numbers |
+//!
+//! GET and HEAD. Everything else is problem+json.
+
+use super::gauges::with_gauges;
+use super::health::Phase;
+use super::page::{Via, page};
+use super::view::OpsView;
+use crate::fault::problem::prefers_chinese;
+use crate::fault::{Fault, FaultCode};
+use crate::http::{self, Door, Response, TurnedAway};
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
+use hyper::header::{ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, HeaderValue, VARY};
+use hyper::http::request;
+use hyper::{Method, Request, StatusCode};
+use rustls::pki_types::CertificateDer;
+use serde_json::json;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The media type of OpenMetrics text (OpenMetrics 1.0, "Overall structure").
+pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Who may come in. Fulfilled by the operators' trust store.
+pub trait Gate: Send + Sync + 'static {
+    /// What a connection has shown of its caller.
+    type Caller: Send + Sync + 'static;
+
+    /// TLS for the next handshake.
+    fn server_config(&self) -> Arc<rustls::ServerConfig>;
+
+    /// Whether someone from this address may try a handshake now.
+    fn admits_stranger(&self, from: IpAddr) -> bool;
+
+    /// The caller of a connection whose handshake is done.
+    ///
+    /// # Errors
+    /// A fault of identity; the connection is closed.
+    fn connect(&self, from: IpAddr, chain: &[CertificateDer<'_>]) -> Result<Self::Caller, Fault>;
+
+    /// The operator's name, by the trust of this moment.
+    ///
+    /// # Errors
+    /// A fault of identity: expired or revoked by now.
+    fn operator(&self, caller: &Self::Caller) -> Result<String, Fault>;
+
+    /// The fault of identity that made a handshake fail, if it was one.
+    fn identity_fault(&self, error: &io::Error) -> Option<FaultCode>;
+}
+
+/// The operators' door.
+pub struct OperatorDoor<G> {
+    gate: G,
+    view: Arc<OpsView>,
+}
+
+impl<G: Gate> OperatorDoor<G> {
+    /// A door with this gate.
+    pub fn new(gate: G, view: Arc<OpsView>) -> Self {
+        Self { gate, view }
+    }
+}
+
+#[async_trait::async_trait]
+impl<G: Gate> Door for OperatorDoor<G> {
+    type Caller = G::Caller;
+
+    fn server_config(&self) -> Arc<rustls::ServerConfig> {
+        self.gate.server_config()
+    }
+
+    fn admits_stranger(&self, from: IpAddr) -> bool {
+        self.gate.admits_stranger(from)
+    }
+
+    fn caller(&self, from: IpAddr, chain: &[CertificateDer<'_>]) -> Result<G::Caller, Fault> {
+        self.gate.connect(from, chain)
+    }
+
+    fn turned_away(&self, from: IpAddr, why: TurnedAway<'_>) {
+        let (code, detail) = match why {
+            TurnedAway::Stranger => ("strangers", String::new()),
+            TurnedAway::Full => ("full", String::new()),
+            TurnedAway::Slow => ("slow", String::new()),
+            TurnedAway::Handshake(error) => (self.gate.identity_fault(error).map_or("handshake", FaultCode::as_str), error.to_string()),
+            TurnedAway::Unknown(fault) => (fault.code.as_str(), fault.to_string()),
+        };
+        self.view.metrics.turned_away(code);
+        tracing::info!(%from, code, detail, "a connection to the operators' listener was turned away");
+    }
+
+    async fn answer(self: Arc<Self>, caller: Arc<G::Caller>, request: Request<Incoming>) -> Response {
+        let (request, _) = request.into_parts();
+        let zh = asks_chinese(&request);
+        let answered = match self.gate.operator(&caller) {
+            Ok(operator) => {
+                tracing::debug!(operator, path = request.uri.path(), "an operator asks");
+                self.view.answer(&request, zh).await
+            }
+            Err(fault) => Err(fault),
+        };
+        let response = answered.unwrap_or_else(|fault| self.refusal(&fault, zh));
+        finished(response, &request, zh)
+    }
+}
+
+impl<G> OperatorDoor<G> {
+    fn refusal(&self, fault: &Fault, zh: bool) -> Response {
+        self.view.metrics.refused(fault.code.as_str());
+        http::refusal(fault, 0, zh)
+    }
+}
+
+impl OpsView {
+    async fn answer(&self, request: &request::Parts, zh: bool) -> Result<Response, Fault> {
+        let path = request.uri.path();
+        if !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/" | "/status" | "/status.json") {
+            return Err(Fault::new(FaultCode::PathUnknown).detail(
+                "这里有 /status、/status.json、/metrics、/healthz、/readyz",
+                "there are /status, /status.json, /metrics, /healthz and /readyz",
+            ));
+        }
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return Ok(method_not_allowed(zh));
+        }
+        match path {
+            "/healthz" => Ok(http::answer(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
+            "/readyz" => self.ready().await,
+            "/metrics" => Ok(http::answer(StatusCode::OK, METRICS_TYPE, with_gauges(&self.metrics.to_text(), &self.status().await))),
+            "/status.json" => Ok(http::answer(StatusCode::OK, "application/json", self.status().await.to_json().to_string())),
+            _ => Ok(page(&self.status().await, Via::OperatorListener, zh)),
+        }
+    }
+
+    /// A configuration is always in force here: without one there is no gateway to ask.
+    async fn ready(&self) -> Result<Response, Fault> {
+        let state = self.health.state();
+        match state.phase {
+            Phase::Starting => return Err(Fault::new(FaultCode::Unavailable).detail("网关正在启动", "the gateway is starting")),
+            Phase::Stopping => return Err(Fault::new(FaultCode::ShuttingDown)),
+            Phase::Serving => {}
+        }
+        self.journal_answers().await.map_err(|reason| {
+            Fault::new(FaultCode::Unavailable).detail("交换台账没有应答", "the journal does not answer").caused_by(reason)
+        })?;
+        let body = json!({ "ready": true, "configuration_in_force_since": state.in_force_since.to_string() });
+        Ok(http::answer(StatusCode::OK, "application/json", body.to_string()))
+    }
+}
+
+/// Whether the answer is to be Chinese: as the address says, else as the browser prefers.
+pub(super) fn asks_chinese(request: &request::Parts) -> bool {
+    let named = request.uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("lang="));
+    match named {
+        Some("zh") => true,
+        Some("en") => false,
+        _ => prefers_chinese(request.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())),
+    }
+}
+
+/// The 405 of every address here.
+pub(super) fn method_not_allowed(zh: bool) -> Response {
+    let fault = Fault::new(FaultCode::MethodNotAllowed).detail("可用方法：GET、HEAD", "use GET or HEAD");
+    let mut response = http::refusal(&fault, 0, zh);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+/// The header fields of every answer; nothing here may be kept by a cache. HEAD gets no body.
+pub(super) fn finished(mut response: Response, request: &request::Parts, zh: bool) -> Response {
+    if request.method == Method::HEAD {
+        let length = response.body().size_hint().lower();
+        *response.body_mut() = Full::default();
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(if zh { "zh" } else { "en" }));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Language"));
+    response
+}

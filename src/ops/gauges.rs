@@ -1,0 +1,69 @@
+//! What stands at the moment of a scrape, as OpenMetrics gauges beside the counters of
+//! [`crate::metrics`]: queues, dead letters, ends of certificates, the last reload.
+
+use super::health::Phase;
+use super::status::Status;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+const END: &str = "# EOF\n";
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DestinationLabels {
+    destination: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndingLabels {
+    what: String,
+}
+
+/// The counters with the gauges of this status behind them, one OpenMetrics text.
+pub fn with_gauges(counters: &str, status: &Status) -> String {
+    let mut whole = counters.strip_suffix(END).unwrap_or(counters).to_owned();
+    // Writing to a string cannot fail.
+    let _ = text::encode(&mut whole, &registry(status));
+    whole
+}
+
+fn registry(status: &Status) -> Registry {
+    let mut registry = Registry::with_prefix("portolan");
+    single(&mut registry, "serving", "1 while the gateway takes work", i64::from(status.health.phase == Phase::Serving));
+    single(&mut registry, "journal_available", "1 while the journal answers", i64::from(status.journal.is_ok()));
+    let refused = i64::from(status.health.refused_reload.is_some());
+    single(&mut registry, "reload_refused", "1 while the last reload of the configuration stands refused", refused);
+    let since = Gauge::<i64>::default();
+    since.set(status.health.in_force_since.as_second());
+    registry.register_with_unit("configuration_in_force_since", "Unix time", Unit::Seconds, since);
+    let ends = Family::<EndingLabels, Gauge>::default();
+    for ending in &status.endings {
+        ends.get_or_create(&EndingLabels { what: ending.what.en.clone() }).set(ending.not_after.as_second());
+    }
+    registry.register_with_unit("ends_soon_at", "Unix time at which a certificate or list ends, once it is warned of", Unit::Seconds, ends);
+    if let Ok(journal) = &status.journal {
+        let (queued, dead, waiting) = (
+            Family::<DestinationLabels, Gauge>::default(),
+            Family::<DestinationLabels, Gauge>::default(),
+            Family::<DestinationLabels, Gauge>::default(),
+        );
+        for row in &journal.destinations {
+            let labels = DestinationLabels { destination: row.to.to_string() };
+            queued.get_or_create(&labels).set(row.queued.cast_signed());
+            dead.get_or_create(&labels).set(row.dead.cast_signed());
+            let seconds = row.oldest_waiting.map_or(0, |since| status.at.duration_since(since).as_secs().max(0));
+            waiting.get_or_create(&labels).set(seconds);
+        }
+        registry.register("queued_records", "Records that wait for their delivery", queued);
+        registry.register("dead_letter_records", "Records in dead letters", dead);
+        registry.register_with_unit("oldest_waiting", "Age of the oldest delivery that is not acknowledged", Unit::Seconds, waiting);
+    }
+    registry
+}
+
+fn single(registry: &mut Registry, name: &str, help: &str, value: i64) {
+    let gauge = Gauge::<i64>::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
