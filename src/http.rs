@@ -9,7 +9,7 @@ use crate::fault::{Fault, FaultCode, Retry};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -34,6 +34,9 @@ const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Smallest header buffer that hyper takes.
 const HEADER_BUFFER_BYTES_MIN: usize = 8 * 1024;
+/// How many times the header limit hyper reads: what it cuts off itself is answered without a problem,
+/// so that anything but a gross excess is left to [`within_header_bytes`].
+const HEADER_BUFFER_FACTOR: usize = 2;
 /// How often an idle HTTP/2 connection is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -171,23 +174,37 @@ async fn connection<D: Door>(
 }
 
 fn builder(limits: &RequestLimits) -> auto::Builder<TokioExecutor> {
+    let header_buffer_bytes = limits.header_bytes_max.saturating_mul(HEADER_BUFFER_FACTOR).max(HEADER_BUFFER_BYTES_MIN);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.header_bytes_max.max(HEADER_BUFFER_BYTES_MIN));
+        .max_buf_size(header_buffer_bytes);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
-        .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(header_buffer_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(limits.header_timeout);
     builder
+}
+
+/// Refuses a header section of more than `bytes_max` bytes, each field counted as HTTP/1.1 writes it.
+///
+/// # Errors
+/// [`FaultCode::HeaderTooLarge`].
+pub fn within_header_bytes(headers: &HeaderMap, bytes_max: usize) -> Result<(), Fault> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len()).sum();
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    Err(Fault::new(FaultCode::HeaderTooLarge)
+        .detail(format!("请求头共 {bytes} 字节，上限为 {bytes_max} 字节"), format!("the header section has {bytes} bytes of at most {bytes_max}")))
 }
 
 /// An answer with a body.
