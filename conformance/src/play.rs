@@ -21,7 +21,7 @@ const SPOOL_LOOK: Duration = Duration::from_millis(50);
 /// Plays a scenario; what was wrong comes back. Afterwards the gateway must be up, hold nothing half
 /// received and take a healthy body.
 pub async fn play(gateway: &mut Gateway, folder: &Path, scenario: &Scenario, protocol: Protocol) -> Vec<String> {
-    let mut stage = Stage { gateway, folder, protocol, run: run(scenario, protocol), earlier: HashMap::new(), held: Vec::new() };
+    let mut stage = Stage { gateway, folder, protocol, run: run(scenario, protocol), answers: HashMap::new(), held: Vec::new() };
     let mut wrong = Vec::new();
     for (number, step) in scenario.step.iter().enumerate() {
         let said = stage.step(step).await.unwrap_or_else(|error| vec![format!("it cannot be played: {error}")]);
@@ -38,7 +38,7 @@ struct Stage<'g> {
     folder: &'g Path,
     protocol: Protocol,
     run: String,
-    earlier: HashMap<String, Answer>,
+    answers: HashMap<String, Answer>,
     held: Vec<Line>,
 }
 
@@ -53,17 +53,16 @@ impl Stage<'_> {
             outcome = self.perform(step).await?;
         }
         let after = self.exchanges(step).await?;
+        if let Outcome::Answer(answer) = &outcome {
+            self.answers.insert(step.name.clone(), answer.clone());
+        }
         let played = Played {
             outcome: &outcome,
             journaled: after.difference(&before).count(),
             fill: &|text| self.fill(text),
-            earlier: &self.earlier,
+            answers: &self.answers,
         };
-        let wrong = complaints(&step.expect, &played);
-        if let Outcome::Answer(answer) = outcome {
-            self.earlier.insert(step.name.clone(), answer);
-        }
-        Ok(wrong)
+        Ok(complaints(&step.expect, &played))
     }
 
     async fn perform(&mut self, step: &Step) -> Result<Outcome, BoxError> {
@@ -98,7 +97,7 @@ impl Stage<'_> {
     /// Puts words in the place of the placeholders.
     fn fill(&self, text: &str) -> String {
         let mut text = text.replace("{run}", &self.run);
-        for (name, answer) in &self.earlier {
+        for (name, answer) in &self.answers {
             let exchange = serde_json::from_slice::<serde_json::Value>(&answer.body).ok();
             let exchange = exchange.as_ref().and_then(|body| body.get("exchange")?.as_str());
             text = text.replace(&format!("{{{name}.exchange}}"), exchange.unwrap_or("no-exchange"));

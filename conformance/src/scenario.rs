@@ -134,7 +134,7 @@ pub struct Expect {
     pub party: Option<String>,
     /// Whether the same request may succeed later.
     pub retryable: Option<bool>,
-    /// Header fields; `*` is any value.
+    /// Header fields; `*` is any value, `*TEXT*` any with that text in it.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// Members of the JSON body, by JSON Pointer (RFC 6901).
