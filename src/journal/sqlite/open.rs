@@ -81,6 +81,7 @@ impl SqliteJournal {
         let connection = connect_writer(&database, &options, clock.as_ref())?;
         sync_folder(folder)?;
         remove_orphans(&connection, &bodies)?;
+        release_leases(&connection, clock.as_ref())?;
         let chain = find_end(&connection, clock.as_ref(), options.begin_epoch)?;
         let readers = (0..READERS_MAX).map(|_| connect_reader(&database, &options)).collect::<Result<Vec<_>, _>>()?;
         let (queue, calls) = mpsc::channel(QUEUE_CALLS_MAX);
@@ -219,6 +220,18 @@ fn remove_orphans(connection: &Connection, bodies: &dyn BodyStore) -> Result<(),
     for exchange in orphans {
         bodies.remove(exchange)?;
         tracing::info!(%exchange, "removed the files of an exchange that was never committed");
+    }
+    Ok(())
+}
+
+/// Queues what an earlier life was delivering. The folder is locked, so nobody holds those leases any
+/// more, and none has to be waited out; an attempt that was under way is made again.
+fn release_leases(connection: &Connection, clock: &dyn Clock) -> Result<(), OpenError> {
+    // Both conditions: the first is that of the index.
+    let released =
+        connection.execute("UPDATE delivery SET state = 0, due_at = ?1 WHERE state <= 1 AND state = 1", [milliseconds(clock.now())])?;
+    if released > 0 {
+        tracing::info!(deliveries = released, "deliveries that were under way when the gateway ended are queued again");
     }
     Ok(())
 }
