@@ -1,5 +1,7 @@
 //! The only wiring: a configuration folder becomes a running gateway.
 
+mod gate;
+
 use crate::config::watch::Reloads;
 use crate::config::{Config, Problem};
 use crate::delivery::tls::client_config;
@@ -16,11 +18,13 @@ use crate::journal::Journal;
 use crate::journal::sqlite::SqliteJournal;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::ops::{Health, OperatorDoor, OpsView};
 use crate::receipt::Keys;
 use crate::render::PinnedRender;
 use crate::seams::{SharedClock, SystemClock};
 use crate::spool::Spool;
 use arc_swap::ArcSwap;
+use gate::{OperatorGate, lookups};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -65,6 +69,10 @@ fn other<E: Into<BoxError>>(what: &'static str) -> impl FnOnce(E) -> StartError 
 pub struct Gateway {
     /// Where partners connect.
     pub partner_address: SocketAddr,
+    /// Where operators connect.
+    pub operator_address: SocketAddr,
+    /// What operators see.
+    pub view: Arc<OpsView>,
     /// What is in force.
     pub live: Arc<ArcSwap<Live>>,
     /// The durable state.
@@ -122,14 +130,34 @@ impl Gateway {
             keys: Arc::clone(&keys),
             metrics: Arc::clone(&metrics),
         });
+        let view = Arc::new(OpsView {
+            journal: Arc::clone(&journal),
+            metrics: Arc::clone(&metrics),
+            live: Arc::clone(&live),
+            clock: Arc::clone(&clock),
+            health: Arc::new(Health::new(clock.now())),
+            lookups: lookups(&partners, &operators, &live, &metrics, &clock),
+        });
+        let gate = OperatorGate {
+            trust: Arc::clone(&operators),
+            strangers: Strangers::new(config.gateway.limits.stranger_handshakes_per_minute_max, Arc::clone(&clock)),
+            clock: Arc::clone(&clock),
+        };
+        let operator_door = Arc::new(OperatorDoor::new(gate, Arc::clone(&view)));
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let listener = bind(config.gateway.partner_listener.address).await?;
-        let partner_address = listener.local_addr().map_err(other("the partner listener"))?;
-        tasks.spawn(http::listen(listener, door, config.gateway.limits.clone(), stopped));
-        tracing::info!(%partner_address, partners = config.partners.len(), flows = config.flows.len(), "the gateway is up");
+        let partner_listener = bind(config.gateway.partner_listener.address).await?;
+        let operator_listener = bind(config.gateway.operator_listener.address).await?;
+        let partner_address = partner_listener.local_addr().map_err(other("the partner listener"))?;
+        let operator_address = operator_listener.local_addr().map_err(other("the operator listener"))?;
+        tasks.spawn(http::listen(partner_listener, door, config.gateway.limits.clone(), stopped.clone()));
+        tasks.spawn(http::listen(operator_listener, operator_door, config.gateway.limits.clone(), stopped));
+        view.health.serving();
+        tracing::info!(%partner_address, %operator_address, partners = config.partners.len(), flows = config.flows.len(), "the gateway is up");
         Ok(Self {
             partner_address,
+            operator_address,
+            view,
             live,
             journal,
             metrics,
@@ -176,9 +204,11 @@ impl Gateway {
         match self.prepare() {
             Ok(config) => {
                 let _ = self.config.send(config);
+                self.view.health.reloaded(self.clock.now());
                 tracing::info!("the new configuration is in force");
             }
             Err(problems) => {
+                self.view.health.reload_refused(self.clock.now(), problems.clone());
                 tracing::error!("the new configuration is refused and the old one stays in force:\n{}", list(&problems));
             }
         }
@@ -199,6 +229,7 @@ impl Gateway {
     /// Takes nothing new in, ends what is under way within the shutdown time, and stops.
     pub async fn shutdown(mut self) {
         let timeout = self.live.load().config.gateway.limits.shutdown_timeout;
+        self.view.health.stopping();
         let _ = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
         if !self.delivery.shutdown(timeout).await {

@@ -152,6 +152,11 @@ impl Metrics {
         recent.get(&(partner.clone(), flow.clone())).and_then(Recent::percentiles)
     }
 
+    /// Whether a destination is not called because it keeps failing.
+    pub fn circuit_open(&self, to: &DestinationId) -> bool {
+        self.circuits.get(&DestinationLabels { destination: to.to_string() }).is_some_and(|gauge| gauge.get() == 1)
+    }
+
     /// Everything as OpenMetrics text.
     pub fn to_text(&self) -> String {
         let mut out = String::new();

@@ -216,15 +216,15 @@ fn flows(journal: &JournalStatus, now: Timestamp, zh: bool) -> Markup {
     let row = |flow: &FlowStatus| {
         html! {
             tr {
-                th scope="row" data-label=(heads[0]) { (titled(flow.partner_title.as_ref(), flow.partner.as_str(), zh)) }
-                td data-label=(heads[1]) { (titled(flow.flow_title.as_ref(), flow.flow.as_str(), zh)) }
+                th scope="row" { (titled(flow.partner_title.as_ref(), flow.partner.as_str(), zh)) }
+                td { (titled(flow.flow_title.as_ref(), flow.flow.as_str(), zh)) }
                 td.number data-label=(heads[2]) { (count(flow.exchanges)) }
                 td.number data-label=(heads[3]) { (count(flow.counts.accepted)) }
                 td.number data-label=(heads[4]) { (marked(flow.counts.refused, "tag warn")) }
                 td.number data-label=(heads[5]) { (count(flow.counts.repeated)) }
                 td.number data-label=(heads[6]) { (taken(flow.percentiles.map(|p| p.p50))) }
                 td.number data-label=(heads[7]) { (taken(flow.percentiles.map(|p| p.p99))) }
-                td.number data-label=(heads[8]) { (moment(flow.last_received_at, now, zh)) }
+                td.number.moment data-label=(heads[8]) { (moment(flow.last_received_at, now, zh)) }
             }
         }
     };
@@ -240,14 +240,14 @@ fn destinations(journal: &JournalStatus, now: Timestamp, zh: bool) -> Markup {
     let row = |destination: &DestinationStatus| {
         html! {
             tr {
-                th scope="row" data-label=(heads[0]) { (titled(destination.title.as_ref(), &destination.to.to_string(), zh)) }
+                th scope="row" { (titled(destination.title.as_ref(), &destination.to.to_string(), zh)) }
                 td.number data-label=(heads[1]) { (count(destination.queued)) }
                 td.number data-label=(heads[2]) { (count(destination.acknowledged)) }
                 td.number data-label=(heads[3]) { (marked(destination.dead, "tag bad")) }
-                td.number data-label=(heads[4]) { (moment(destination.oldest_waiting, now, zh)) }
+                td.number.moment data-label=(heads[4]) { (moment(destination.oldest_waiting, now, zh)) }
                 td.number data-label=(heads[5]) {
-                    @if destination.circuit_open { span.tag.warn { (if zh { "暂停投递" } else { "open" }) } }
-                    @else { span.tag.good { (if zh { "正常" } else { "closed" }) } }
+                    @if destination.circuit_open { span.tag.warn { (if zh { "断开，暂停投递" } else { "open, paused" }) } }
+                    @else { span.tag.good { (if zh { "正常" } else { "closed, normal" }) } }
                 }
             }
         }
@@ -262,8 +262,8 @@ fn endings(endings: &[Ending], zh: bool) -> Markup {
         let class = if ending.days_left < 7 { "tag bad" } else { "tag warn" };
         html! {
             tr {
-                th scope="row" data-label=(heads[0]) { (in_language(&ending.what, zh)) }
-                td.number data-label=(heads[1]) { (time(ending.not_after)) }
+                th scope="row" { (in_language(&ending.what, zh)) }
+                td.number.moment data-label=(heads[1]) { (time(ending.not_after)) }
                 td.number data-label=(heads[2]) {
                     span class=(class) { @if ending.days_left < 0 { (if zh { "已到期" } else { "ended" }) } @else { (ending.days_left) } }
                 }
@@ -286,7 +286,7 @@ fn facts(status: &Status, zh: bool) -> Markup {
             dt { (say("存证链位置", "Chain position")) }
             dd {
                 @if let Some(at) = chain { (say("第 ", "epoch ")) (at.epoch) (say(" 纪元，第 ", ", index ")) (grouped(at.index)) (say(" 号", "")) }
-                @else { span.none { (say("尚无存证", "empty")) } }
+                @else { span.none { @if status.journal.is_ok() { (say("尚无存证", "empty")) } @else { (say("未知", "not known")) } } }
             }
             dt { (say("生效配置", "Configuration in force")) }
             dd { (say("自 ", "since ")) (time(status.health.in_force_since)) (say(" 起生效", "")) }
