@@ -200,11 +200,7 @@ fn answering<D: Door>(
 fn builder(limits: &RequestLimits) -> auto::Builder<TokioExecutor> {
     let header_buffer_bytes = limits.header_bytes_max.saturating_mul(HEADER_BUFFER_FACTOR).max(HEADER_BUFFER_BYTES_MIN);
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_buf_size(header_buffer_bytes);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(header_buffer_bytes);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -227,8 +223,10 @@ pub fn within_header_bytes(headers: &HeaderMap, bytes_max: usize) -> Result<(), 
     if bytes <= bytes_max {
         return Ok(());
     }
-    Err(Fault::new(FaultCode::HeaderTooLarge)
-        .detail(format!("请求头共 {bytes} 字节，上限为 {bytes_max} 字节"), format!("the header section has {bytes} bytes of at most {bytes_max}")))
+    Err(Fault::new(FaultCode::HeaderTooLarge).detail(
+        format!("请求头共 {bytes} 字节，上限为 {bytes_max} 字节"),
+        format!("the header section has {bytes} bytes of at most {bytes_max}"),
+    ))
 }
 
 /// An answer with a body.
