@@ -120,7 +120,7 @@ fn receipt_in(answer: &Answer) -> Option<String> {
 }
 
 /// What holds for every answer: a refusal is problem+json that says who and what in two languages
-/// and when to come again, and everybody learns what is left of the limits.
+/// and when to come again, and everybody who is somebody learns what is left of the limits.
 fn always(answer: &Answer, body: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut must = |holds: bool, words: &str| {
@@ -128,13 +128,14 @@ fn always(answer: &Answer, body: &Value) -> Vec<String> {
             wrong.push(format!("{words}: {}", shown(answer)));
         }
     };
-    must(answer.header("ratelimit").is_some() && answer.header("ratelimit-policy").is_some(), "every answer has RateLimit fields");
+    let code = body.get("code").and_then(Value::as_str).unwrap_or_default();
+    let limits = ["ratelimit", "ratelimit-policy"].iter().all(|name| answer.header(name).is_some());
+    must(limits || code.starts_with("identity."), "every answer has RateLimit fields");
     if answer.status < 400 {
         return wrong;
     }
     must(answer.header("content-type") == Some("application/problem+json"), "a refusal is application/problem+json");
     must(body.get("status").and_then(Value::as_u64) == Some(u64::from(answer.status)), "a problem repeats the status");
-    let code = body.get("code").and_then(Value::as_str).unwrap_or_default();
     let address = format!("/v1/errors/{code}");
     must(!code.is_empty() && body.get("type").and_then(Value::as_str) == Some(&address), "a problem's type is its code's page");
     let says = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).is_some_and(|text| !text.is_empty());

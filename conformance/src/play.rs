@@ -1,7 +1,7 @@
 //! Playing a scenario: its steps one after the other, then the question whether all is well.
 
 use crate::BoxError;
-use crate::client::{Answer, Call, Dial, Line, Outcome};
+use crate::client::{Answer, Call, Dial, Line, Outcome, send_on};
 use crate::expect::{Played, complaints};
 use crate::gateway::Gateway;
 use crate::scenario::{Protocol, Scenario, Step, Values};
@@ -21,7 +21,7 @@ const SPOOL_LOOK: Duration = Duration::from_millis(50);
 /// Plays a scenario; what was wrong comes back. Afterwards the gateway must be up, hold nothing half
 /// received and take a healthy body.
 pub async fn play(gateway: &mut Gateway, folder: &Path, scenario: &Scenario, protocol: Protocol) -> Vec<String> {
-    let mut stage = Stage { gateway, folder, protocol, run: run(scenario, protocol), answers: HashMap::new(), held: Vec::new() };
+    let mut stage = Stage { gateway, folder, protocol, run: run(scenario, protocol), answers: HashMap::new(), held: HashMap::new() };
     let mut wrong = Vec::new();
     for (number, step) in scenario.step.iter().enumerate() {
         let said = stage.step(step).await.unwrap_or_else(|error| vec![format!("it cannot be played: {error}")]);
@@ -39,11 +39,14 @@ struct Stage<'g> {
     protocol: Protocol,
     run: String,
     answers: HashMap<String, Answer>,
-    held: Vec<Line>,
+    held: HashMap<String, Line>,
 }
 
 impl Stage<'_> {
     async fn step(&mut self, step: &Step) -> Result<Vec<String>, BoxError> {
+        if !step.change.is_empty() {
+            self.gateway.change(&step.change).await?;
+        }
         let before = self.exchanges(step).await?;
         let mut outcome = self.perform(step).await?;
         for _ in 1..step.attempts_max {
@@ -71,6 +74,10 @@ impl Stage<'_> {
             return dial.listen().await;
         }
         let body = step.body.bytes(self.folder, |text| self.fill(text))?;
+        if !step.resume.is_empty() {
+            let line = self.held.remove(&step.resume).ok_or_else(|| format!("no line of step {:?} is held", step.resume))?;
+            return Ok(send_on(line, &body, step.then).await.0);
+        }
         if step.raw_head.is_empty() {
             let headers = self.headers(step, &body);
             let (method, path) = (step.method.clone(), self.fill(&step.path));
@@ -80,7 +87,7 @@ impl Stage<'_> {
         }
         let head: String = step.raw_head.iter().map(|line| self.fill(line) + "\r\n").collect();
         let (outcome, held) = dial.send(&[head.as_bytes(), b"\r\n", &body].concat(), step.then).await?;
-        self.held.extend(held);
+        self.held.extend(held.map(|line| (step.name.clone(), line)));
         Ok(outcome)
     }
 
