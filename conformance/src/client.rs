@@ -234,13 +234,15 @@ async fn read(line: &mut Line) -> io::Result<Option<Answer>> {
     let mut bytes = Vec::new();
     let mut piece = vec![0; FRAME_BYTES];
     loop {
-        if let Some((answer, length)) = parse(&bytes) {
-            let whole = answer.header("content-length").and_then(|v| v.parse().ok()).is_none_or(|n: usize| answer.body.len() >= n);
+        if let Some((mut answer, length)) = parse(&bytes) {
+            let body_bytes: Option<usize> = answer.header("content-length").and_then(|v| v.parse().ok());
             if (100..200).contains(&answer.status) {
                 bytes.drain(..length);
                 continue;
             }
-            if whole {
+            if body_bytes.is_none_or(|bytes| answer.body.len() >= bytes) {
+                // What follows is the answer to what follows the request.
+                answer.body.truncate(body_bytes.unwrap_or(0));
                 return Ok(Some(answer));
             }
         }
