@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
 CARGO_DENY_VERSION := 0.20.2
+# Where the build goes; asked of cargo, which knows CARGO_TARGET_DIR and its own configuration.
+TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
 # In the order in which mistakes are cheapest to find; the tests' own summary comes last.
 STEPS := format bans lint shipped tests
@@ -16,7 +18,7 @@ APT_PACKAGES := openssl python3 python3-cryptography build-essential
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-test: tools ## every test: format, licences, lints, shipped mappings and configuration, tests
+test: tools ## every test: format, licences, lints, shipped mappings and example, tests
 	@failed=(); \
 	for step in $(STEPS); do \
 		echo "==> $$step"; \
@@ -27,8 +29,8 @@ test: tools ## every test: format, licences, lints, shipped mappings and configu
 	if (( $${#failed[@]} )); then echo "make test: FAILED: $${failed[*]} (one step again: make $${failed[0]})"; exit 1; fi; \
 	echo "make test: all good: $(STEPS)"
 
-test-long: ## the long tests: 1 GB feeds and the kill loops; an hour or so, and some GB of disk
-	$(CARGO) test --release --workspace --no-fail-fast long -- --ignored --nocapture
+test-long: tools ## the long tests, which say so in #[ignore]: 1 GB feeds and kill loops; they need some GB of disk
+	$(CARGO) test --locked --release --workspace --no-fail-fast -- --ignored --nocapture --test-threads 1
 
 demo: ## the demonstration, from the first certificate to the last delivery
 	$(CARGO) run --release -- demo
@@ -42,8 +44,9 @@ bans: deny-tool ## licences, sources and banned crates of everything that is lin
 lint: ## clippy on everything, warnings denied
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-shipped: ## the mappings with their cases, as an operator checks them
-	$(CARGO) run --locked --quiet -- check --mappings mappings
+shipped: ## the mappings with their cases and the example configuration, as an operator checks them
+	$(CARGO) build --locked
+	deploy/example/check "$(TARGET)/debug/portolan"
 
 tests: ## the tests alone
 	$(CARGO) test --locked --workspace --no-fail-fast
@@ -64,8 +67,8 @@ tools:
 		echo "install them first; on Debian or Ubuntu: sudo apt-get install $(APT_PACKAGES)" >&2; exit 1; \
 	fi
 
-# Its build takes some minutes, once. Built here and not in the target folder, it outlives cargo clean.
+# Its build takes a minute or two, once: without optimisation, which a list of some hundred crates does not need.
 deny-tool:
 	@$(CARGO) deny --version >/dev/null 2>&1 || { \
-		echo "building cargo-deny $(CARGO_DENY_VERSION): some minutes, once"; \
-		$(CARGO) install --locked --quiet cargo-deny --version $(CARGO_DENY_VERSION); }
+		echo "building cargo-deny $(CARGO_DENY_VERSION): a minute or two, once"; \
+		CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --debug --locked --quiet cargo-deny --version $(CARGO_DENY_VERSION); }

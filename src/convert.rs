@@ -118,7 +118,13 @@ impl<'m> Pass<'m, '_> {
                     self.record(lines.at, &canonical, findings.collect())?;
                 }
                 Err(error) => {
-                    let words = Words::new(format!("此行不是 JSON：{error}"), format!("this line is not JSON: {error}"));
+                    let (column, text) = (error.column(), error.to_string());
+                    // serde counts lines too; here there is ever one.
+                    let why = text.split(" at line ").next().unwrap_or_default();
+                    let words = Words::new(
+                        format!("此行不是 JSON：第 {column} 列，{why}"),
+                        format!("this line is not JSON: {why} in column {column}"),
+                    );
                     let code = FaultCode::SyntaxMalformed.as_str();
                     self.record(lines.at, &Value::Null, vec![finding(record, lines.at, code, None, words)])?;
                 }

@@ -4,7 +4,7 @@
 
 use portolan_contract::{Position, Words};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -248,7 +248,11 @@ impl fmt::Debug for Digest {
 }
 
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().try_for_each(|b| {
+        f.write_char(char::from(DIGITS[usize::from(b >> 4)]))?;
+        f.write_char(char::from(DIGITS[usize::from(b & 15)]))
+    })
 }
 
 fn decode_hex(text: &str, into: &mut [u8]) -> Option<()> {
@@ -308,12 +312,21 @@ pub const FOUND_CHARS_MAX: usize = 80;
 impl Finding {
     /// The place as a spreadsheet or an editor shows it, in Chinese or English.
     pub fn place(&self, zh: bool) -> String {
-        let (line, column) = (self.at.line, self.source.as_deref().unwrap_or(""));
-        match (self.at.column > 0, zh) {
-            (true, true) => format!("第 {line} 行，{column} 列"),
-            (true, false) => format!("row {line}, column {column}"),
-            (false, true) => format!("第 {line} 行，字节 {}，{column}", self.at.byte),
-            (false, false) => format!("line {line}, byte {}, {column}", self.at.byte),
+        let Position { line, byte, column } = self.at;
+        // A heading says more than a column's number; a body as a whole has neither.
+        let source = self.source.clone().or_else(|| (column > 0).then(|| column.to_string()));
+        let start = match (column > 0, zh) {
+            (true, true) => format!("第 {line} 行"),
+            (true, false) => format!("row {line}"),
+            (false, true) => format!("第 {line} 行，字节 {byte}"),
+            (false, false) => format!("line {line}, byte {byte}"),
+        };
+        match (source, column > 0, zh) {
+            (None, ..) => start,
+            (Some(source), true, true) => format!("{start}，{source} 列"),
+            (Some(source), true, false) => format!("{start}, column {source}"),
+            (Some(source), false, true) => format!("{start}，{source}"),
+            (Some(source), false, false) => format!("{start}, {source}"),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::ingress::admit::{Admitted, Mode};
 use crate::ingress::identity::{Partners, TrustStore};
 use crate::ingress::in_flight::InFlight;
 use crate::ingress::receive::{ReceivedBody, receive};
-use crate::journal::{Committed, Journal, JournalError, Journaled, NewExchange, RepeatQuery, resolve};
+use crate::journal::{Committed, Journal, JournalError, NewExchange, RepeatQuery, resolve};
 use crate::live::Live;
 use crate::receipt::Receipt;
 use crate::seams::SharedClock;
@@ -180,7 +180,8 @@ fn validated(translated: Translated) -> Answer {
 async fn commit(exchanges: &Exchanges, partner: PartnerId, received: Received, translated: Translated) -> Result<Answer, Fault> {
     let Received { admitted, body, received_at } = received;
     let verdict = translated.keep().map_err(storage_fault)?;
-    let (findings, destinations) = (verdict.findings.clone(), verdict.destinations.clone());
+    let told = Told { fault: verdict.fault, findings: verdict.findings.clone(), findings_left_out: verdict.findings_left_out };
+    let destinations = verdict.destinations.clone();
     let id = admitted.exchange;
     let new = NewExchange {
         id,
@@ -207,7 +208,7 @@ async fn commit(exchanges: &Exchanges, partner: PartnerId, received: Received, t
     if matches!(committed, Committed::New(_)) {
         destinations.iter().for_each(|routed| (exchanges.wake)(&routed.to));
     }
-    answer(exchanges, committed, Some(findings)).await
+    answer(exchanges, committed, Some(told)).await
 }
 
 fn pinned(mapping: &crate::mapping::Mapping, plan: &crate::translate::FlowPlan) -> Vec<(Digest, Arc<str>)> {
@@ -228,36 +229,45 @@ async fn outcome_of(exchanges: &Exchanges, id: ExchangeId) -> Result<Committed, 
     }
 }
 
-/// The answer to what a commit came to. `findings` are at hand when it was just made; a repeat's
-/// are read from the first one's report.
-async fn answer(exchanges: &Exchanges, committed: Committed, findings: Option<Vec<Finding>>) -> Result<Answer, Fault> {
-    let (journaled, findings) = match committed {
-        Committed::New(journaled) => (journaled, findings),
-        Committed::Repeat(journaled) => (journaled, None),
-        Committed::OtherBytes(first) => {
+/// What a verdict says to the sender beside its counts.
+struct Told {
+    fault: Option<FaultCode>,
+    findings: Vec<Finding>,
+    findings_left_out: u64,
+}
+
+/// The answer to what a commit came to. What there is to tell is at hand when it was just made; a
+/// repeat's is read from the first one.
+async fn answer(exchanges: &Exchanges, committed: Committed, told: Option<Told>) -> Result<Answer, Fault> {
+    let (journaled, told) = match (committed, told) {
+        (Committed::New(journaled), Some(told)) => (journaled, told),
+        (Committed::New(journaled) | Committed::Repeat(journaled), _) => {
+            let told = recall(exchanges.journal.as_ref(), journaled.exchange()).await?;
+            (journaled, told)
+        }
+        (Committed::OtherBytes(first), _) => {
             let mut fault = Fault::new(FaultCode::RepeatOtherBytes);
             fault.exchange = Some(first);
             return Err(fault);
         }
-        Committed::Conflict => return Err(Fault::new(FaultCode::RepeatConflict)),
-    };
-    recall(exchanges.journal.as_ref(), journaled, findings).await
-}
-
-async fn recall(journal: &dyn Journal, journaled: Journaled, findings: Option<Vec<Finding>>) -> Result<Answer, Fault> {
-    let id = journaled.exchange();
-    let row = journal.exchange(id).await.map_err(journal_fault)?;
-    let findings = match findings {
-        Some(findings) => findings,
-        None => report(journal, id).await?,
+        (Committed::Conflict, _) => return Err(Fault::new(FaultCode::RepeatConflict)),
     };
     Ok(Answer {
         outcome: journaled.outcome(),
         counts: journaled.counts(),
+        fault: told.fault,
+        findings: told.findings,
+        findings_left_out: told.findings_left_out,
+        evidence: Some(Evidence { exchange: journaled.exchange(), receipt: Receipt::new(&journaled) }),
+    })
+}
+
+async fn recall(journal: &dyn Journal, id: ExchangeId) -> Result<Told, Fault> {
+    let row = journal.exchange(id).await.map_err(journal_fault)?;
+    Ok(Told {
         fault: row.as_ref().and_then(|r| r.fault.as_deref()).and_then(|f| f.parse().ok()),
-        findings,
+        findings: report(journal, id).await?,
         findings_left_out: row.map_or(0, |r| r.findings_left_out),
-        evidence: Some(Evidence { exchange: id, receipt: Receipt::new(&journaled) }),
     })
 }
 

@@ -5,7 +5,7 @@
 use super::exit;
 use crate::domain::{Finding, Severity};
 use crate::fault::FaultCode;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -13,6 +13,9 @@ use std::process::ExitCode;
 
 /// Columns of a table where nothing tells the terminal's width.
 const TABLE_WIDTH: u16 = 110;
+
+/// Headings, a thin line, and the rows.
+const TABLE_STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Colours of one stream.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +89,7 @@ pub fn finding_lines(finding: &Finding, paint: Paint) -> String {
     if finding.source.is_none()
         && let Some(canonical) = &finding.canonical
     {
-        let _ = write!(text, " {canonical}");
+        let _ = write!(text, ", {canonical}");
     }
     if let Some(found) = &finding.found {
         let _ = write!(text, " {found:?}");
@@ -107,7 +110,7 @@ pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n) % 3 == 0 {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -132,7 +135,7 @@ pub fn byte_bar(bytes: Option<u64>, doing: &'static str) -> ProgressBar {
 pub fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
     let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(TABLE_WIDTH);
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table.load_style(TABLE_STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     table.set_header(headings).add_rows(rows);
     table
 }

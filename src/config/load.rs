@@ -155,11 +155,14 @@ impl Checker<'_> {
                 "`data` cannot be the configuration folder itself: the journal's writes would look like changes of it",
             );
         }
-        let mappings: Vec<PathBuf> = raw.mappings.value().iter().map(|path| self.folder.join(path)).collect();
+        let mut mappings: Vec<PathBuf> = raw.mappings.value().iter().map(|path| self.folder.join(path)).collect();
         if raw.mappings.span().is_some() {
             for folder in mappings.iter().filter(|folder| !folder.is_dir()) {
                 self.page.note(raw.mappings.span(), format!("`mappings`: {} is not a folder", folder.display()));
             }
+        } else {
+            // Nobody asked for the usual folder; without it the built-in mappings are all there are.
+            mappings.retain(|folder| folder.is_dir());
         }
         let outbound_identity = raw.outbound_identity.as_ref().map(|identity| self.identity(identity));
         let limits = self.request_limits(&raw.limits);

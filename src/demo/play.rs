@@ -22,8 +22,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::io::{Read, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Longest time without any delivery while some are queued.
@@ -144,9 +144,7 @@ impl Play {
             .iter()
             .map(|flow| Party::new(&world.url(), &world.identity(flow.sender), &world.authority()))
             .collect::<Result<_, _>>()?;
-        let file = world.folder.join("answers.ndjson");
-        let known = read_answers(&file)?;
-        let answers = OpenOptions::new().create(true).append(true).open(&file)?;
+        let (known, answers) = open_answers(&world.folder.join("answers.ndjson"))?;
         Ok(Self { world, gateway, receiver, parties, tallies: vec![Tally::default(); FLOWS.len()], known, answers, sent: Vec::new() })
     }
 
@@ -190,8 +188,9 @@ impl Play {
             }
             Some(_) => {}
             None => {
-                let line = serde_json::to_string(&Answered { message: message.clone(), receipt_sha256 })?;
-                writeln!(self.answers, "{line}")?;
+                let mut line = serde_json::to_vec(&Answered { message: message.clone(), receipt_sha256 })?;
+                line.push(b'\n');
+                self.answers.write_all(&line)?;
                 self.answers.sync_data()?;
                 self.known.insert((message.flow, message.number), receipt_sha256);
             }
@@ -371,15 +370,20 @@ fn plan(flow: usize, records: u64) -> Vec<Message> {
     messages
 }
 
-fn read_answers(file: &PathBuf) -> Result<BTreeMap<(usize, u64), Digest>, BoxError> {
+/// The answers noted so far, and the file to note more in.
+fn open_answers(path: &Path) -> Result<(BTreeMap<(usize, u64), Digest>, File), BoxError> {
+    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    // A last line without its line feed was being written when the process was killed; it was never acted upon.
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    file.set_len(whole as u64)?;
     let mut known = BTreeMap::new();
-    if let Ok(file) = File::open(file) {
-        // The last line may be torn where the process was killed; it was never acted upon.
-        for answered in BufReader::new(file).lines().map_while(Result::ok).filter_map(|line| serde_json::from_str::<Answered>(&line).ok()) {
-            known.insert((answered.message.flow, answered.message.number), answered.receipt_sha256);
-        }
+    for line in text[..whole].split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let answered: Answered = serde_json::from_slice(line)?;
+        known.insert((answered.message.flow, answered.message.number), answered.receipt_sha256);
     }
-    Ok(known)
+    Ok((known, file))
 }
 
 fn bar(name: &'static str, records: u64) -> ProgressBar {

@@ -62,24 +62,24 @@ impl World {
             let settings = Self::resume(&file, settings)?;
             return Ok(Self { folder: folder.to_owned(), settings });
         }
-        if fs::read_dir(folder)?.next().is_some() {
-            // A run that was killed while it made its certificates has left nothing worth keeping.
-            if !folder.join("certs").exists() && !folder.join("making").exists() {
-                return Err(
-                    format!("{} is not empty and not a demonstration's folder; name another with --folder", folder.display()).into()
-                );
-            }
-            for name in ["certs", "gateway", "making"] {
+        // The folder `making` stands as long as the rest is not whole.
+        let making = folder.join("making");
+        if making.exists() {
+            // A run that was killed then has left nothing worth keeping.
+            for name in ["certs", "gateway"] {
                 let _ = fs::remove_dir_all(folder.join(name));
             }
+        } else if fs::read_dir(folder)?.next().is_some() {
+            return Err(format!("{} is not empty and not a demonstration's folder; name another with --folder", folder.display()).into());
         }
-        fs::create_dir_all(folder.join("making"))?;
+        fs::create_dir_all(&making)?;
         let world = Self { folder: folder.to_owned(), settings };
         world.make_identities()?;
         world.write_configuration()?;
         fs::create_dir_all(folder.join("out"))?;
-        fs::write(&file, serde_json::to_vec_pretty(&settings)?)?;
-        fs::remove_dir_all(folder.join("making"))?;
+        fs::write(making.join("demo.json"), serde_json::to_vec_pretty(&settings)?)?;
+        fs::rename(making.join("demo.json"), &file)?;
+        fs::remove_dir_all(making)?;
         Ok(world)
     }
 

@@ -39,7 +39,8 @@ impl Part {
 
 /// A store of large bodies. Its methods block; they are called on blocking threads.
 pub trait BodyStore: Send + Sync {
-    /// Takes a local file over and makes it durable.
+    /// Takes a local file over and makes it durable. What is kept already is not replaced: an
+    /// exchange never changes, and one that is committed again may be evidence already.
     ///
     /// # Errors
     /// When it could not be made durable; nothing is kept then.
@@ -108,6 +109,10 @@ impl BodyStore for FileBodies {
     fn keep(&self, exchange: ExchangeId, part: Part, file: &Path) -> io::Result<()> {
         let kept = self.path(exchange, part);
         self.make_shelf(exchange)?;
+        if kept.exists() {
+            std::fs::remove_file(file)?;
+            return sync_folder(&self.shelf(exchange));
+        }
         File::open(file)?.sync_all()?;
         match std::fs::rename(file, &kept) {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => move_across(file, &kept)?,

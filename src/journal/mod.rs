@@ -2,7 +2,7 @@
 //!
 //! A commit is the only way to a [`Journaled`], and a [`Journaled`] is the only way to a receipt:
 //! an answer cannot leave before what it says is durable. The trait speaks the domain's words, so
-//! that an embedded store and a server share one suite (`suite.rs`).
+//! that an embedded store and a server share one suite (`tests/journal/suite.rs`).
 
 pub mod bodies;
 pub mod chain;
@@ -286,6 +286,8 @@ pub struct DeliveryRow {
     pub last_fault: Option<(String, String)>,
     /// What the receiver answered with a failed attempt, cut to [`ANSWER_BYTES_MAX`].
     pub last_answer: Option<String>,
+    /// Why it was given up for good, if it was.
+    pub waived_because: Option<String>,
 }
 
 /// Bytes kept of a receiver's answer.
@@ -427,7 +429,8 @@ pub trait Journal: Send + Sync {
     ///
     /// Only an exchange with something accepted binds its key and message id; business keys of the
     /// accepted records are claimed, and those known before are counted as repeated and not
-    /// delivered. A correction (`corrects`) may carry the message id of what it corrects.
+    /// delivered. A correction (`corrects`) may carry the key and the message id of what it corrects.
+    /// Committing the very exchange once more is a repeat of it.
     async fn commit(&self, exchange: NewExchange) -> Result<Committed, JournalError>;
 
     /// Looks for a repeat before any work is done on the body.

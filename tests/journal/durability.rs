@@ -39,17 +39,25 @@ impl Recorded {
     }
 }
 
-/// Answers that were given while something written to the WAL was not yet synced.
+/// Answers of groups that had not yet written to the WAL, or whose writing was not yet synced. Every
+/// group must have changed something.
 fn early_answers(events: &[Event]) -> usize {
-    let mut unsynced = false;
-    let early = events.iter().filter(|event| {
-        match event {
-            Event::WalWritten => unsynced = true,
-            Event::WalSynced => unsynced = false,
-            Event::Answering(_) => return unsynced,
-            Event::DiskFailed => {}
+    let (mut written, mut synced) = (false, false);
+    let early = events.iter().filter(|event| match event {
+        Event::WalWritten => {
+            (written, synced) = (true, false);
+            false
         }
-        false
+        Event::WalSynced => {
+            synced = true;
+            false
+        }
+        Event::Answering(_) => {
+            let covered = written && synced;
+            (written, synced) = (false, false);
+            !covered
+        }
+        Event::DiskFailed => false,
     });
     early.count()
 }
@@ -81,6 +89,7 @@ async fn work(recorded: &Recorded, journal: &Arc<SqliteJournal>) {
 async fn no_answer_precedes_its_fsync() {
     let recorded = Recorded::new();
     let journal = recorded.open(Synchronous::Full);
+    recorded.recorder.forget();
     work(&recorded, &journal).await;
     let events = recorded.recorder.events();
     let count = |wanted: fn(&Event) -> bool| events.iter().filter(|event| wanted(event)).count();
@@ -97,8 +106,14 @@ async fn no_answer_precedes_its_fsync() {
 async fn the_test_above_would_notice() {
     let recorded = Recorded::new();
     let journal = recorded.open(Synchronous::Off);
+    recorded.recorder.forget();
     work(&recorded, &journal).await;
     assert!(early_answers(&recorded.recorder.events()) > 0);
+    // Nor would it be taken in by answers that come a group too soon.
+    use Event::{Answering, WalSynced, WalWritten};
+    assert_eq!(early_answers(&[WalWritten, WalSynced, Answering(1), WalWritten, WalWritten, WalSynced, Answering(2)]), 0);
+    assert_eq!(early_answers(&[Answering(1), WalWritten, WalSynced, Answering(2), WalWritten, WalSynced]), 1);
+    assert_eq!(early_answers(&[WalWritten, WalSynced, WalWritten, Answering(1), WalSynced]), 1);
 }
 
 #[tokio::test]

@@ -45,6 +45,11 @@ impl Recorder {
         self.events.lock().unwrap().clone()
     }
 
+    /// Forgets what happened so far.
+    pub fn forget(&self) {
+        self.events.lock().unwrap().clear();
+    }
+
     fn note(&self, event: Event) {
         self.events.lock().unwrap().push(event);
     }

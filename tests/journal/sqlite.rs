@@ -2,12 +2,12 @@
 
 use crate::suite::Store;
 use crate::support::{TestClock, bytes_of, sample, spooled};
-use portolan::domain::{IndexRow, Stored};
+use portolan::domain::{Digest, IndexRow, Stored};
 use portolan::journal::sqlite::{OpenError, Options, SqliteJournal};
 use portolan::journal::{Committed, Journal, JournalError};
 use portolan::receipt::audit::verify_chain;
 use portolan::receipt::{Jwks, Keys};
-use portolan::seams::new_id;
+use portolan::seams::{Clock, new_id};
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -116,14 +116,18 @@ async fn files_that_were_never_committed_are_removed() {
 }
 
 #[tokio::test]
-async fn the_same_exchange_twice_keeps_its_files() {
+async fn leases_end_with_the_gateway_that_held_them() {
     let store = SqliteStore::default();
+    let (to, journal) = ("tax/inbox".parse().unwrap(), store.open());
+    journal.commit(sample(store.clock(), "a")).await.unwrap();
+    let until = store.clock().now() + jiff::SignedDuration::from_hours(1);
+    let held = journal.lease(&to, store.clock().now(), until, 9).await.unwrap();
+    journal.rendered(held[0].delivery, held[0].token, Digest::of(b"rendered")).await.unwrap();
+    drop(journal);
     let journal = store.open();
-    let exchange = sample(store.clock(), "a");
-    journal.commit(spooled(exchange.clone(), store.spool())).await.unwrap();
-    let again = journal.commit(spooled(exchange.clone(), store.spool())).await;
-    assert!(again.is_err(), "without a key it is no repeat, and its id is taken: {again:?}");
-    assert_eq!(bytes_of(&journal.body(exchange.id).await.unwrap().unwrap()), b"a");
+    let again = journal.lease(&to, store.clock().now(), until, 9).await.unwrap();
+    assert_eq!((again.len(), again[0].delivery, again[0].attempt), (1, held[0].delivery, 2), "nobody waits for the hour to pass");
+    assert_eq!(again[0].rendered, Some(Digest::of(b"rendered")), "and the same bytes are sent");
 }
 
 #[tokio::test]

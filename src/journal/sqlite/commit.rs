@@ -257,26 +257,43 @@ impl<'a> Group<'a> {
     /// One exchange: a repeat of an earlier one, or everything that follows from a new one.
     fn commit(&mut self, submission: &Submission) -> Result<Draft, JournalError> {
         let exchange = &submission.exchange;
+        if let Some(body_digest) = self.journaled_body(exchange.id)? {
+            return self.commit_again(exchange, body_digest);
+        }
         let key = exchange.idempotency_key.as_deref();
         let message_id = exchange.verdict.message_id.as_deref();
         let identity = reads::Identity { partner: &exchange.partner, flow: &exchange.flow, body_digest: exchange.body_digest };
         let by_key = reads::holders(self.connection, &identity, reads::KeyKind::IdempotencyKey, key)?;
         let by_message = reads::holders(self.connection, &identity, reads::KeyKind::MessageId, message_id)?;
-        Ok(Draft::Answer(Answer::Committed(match standing(&by_key, &by_message, exchange.corrects) {
-            Standing::New => return Ok(Draft::Leaf { leaf: self.insert(submission)?, repeat: false }),
-            Standing::Repeat(earlier) => match self.leaves.iter().position(|leaf| leaf.exchange == earlier) {
-                Some(leaf) => return Ok(Draft::Leaf { leaf, repeat: true }),
-                None => Committed::Repeat(reads::journaled(self.connection, earlier)?),
-            },
-            Standing::OtherBytes(earlier) => Committed::OtherBytes(earlier),
-            Standing::Conflict => Committed::Conflict,
-        })))
+        match standing(&by_key, &by_message, exchange.corrects) {
+            Standing::New => Ok(Draft::Leaf { leaf: self.insert(submission)?, repeat: false }),
+            Standing::Repeat(earlier) => self.repeat(earlier),
+            Standing::OtherBytes(earlier) => Ok(Draft::Answer(Answer::Committed(Committed::OtherBytes(earlier)))),
+            Standing::Conflict => Ok(Draft::Answer(Answer::Committed(Committed::Conflict))),
+        }
+    }
+
+    /// The very exchange once more, by a caller who could not know that it had been committed.
+    fn commit_again(&self, exchange: &NewExchange, body_digest: Digest) -> Result<Draft, JournalError> {
+        if body_digest == exchange.body_digest {
+            return self.repeat(exchange.id);
+        }
+        let damage = format!("exchange {} is journaled with other bytes", exchange.id);
+        Ok(Draft::Answer(Answer::Refused(JournalError::Damaged(damage))))
+    }
+
+    /// The first evidence of an exchange, which may be of this very group.
+    fn repeat(&self, earlier: ExchangeId) -> Result<Draft, JournalError> {
+        match self.leaves.iter().position(|leaf| leaf.exchange == earlier) {
+            Some(leaf) => Ok(Draft::Leaf { leaf, repeat: true }),
+            None => Ok(Draft::Answer(Answer::Committed(Committed::Repeat(reads::journaled(self.connection, earlier)?)))),
+        }
     }
 
     /// Inserts a new exchange and returns the place of its leaf in the group.
     fn insert(&mut self, submission: &Submission) -> Result<usize, JournalError> {
         let exchange = &submission.exchange;
-        let sequence = self.reserve(exchange.id)?;
+        let sequence = self.next_sequence()?;
         self.insert_exchange(exchange, sequence)?;
         let accepted = exchange.verdict.outcome != Outcome::Refused;
         let claimed = if accepted { self.claim_keys(exchange, sequence)? } else { Claimed::default() };
@@ -298,12 +315,12 @@ impl<'a> Group<'a> {
         Ok(self.leaves.len() - 1)
     }
 
-    /// The next sequence number; an id that is journaled already is not taken again.
-    fn reserve(&self, id: ExchangeId) -> Result<i64, JournalError> {
-        let known = self.connection.prepare_cached("SELECT 1 FROM exchange WHERE id = ?1")?.exists([id.as_bytes()])?;
-        if known {
-            return Err(JournalError::Damaged(format!("exchange {id} is journaled already")));
-        }
+    /// Digest of the body of an exchange that is journaled.
+    fn journaled_body(&self, id: ExchangeId) -> Result<Option<Digest>, JournalError> {
+        reads::one(self.connection, "SELECT body_digest FROM exchange WHERE id = ?1", [id.as_bytes()], |row| reads::digest(row, 0))
+    }
+
+    fn next_sequence(&self) -> Result<i64, JournalError> {
         let next = "SELECT ifnull(max(sequence), 0) + 1 FROM exchange";
         Ok(self.connection.prepare_cached(next)?.query_row([], |row| row.get(0))?)
     }

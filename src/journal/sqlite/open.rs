@@ -9,6 +9,7 @@ use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::Head;
 use crate::journal::{HeadSigner, JournalError};
 use crate::seams::{Clock, SharedClock};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -80,6 +81,7 @@ impl SqliteJournal {
         let connection = connect_writer(&database, &options, clock.as_ref())?;
         sync_folder(folder)?;
         remove_orphans(&connection, &bodies)?;
+        release_leases(&connection, clock.as_ref())?;
         let chain = find_end(&connection, clock.as_ref(), options.begin_epoch)?;
         let readers = (0..READERS_MAX).map(|_| connect_reader(&database, &options)).collect::<Result<Vec<_>, _>>()?;
         let (queue, calls) = mpsc::channel(QUEUE_CALLS_MAX);
@@ -107,6 +109,8 @@ fn connect(database: &Path, options: &Options, flags: OpenFlags) -> Result<Conne
     };
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // A plan holds whatever is bound; otherwise statements with a bound LIMIT are compiled again each time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 
@@ -216,6 +220,18 @@ fn remove_orphans(connection: &Connection, bodies: &dyn BodyStore) -> Result<(),
     for exchange in orphans {
         bodies.remove(exchange)?;
         tracing::info!(%exchange, "removed the files of an exchange that was never committed");
+    }
+    Ok(())
+}
+
+/// Queues what an earlier life was delivering. The folder is locked, so nobody holds those leases any
+/// more, and none has to be waited out; an attempt that was under way is made again.
+fn release_leases(connection: &Connection, clock: &dyn Clock) -> Result<(), OpenError> {
+    // Both conditions: the first is that of the index.
+    let released =
+        connection.execute("UPDATE delivery SET state = 0, due_at = ?1 WHERE state <= 1 AND state = 1", [milliseconds(clock.now())])?;
+    if released > 0 {
+        tracing::info!(deliveries = released, "deliveries that were under way when the gateway ended are queued again");
     }
     Ok(())
 }

@@ -271,7 +271,8 @@ fn slice_of(stored: &Stored, from: u64, length: u64) -> Result<Vec<u8>, JournalE
 }
 
 pub(super) fn deliveries(connection: &Connection, exchange: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
-    let find = "SELECT d.sequence, d.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at
+    let find = "SELECT d.sequence, d.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at,
+                d.waived_because
                 FROM delivery d JOIN exchange e ON e.sequence = d.exchange WHERE e.id = ?1 ORDER BY d.sequence";
     all(connection, find, [exchange.as_bytes()], |row| {
         let (last_fault, last_answer) = last_failure(connection, row.get(0)?)?;
@@ -287,6 +288,7 @@ pub(super) fn deliveries(connection: &Connection, exchange: ExchangeId) -> Resul
             acknowledged_at: acknowledged_at.map(timestamp).transpose()?,
             last_fault,
             last_answer,
+            waived_because: row.get(8)?,
         })
     })
 }
@@ -444,6 +446,16 @@ fn all<T>(
 mod tests {
     use super::super::{commit, deliveries};
     use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_takes_too_long_is_ended() {
+        let readers = Arc::new(Readers::new(vec![tables()], Duration::from_millis(1)));
+        let endless = "WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted) SELECT max(n) FROM counted";
+        let ended = readers.read(move |connection| one(connection, endless, [], |row| number(row, 0))).await;
+        assert!(matches!(ended, Err(JournalError::Unavailable(_))), "{ended:?}");
+        // The connection is given back, and serves the next.
+        assert_eq!(readers.free.lock().unwrap().len(), 1);
+    }
 
     /// The plan of a query, one step a line.
     fn plan(connection: &Connection, query: &str) -> String {

@@ -17,6 +17,8 @@ pub const GROUP_CALLS_MAX: usize = 512;
 pub const GROUP_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Bytes written since the last checkpoint, estimated, after which there is another.
 const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
+/// Pages in the WAL (4 KiB each) after which a checkpoint waits for the readers.
+const WAL_FRAMES_MAX: i64 = 256 * 1024;
 /// What one call writes beside its bodies, estimated: the pages of its rows in the WAL.
 const CALL_BYTES: u64 = 8 * 1024;
 
@@ -163,15 +165,21 @@ impl Writer {
     }
 
     /// Moves what is committed from the WAL into the database, after answering so that nobody waits.
+    /// Readers may keep the WAL from beginning anew; once it is too long, it is waited for them.
     fn checkpoint(&mut self) -> Result<(), DiskFailed> {
         self.bytes_since_checkpoint = 0;
-        match self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        let run = |checkpoint: &str| self.connection.query_row(checkpoint, [], |row| row.get::<_, i64>(1));
+        let checkpointed = run("PRAGMA wal_checkpoint(PASSIVE)").and_then(|frames| match frames {
+            ..=WAL_FRAMES_MAX => Ok(frames),
+            _ => run("PRAGMA wal_checkpoint(RESTART)"),
+        });
+        match checkpointed {
             Err(error) if sync_failed(&error) => Err(DiskFailed(error.to_string())),
             Err(error) => {
                 tracing::warn!(%error, "the journal could not be checkpointed; it will be tried again");
                 Ok(())
             }
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
         }
     }
 }
