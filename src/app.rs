@@ -7,6 +7,7 @@ use crate::config::{Config, Problem};
 use crate::delivery::tls::client_config;
 use crate::delivery::{Delivery, Parts, PushTransport};
 use crate::exchange::Exchanges;
+use crate::expiry::{Endings, ExpiryWatch, LOOK_INTERVAL};
 use crate::fault::BoxError;
 use crate::http;
 use crate::ingress::api::PartnerDoor;
@@ -20,6 +21,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::ops::{Health, OperatorDoor, OpsView};
 use crate::receipt::Keys;
+use crate::receipt::keys::keys_folder;
 use crate::render::PinnedRender;
 use crate::seams::{SharedClock, SystemClock};
 use crate::spool::Spool;
@@ -88,6 +90,8 @@ pub struct Gateway {
     operators: Arc<TrustStore<Operators>>,
     limits: Arc<ArcSwap<RateLimits>>,
     delivery: Arc<Delivery>,
+    expiry: Arc<ExpiryWatch>,
+    reloads: Option<Reloads>,
     config: watch::Sender<Arc<Config>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -105,6 +109,7 @@ impl Gateway {
         let partners = Arc::new(partner_trust(&config, &clock).map_err(StartError::Configuration)?);
         let operators = Arc::new(operator_trust(&config, &clock).map_err(StartError::Configuration)?);
         let (keys, journal, spool) = storage(&config, &clock).await?;
+        let reloads = follow(&config);
         let live = Arc::new(ArcSwap::from_pointee(live));
         let metrics = Arc::new(Metrics::new());
         let limits = Arc::new(ArcSwap::from_pointee(RateLimits::new(&config.partners, &config.flows, None, Arc::clone(&clock))));
@@ -130,13 +135,14 @@ impl Gateway {
             keys: Arc::clone(&keys),
             metrics: Arc::clone(&metrics),
         });
+        let endings = Endings { partners: Arc::clone(&partners), operators: Arc::clone(&operators), live: Arc::clone(&live) };
         let view = Arc::new(OpsView {
             journal: Arc::clone(&journal),
             metrics: Arc::clone(&metrics),
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
             health: Arc::new(Health::new(clock.now())),
-            lookups: lookups(&partners, &operators, &live, &metrics, &clock),
+            lookups: lookups(endings.clone(), &metrics, &clock),
         });
         let gate = OperatorGate {
             trust: Arc::clone(&operators),
@@ -144,6 +150,7 @@ impl Gateway {
             clock: Arc::clone(&clock),
         };
         let operator_door = Arc::new(OperatorDoor::new(gate, Arc::clone(&view)));
+        let expiry = Arc::new(ExpiryWatch::new(endings, Arc::clone(&metrics), Arc::clone(&clock)));
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let partner_listener = bind(config.gateway.partner_listener.address).await?;
@@ -168,6 +175,8 @@ impl Gateway {
             operators,
             limits,
             delivery,
+            expiry,
+            reloads,
             config: config_sender,
             stop,
             tasks,
@@ -175,32 +184,38 @@ impl Gateway {
     }
 
     /// Runs until `end`, following changes of the configuration; then shuts down.
-    pub async fn run(self, end: impl Future<Output = ()>) {
+    pub async fn run(mut self, end: impl Future<Output = ()>) {
         tokio::pin!(end);
-        let mut reloads = match Reloads::new(&self.live.load().config) {
-            Ok(reloads) => reloads,
-            Err(error) => {
-                tracing::error!(%error, "changes of the configuration cannot be followed; restart the gateway after a change");
-                end.await;
-                return self.shutdown().await;
-            }
-        };
+        let mut reloads = self.reloads.take();
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
         loop {
             tokio::select! {
                 () = &mut end => break,
-                () = reloads.next() => {
+                () = next(&mut reloads) => {
                     self.reload();
-                    if let Err(error) = reloads.follow(&self.live.load().config) {
+                    if let Some(Err(error)) = reloads.as_mut().map(|reloads| reloads.follow(&self.live.load().config)) {
                         tracing::error!(%error, "some of the configuration cannot be watched");
                     }
+                    looks.reset_immediately();
+                }
+                _ = looks.tick() => {
+                    let expiry = Arc::clone(&self.expiry);
+                    // Nobody waits for it; the next look is as good.
+                    drop(tokio::task::spawn_blocking(move || expiry.look()));
                 }
             }
         }
         self.shutdown().await;
     }
 
-    /// Reads the configuration again. With any problem in it the old one stays, whole.
+    /// Takes up the receipt key that waits, if there is one, and reads the configuration again. With
+    /// any problem in it the old one stays, whole.
     pub fn reload(&self) {
+        match self.keys.take_up() {
+            Ok(Some(kid)) => tracing::info!(kid, "receipts are signed with a new key"),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "the receipt key that waits cannot be taken up; the one in use goes on"),
+        }
         match self.prepare() {
             Ok(config) => {
                 let _ = self.config.send(config);
@@ -239,6 +254,23 @@ impl Gateway {
     }
 }
 
+/// Watches the configuration, if the system lets us.
+fn follow(config: &Config) -> Option<Reloads> {
+    let reloads = Reloads::new(config);
+    let told = |error: &BoxError| {
+        tracing::error!(%error, "changes of the configuration cannot be followed; restart the gateway after a change");
+    };
+    reloads.inspect_err(told).ok()
+}
+
+/// Waits for the next reason to reload; for ever if nothing is watched.
+async fn next(reloads: &mut Option<Reloads>) {
+    match reloads {
+        Some(reloads) => reloads.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 fn partner_trust(config: &Config, clock: &SharedClock) -> Result<TrustStore<Partners>, Vec<Problem>> {
     let trust = Trust::build(&config.gateway.partner_listener, Partners::new(&config.partners)?)?;
     TrustStore::new(trust, Arc::clone(clock)).map_err(|p| vec![p])
@@ -254,7 +286,7 @@ async fn storage(config: &Arc<Config>, clock: &SharedClock) -> Result<(Arc<Keys>
     let (config, clock) = (Arc::clone(config), Arc::clone(clock));
     let opened = tokio::task::spawn_blocking(move || {
         let data = &config.gateway.data;
-        let keys = Arc::new(Keys::open_or_create(&data.join("keys"), Arc::clone(&clock)).map_err(other("the receipts' keys"))?);
+        let keys = Arc::new(Keys::open_or_create(&keys_folder(data), Arc::clone(&clock)).map_err(other("the receipts' keys"))?);
         let journal = SqliteJournal::open(data, Arc::clone(&keys) as _, clock).map_err(other("the journal"))?;
         let folder = empty_spool(&data.join("spool")).map_err(other("the spool folder"))?;
         let spool = Spool::new(&folder, config.gateway.limits.inline_bytes_max);

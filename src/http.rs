@@ -143,9 +143,10 @@ async fn connection<D: Door>(
         Ok(caller) => Arc::new(caller),
         Err(fault) => return door.turned_away(from, TurnedAway::Unknown(&fault)),
     };
+    let under_way = Arc::new(Semaphore::new(STREAMS_MAX as usize));
     let service = service_fn(move |request| {
-        let (door, caller) = (Arc::clone(&door), Arc::clone(&caller));
-        async move { Ok::<_, Infallible>(door.answer(caller, request).await) }
+        let answering = answering(Arc::clone(&door), Arc::clone(&caller), &under_way, request);
+        async move { Ok::<_, Infallible>(answering.await.unwrap_or_else(|fault| refusal(&fault, 0, false))) }
     });
     let builder = builder(&limits);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
@@ -167,6 +168,29 @@ async fn connection<D: Door>(
     };
     if let Err(error) = ended {
         tracing::debug!(%from, %error, "a connection broke");
+    }
+}
+
+/// Answers a request in a task of its own. hyper drops what answers a line that was lost, even with
+/// the last byte of a body read and not handed over yet; the body would be whole and not committed.
+/// What is under way on one connection stays bounded although it outlives its stream.
+fn answering<D: Door>(
+    door: Arc<D>,
+    caller: Arc<D::Caller>,
+    under_way: &Arc<Semaphore>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response, Fault>> + use<D> {
+    let place = Arc::clone(under_way).try_acquire_owned();
+    let task = place.map(|place| {
+        tokio::spawn(async move {
+            let response = door.answer(caller, request).await;
+            drop(place);
+            response
+        })
+    });
+    async move {
+        let task = task.map_err(|_| Fault::new(FaultCode::TooManyRequests))?;
+        task.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))
     }
 }
 

@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod demo;
 pub mod domain;
 pub mod exchange;
+pub mod expiry;
 pub mod fault;
 pub mod formats;
 pub mod http;

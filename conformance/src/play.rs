@@ -75,7 +75,9 @@ impl Stage<'_> {
         if step.raw_head.is_empty() {
             let headers = self.headers(step, &body);
             let (method, path) = (step.method.clone(), self.fill(&step.path));
-            return dial.call(Call { protocol: self.protocol, method, path, headers, body: Bytes::from(body), chunked: step.chunked }).await;
+            return dial
+                .call(Call { protocol: self.protocol, method, path, headers, body: Bytes::from(body), chunked: step.chunked })
+                .await;
         }
         let head: String = step.raw_head.iter().map(|line| self.fill(line) + "\r\n").collect();
         let (outcome, held) = dial.send(&[head.as_bytes(), b"\r\n", &body].concat(), step.then).await?;
@@ -86,10 +88,11 @@ impl Stage<'_> {
     fn headers(&self, step: &Step, body: &[u8]) -> Vec<(String, String)> {
         let sha256 = STANDARD.encode(digest(&SHA256, body));
         let values = step.headers.iter().flat_map(|(name, values)| match values {
-            Values::One(value) => vec![(name, value)],
-            Values::Many(values) => values.iter().map(|value| (name, value)).collect(),
+            Values::One(value) => vec![(name, value.clone())],
+            Values::Long { text, times } => vec![(name, text.repeat(*times))],
+            Values::Many(values) => values.iter().map(|value| (name, value.clone())).collect(),
         });
-        values.map(|(name, value)| (name.clone(), self.fill(value).replace("{sha256}", &sha256))).collect()
+        values.map(|(name, value)| (name.clone(), self.fill(&value).replace("{sha256}", &sha256))).collect()
     }
 
     /// Puts words in the place of the placeholders.

@@ -8,6 +8,7 @@ mod check;
 mod convert;
 mod demo;
 mod explain;
+mod keys;
 mod send;
 mod serve;
 mod terminal;
@@ -78,6 +79,9 @@ enum Command {
     /// Check a gateway's evidence as a whole
     #[command(subcommand, after_help = audit::GROUP_EXAMPLE)]
     Audit(audit::Audit),
+    /// Change the key that signs receipts
+    #[command(subcommand, after_help = keys::GROUP_EXAMPLE)]
+    Keys(keys::KeysCommand),
     /// Print the reference of all configuration files, as Markdown
     #[command(after_help = "Example:\n  portolan config-reference > configuration.md")]
     ConfigReference,
@@ -132,6 +136,7 @@ pub fn run() -> ExitCode {
         Command::Send(args) => send::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Keys(command) => keys::run(&command),
         Command::ConfigReference => print(&crate::config::reference()),
         Command::Completions(args) => {
             let mut script = Vec::new();

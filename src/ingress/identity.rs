@@ -390,7 +390,7 @@ pub struct Expiry {
 }
 
 /// What can end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Expiring {
     /// A listener's own certificate, in this file.
     ServerCertificate(PathBuf),
@@ -431,9 +431,10 @@ impl Expiry {
     }
 }
 
-/// The certificates with which the gateway calls receivers and that end soon: its own identity and those
-/// of single destinations. Files that cannot be read are reported where they are used.
-pub fn expiring_outbound(config: &Config, now: Timestamp) -> Vec<Expiry> {
+/// The certificates with which the gateway calls receivers and that end within the longest of
+/// `warning_days`: its own identity and those of single destinations. Files that cannot be read are
+/// reported where they are used.
+pub fn expiring_outbound(config: &Config, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
     let destinations = config.partners.values().flat_map(|partner| partner.destinations.values());
     let identities = config.gateway.outbound_identity.iter().chain(destinations.filter_map(|destination| destination.identity.as_ref()));
     let mut files: Vec<_> = identities.map(|identity| &identity.chain).collect();
@@ -441,8 +442,7 @@ pub fn expiring_outbound(config: &Config, now: Timestamp) -> Vec<Expiry> {
     files.dedup();
     let ends =
         files.into_iter().filter_map(|file| Some((file, Summary::of(files::read_certificates(file).ok()?.first()?).ok()?.not_after)));
-    ends.filter_map(|(file, end)| Expiry::of(Expiring::OutboundCertificate(file.clone()), end, &config.gateway.expiry_warning_days, now))
-        .collect()
+    ends.filter_map(|(file, end)| Expiry::of(Expiring::OutboundCertificate(file.clone()), end, warning_days, now)).collect()
 }
 
 fn names_match(certificate: &CertificateMatch, caller: &Caller) -> bool {
