@@ -23,8 +23,8 @@ pub struct Body {
     pub coding: Option<String>,
     /// All but the first so many bytes are cut off.
     pub truncate_at: Option<usize>,
-    /// The byte at this offset is inverted.
-    pub invert_at: Option<usize>,
+    /// The byte at this offset is inverted; a negative one counts from the end.
+    pub invert_at: Option<isize>,
 }
 
 /// A part of a body: exactly one of `text` and `file`.
@@ -64,7 +64,9 @@ impl Body {
         if let Some(length) = self.truncate_at {
             bytes.truncate(length);
         }
-        if let Some(byte) = self.invert_at.and_then(|at| bytes.get_mut(at)) {
+        if let Some(at) = self.invert_at {
+            let at = if at < 0 { bytes.len().checked_add_signed(at) } else { usize::try_from(at).ok() };
+            let byte = at.and_then(|at| bytes.get_mut(at)).ok_or("the body has no byte to invert there")?;
             *byte = !*byte;
         }
         Ok(bytes)

@@ -265,6 +265,7 @@ fn ended(error: &(dyn Error + 'static)) -> Outcome {
 /// The names of RFC 8446, section 6.2, of the alerts that speak of certificates.
 fn alert_name(alert: AlertDescription) -> String {
     match u8::from(alert) {
+        40 => "handshake_failure".to_owned(),
         42 => "bad_certificate".to_owned(),
         43 => "unsupported_certificate".to_owned(),
         44 => "certificate_revoked".to_owned(),

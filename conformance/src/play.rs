@@ -86,10 +86,11 @@ impl Stage<'_> {
     fn headers(&self, step: &Step, body: &[u8]) -> Vec<(String, String)> {
         let sha256 = STANDARD.encode(digest(&SHA256, body));
         let values = step.headers.iter().flat_map(|(name, values)| match values {
-            Values::One(value) => vec![(name, value)],
-            Values::Many(values) => values.iter().map(|value| (name, value)).collect(),
+            Values::One(value) => vec![(name, value.clone())],
+            Values::Long { text, times } => vec![(name, text.repeat(*times))],
+            Values::Many(values) => values.iter().map(|value| (name, value.clone())).collect(),
         });
-        values.map(|(name, value)| (name.clone(), self.fill(value).replace("{sha256}", &sha256))).collect()
+        values.map(|(name, value)| (name.clone(), self.fill(&value).replace("{sha256}", &sha256))).collect()
     }
 
     /// Puts words in the place of the placeholders.

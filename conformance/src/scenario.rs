@@ -79,12 +79,19 @@ pub struct Step {
     pub expect: Expect,
 }
 
-/// One value of a header field or several fields of one name.
+/// The value of a header field, or several fields of one name.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Values {
     /// One.
     One(String),
+    /// One that is a text several times.
+    Long {
+        /// The text.
+        text: String,
+        /// How often it is repeated.
+        times: usize,
+    },
     /// Several.
     Many(Vec<String>),
 }

@@ -50,8 +50,10 @@ async fn check(row: &str, protocol: &'static str) {
 }
 
 fn reply(text: &str) -> Reply {
-    if text == "silence" {
-        return Reply::Silence;
+    match text {
+        "silence" => return Reply::Silence,
+        "cut" => return Reply::Cut,
+        _ => {}
     }
     if let Some((status, location)) = text.split_once('>') {
         return Reply::Answer(status.parse().unwrap(), vec![("location", location.to_owned())], String::new());
