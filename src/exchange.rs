@@ -102,6 +102,7 @@ where
 
 /// From a whole body to its answer.
 async fn settle(exchanges: &Arc<Exchanges>, received: Received) -> Result<Answer, Fault> {
+    find_corrected(exchanges, &received.admitted).await?;
     if let Some(first) = find_repeat(exchanges, &received).await? {
         return Ok(first);
     }
@@ -113,6 +114,15 @@ async fn settle(exchanges: &Arc<Exchanges>, received: Received) -> Result<Answer
     let partner = exchanges.trust.resolve(&received.admitted.identity, exchanges.clock.now())?;
     let committed = commit(exchanges, partner, received, translated).await?;
     Ok(committed)
+}
+
+/// What a correction corrects must be the partner's own, in the same flow; another partner's is as
+/// unknown as one that never was.
+async fn find_corrected(exchanges: &Exchanges, admitted: &Admitted) -> Result<(), Fault> {
+    let Some(corrects) = admitted.corrects else { return Ok(()) };
+    let row = exchanges.journal.exchange(corrects).await.map_err(journal_fault)?;
+    let known = row.is_some_and(|row| row.partner == admitted.partner && row.flow == admitted.flow.flow.id);
+    if known { Ok(()) } else { Err(Fault::new(FaultCode::CorrectionUnknown)) }
 }
 
 /// The first answer, where this submission was made before.
