@@ -17,7 +17,7 @@ pub use watch::Reloads;
 
 use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId};
 use portolan_contract::Words;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct Config {
     pub partners: BTreeMap<PartnerId, Arc<Partner>>,
     /// Every flow.
     pub flows: BTreeMap<FlowId, Arc<Flow>>,
+    /// The certificate files that partners' files name.
+    pub certificate_files: BTreeSet<PathBuf>,
 }
 
 /// The gateway's own settings (`portolan.toml`).

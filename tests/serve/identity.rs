@@ -90,6 +90,45 @@ async fn a_second_certificate_lets_a_partner_rotate_without_a_failed_request() {
 }
 
 #[tokio::test]
+async fn a_certificate_file_that_a_partner_names_is_followed() {
+    let mut world = World::new();
+    let gateway = world.serve().await;
+    assert!(world.is_let_in(&gateway, "bank").await);
+    world.renew("bank", true, 30);
+    eventually("the new certificate is known", async || world.is_let_in(&gateway, "bank").await.then_some(())).await;
+}
+
+#[tokio::test]
+async fn what_ends_soon_is_told_of_once_and_shown_among_the_metrics() {
+    let mut world = World::new();
+    world.renew("gateway", false, 5);
+    let bank = world.renew("bank", false, 20);
+    let gateway = world.serve().await;
+    let urgent = gateway.logs("the gateway's server certificate", 1).await;
+    assert_eq!((&urgent["level"], &urgent["days_left"]), (&"ERROR".into(), &4.into()));
+    gateway.logs("the gateway's outbound certificate", 1).await;
+    // A partner's certificate is known once it has called; the next look tells of it.
+    assert!(world.is_let_in(&gateway, "bank").await);
+    assert!(gateway.logged("certificate CN=bank").is_empty());
+    gateway.signal("HUP");
+    let warned = gateway.logs("the certificate CN=bank of bank", 1).await;
+    assert_eq!((&warned["level"], &warned["days_left"]), (&"WARN".into(), &19.into()));
+    assert_eq!(gateway.logged("the gateway's server certificate").len(), 1, "told once");
+
+    let renewed = world.renew("gateway", false, 200);
+    let ends = [("server-certificate", renewed.not_after), ("partner-certificate", bank.not_after)];
+    let mut operator = world.line_to(gateway.operators, "platform").await.unwrap();
+    eventually("the metrics show the new ends", async || {
+        let metrics = String::from_utf8(operator.ask(&get("/metrics")).await.unwrap().body).unwrap();
+        let shows = |(what, end): &(&str, Timestamp)| {
+            metrics.contains(&format!("portolan_certificate_expiry_seconds{{what=\"{what}\"}} {}\n", end.as_second()))
+        };
+        ends.iter().all(shows).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_revocation_while_a_body_comes_in_keeps_it_from_being_committed() {
     let mut world = World::new();
     world.issue("bank-next");

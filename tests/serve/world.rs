@@ -2,7 +2,7 @@
 
 use crate::line::Line;
 use crate::support::{Running, portolan};
-use portolan::certs::{Authority, Names, Usage, Validity};
+use portolan::certs::{Authority, Names, Summary, Usage, Validity};
 use portolan::demo::receiver::{Receiver, ReceiverOptions};
 use portolan::seams::{Clock, SystemClock};
 use serde_json::Value;
@@ -34,6 +34,8 @@ pub struct Gateway {
     running: Running,
     /// Where partners connect.
     pub address: SocketAddr,
+    /// Where operators connect.
+    pub operators: SocketAddr,
 }
 
 impl World {
@@ -71,6 +73,12 @@ impl World {
         let names = Names { common_name: name.to_owned(), organization: None, alternative };
         let validity = Validity::days(SystemClock.now(), DAYS);
         self.authority.issue(&name.parse().unwrap(), &names, Usage::Both, validity, &SystemClock).unwrap();
+    }
+
+    /// A certificate of the same name in the place of the one before, for so many days.
+    pub fn renew(&mut self, name: &str, new_key: bool, days: u32) -> Summary {
+        let validity = Validity::days(SystemClock.now(), days);
+        self.authority.renew(&name.parse().unwrap(), new_key, validity, &SystemClock).unwrap().summary
     }
 
     /// A partner that calls with these certificates.
@@ -123,19 +131,25 @@ impl World {
     /// Starts the program and waits until it serves.
     pub async fn serve(&self) -> Gateway {
         let mut running = self.start();
-        let address = eventually("the gateway is up", async || {
+        let (address, operators) = eventually("the gateway is up", async || {
             assert!(running.ended().is_none(), "{}", running.printed());
             let up = events(&running, "the gateway is up").pop()?;
-            up["partner_address"].as_str()?.parse().ok()
+            let address = |name: &str| up[name].as_str()?.parse().ok();
+            Some((address("partner_address")?, address("operator_address")?))
         })
         .await;
-        Gateway { running, address }
+        Gateway { running, address, operators }
     }
 
     /// A party's line.
     pub async fn line(&self, gateway: &Gateway, party: &str) -> io::Result<Line> {
+        self.line_to(gateway.address, party).await
+    }
+
+    /// A party's line to a listener.
+    pub async fn line_to(&self, address: SocketAddr, party: &str) -> io::Result<Line> {
         let file = |kind: &str| self.path(&format!("ca/issued/{party}.{kind}"));
-        Line::dial(gateway.address, &self.path("ca/ca.pem"), &file("pem"), &file("key")).await
+        Line::dial(address, &self.path("ca/ca.pem"), &file("pem"), &file("key")).await
     }
 
     /// Whether a party is let in: its handshake ends, and something is answered.
