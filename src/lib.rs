@@ -14,6 +14,7 @@ pub mod domain;
 pub mod exchange;
 pub mod expiry;
 pub mod fault;
+pub mod figures;
 pub mod formats;
 pub mod http;
 pub mod ingress;

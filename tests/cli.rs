@@ -69,9 +69,8 @@ fn every_command_teaches_with_an_example() {
     let all = portolan(&["--help"], b"");
     let commands = all.output.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let commands: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
-    let expected = ["demo", "check", "convert", "explain", "certs", "serve", "send", "verify", "audit", "config-reference", "completions"];
-    assert_eq!(commands, expected);
-    for command in expected {
+    assert_eq!(commands[..3], ["demo", "check", "convert"], "what a newcomer needs stands first");
+    for command in commands {
         let help = portolan(&[command, "--help"], b"");
         assert!(help.code == 0 && help.output.contains("Example"), "{command}: {}", help.output);
     }

@@ -1,199 +1,104 @@
 //! The rules of the house that can be read off its sources: who imports whom, and what stands in no file.
 //!
-//! A rule is a row of a table; a waiver is a row with a reason, and fails once it is no longer needed.
+//! A rule is a row of `house/rules.toml`; a waiver is a row with a reason, and fails once it is no longer
+//! needed.
 //! Paths are read from code without comments, strings and test modules, whether they stand in a `use`
 //! or in an expression; `super::` and `self::` are resolved. What a macro makes is not seen.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Code that must not name some paths.
-struct ImportRule {
-    name: &'static str,
-    /// Files, or folders ending in `/`.
-    of: &'static [&'static str],
-    /// Those of them that may.
-    but: &'static [&'static str],
-    /// Paths, with everything below them.
-    never: &'static [&'static str],
+/// `rules.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rules {
+    imports: Vec<ImportRule>,
+    manifest: Vec<ManifestRule>,
+    text: Vec<TextRule>,
+    waiver: Vec<Waiver>,
 }
 
-const IMPORT_RULES: &[ImportRule] = &[
-    ImportRule {
-        name: "ingress meets delivery and ops at the journal alone",
-        of: &["src/ingress/"],
-        but: &[],
-        never: &["crate::delivery", "crate::ops"],
-    },
-    ImportRule {
-        name: "delivery meets ingress and ops at the journal alone",
-        of: &["src/delivery/"],
-        but: &[],
-        never: &["crate::ingress", "crate::ops"],
-    },
-    ImportRule {
-        name: "ops meets ingress and delivery at the journal alone",
-        of: &["src/ops/"],
-        but: &[],
-        never: &["crate::ingress", "crate::delivery"],
-    },
-    ImportRule {
-        name: "the journal does not know who uses it",
-        of: &["src/journal/", "src/domain.rs", "src/fault/", "src/receipt.rs", "src/receipt/"],
-        but: &[],
-        never: &["crate::ingress", "crate::delivery", "crate::ops", "crate::http"],
-    },
-    ImportRule {
-        name: "mapping, routing and translation do no input or output of their own",
-        of: &["src/mapping/", "src/routing.rs", "src/translate.rs"],
-        but: &[],
-        never: &["std::fs", "std::net", "std::process", "std::env", "tokio", "hyper", "rusqlite"],
-    },
-    ImportRule {
-        name: "translation knows no clock and no chance",
-        of: &["src/mapping/", "src/routing.rs", "src/translate.rs"],
-        but: &[],
-        never: &[
-            "std::time::Instant",
-            "std::time::SystemTime",
-            "jiff::Timestamp::now",
-            "jiff::Zoned::now",
-            "crate::seams",
-            "aws_lc_rs::rand",
-        ],
-    },
-    ImportRule {
-        name: "only the commands and the demonstration start what is wired",
-        of: &["src/"],
-        but: &["src/app.rs", "src/app/", "src/main.rs", "src/cli/", "src/demo/"],
-        never: &["crate::app"],
-    },
-    ImportRule { name: "nothing below the commands knows them", of: &["src/"], but: &["src/main.rs", "src/cli/"], never: &["crate::cli"] },
-    ImportRule {
-        name: "nothing but its command knows the demonstration",
-        of: &["src/"],
-        but: &["src/cli/", "src/demo/"],
-        never: &["crate::demo"],
-    },
-    ImportRule {
-        name: "only the list of formats names adapters",
-        of: &["src/"],
-        but: &["src/formats.rs"],
-        never: &["portolan_csv", "portolan_edifact", "portolan_fixed", "portolan_json", "portolan_xlsx", "portolan_xml"],
-    },
-];
+/// Code that must not name some paths.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportRule {
+    says: String,
+    /// Files, or folders ending in `/`.
+    who: Vec<String>,
+    /// Those of them that may.
+    #[serde(default)]
+    but: Vec<String>,
+    /// Paths, with everything below them.
+    never: Vec<String>,
+}
 
 /// A manifest that must not name some packages of the house.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ManifestRule {
-    name: &'static str,
-    /// Folders whose own folders hold manifests, or one manifest.
-    of: &'static str,
+    says: String,
+    /// A manifest; `*` is one folder.
+    who: String,
     /// The packages of the house that it may name.
-    may: &'static [&'static str],
+    may: Vec<String>,
 }
-
-const MANIFEST_RULES: &[ManifestRule] = &[
-    ManifestRule { name: "an adapter imports the contract alone", of: "adapters/*/Cargo.toml", may: &["portolan-contract"] },
-    ManifestRule { name: "the contract depends on no package of the house", of: "adapters/contract/Cargo.toml", may: &[] },
-    ManifestRule { name: "the outside judge depends on no package of the house", of: "conformance/Cargo.toml", may: &[] },
-];
 
 /// Text that must stand nowhere.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct TextRule {
-    name: &'static str,
+    says: String,
     /// How the names of its files end; empty for every file.
-    files: &'static str,
+    files: String,
     /// Whether comments and strings are looked at too.
     everything: bool,
-    never: &'static [&'static str],
+    never: Vec<String>,
 }
 
-const TEXT_RULES: &[TextRule] = &[
-    TextRule {
-        name: "no file names a place of some machine",
-        files: "",
-        everything: true,
-        never: &["/work/", "/root/", "/home/", "/Users/", "/tmp/"],
-    },
-    TextRule { name: "a test that is passed over says why", files: ".rs", everything: false, never: &["#[ignore]"] },
-    TextRule { name: "unsafe code stands in files that are named", files: ".rs", everything: false, never: &["unsafe "] },
-    TextRule { name: "what a function answers is its name, without get", files: ".rs", everything: false, never: &["fn get_"] },
-    TextRule {
-        name: "nothing is left for later in the code",
-        files: ".rs",
-        everything: false,
-        never: &["todo!(", "unimplemented!(", "dbg!("],
-    },
-];
+/// One file that may do what a rule forbids.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waiver {
+    rule: String,
+    file: String,
+    /// The path or text that it may name.
+    what: String,
+    reason: String,
+}
 
 const HEADER_RULE: &str = "every file of code begins by saying what it is";
 
-/// One file that may do what a rule forbids.
-struct Waiver {
-    rule: &'static str,
-    file: &'static str,
-    /// The path or text that it may name.
-    what: &'static str,
-    reason: &'static str,
-}
-
-const WAIVERS: &[Waiver] = &[
-    Waiver {
-        rule: "mapping, routing and translation do no input or output of their own",
-        file: "src/mapping/library.rs",
-        what: "std::fs",
-        reason: "reads the folders of mappings when a configuration is loaded, never for a body",
-    },
-    Waiver {
-        rule: "mapping, routing and translation do no input or output of their own",
-        file: "src/mapping/cases.rs",
-        what: "std::fs",
-        reason: "reads the cases of mappings for `portolan check`",
-    },
-    Waiver {
-        rule: "unsafe code stands in files that are named",
-        file: "tests/journal/recording_vfs.rs",
-        what: "unsafe ",
-        reason: "a VFS for SQLite is an interface of C",
-    },
-    Waiver {
-        rule: "no file names a place of some machine",
-        file: "src/cli/demo.rs",
-        what: "/tmp/",
-        reason: "an example in the help, where every Unix has the folder",
-    },
-];
-
 #[test]
 fn the_house_keeps_its_rules() {
-    let files = files();
+    let (rules, files) = (rules(), files());
     let mut violations = Vec::new();
     for file in &files {
-        violations.extend(IMPORT_RULES.iter().flat_map(|rule| imports(rule, file)));
-        violations.extend(TEXT_RULES.iter().flat_map(|rule| texts(rule, file)));
-        violations.extend(MANIFEST_RULES.iter().flat_map(|rule| manifests(rule, file)));
+        violations.extend(rules.imports.iter().flat_map(|rule| imports(rule, file)));
+        violations.extend(rules.text.iter().flat_map(|rule| texts(rule, file)));
+        violations.extend(rules.manifest.iter().flat_map(|rule| manifests(rule, file)));
         violations.extend(header(file));
     }
-    report(violations);
+    report(violations, &rules.waiver);
 }
 
 /// A rule about a file that is not there any more would hold for ever.
 #[test]
 fn every_rule_is_about_something() {
-    let files = files();
+    let (rules, files) = (rules(), files());
     let mut missing = Vec::new();
-    for rule in IMPORT_RULES {
-        let places = rule.of.iter().chain(rule.but);
-        missing.extend(places.filter(|place| !files.iter().any(|f| within(&f.name, place))).map(|place| format!("{}: {place}", rule.name)));
+    for rule in &rules.imports {
+        let places = rule.who.iter().chain(&rule.but);
+        missing.extend(places.filter(|place| !files.iter().any(|f| within(&f.name, place))).map(|place| format!("{}: {place}", rule.says)));
     }
-    let rules = MANIFEST_RULES.iter().filter(|rule| !files.iter().any(|f| names_manifest(rule.of, &f.name)));
-    missing.extend(rules.map(|rule| format!("{}: {}", rule.name, rule.of)));
+    let manifests = rules.manifest.iter().filter(|rule| !files.iter().any(|f| names_manifest(&rule.who, &f.name)));
+    missing.extend(manifests.map(|rule| format!("{}: {}", rule.says, rule.who)));
     // Every adapter must be among those that only the list of formats may name.
     let adapters = files.iter().filter(|f| names_manifest("adapters/*/Cargo.toml", &f.name) && f.name != "adapters/contract/Cargo.toml");
-    let named: BTreeSet<&str> = IMPORT_RULES.iter().flat_map(|rule| rule.never).copied().collect();
+    let named: BTreeSet<&str> = rules.imports.iter().flat_map(|rule| &rule.never).map(String::as_str).collect();
     let packages = adapters.map(|f| f.name.split('/').nth(1).map(|folder| format!("portolan_{folder}")).unwrap());
     missing.extend(packages.filter(|package| !named.contains(package.as_str())).map(|package| format!("no rule forbids {package}")));
     assert!(missing.is_empty(), "{}", missing.join("\n"));
@@ -211,6 +116,10 @@ fn paths_are_found_in_code() {
     }
 }
 
+fn rules() -> Rules {
+    toml::from_str(include_str!("house/rules.toml")).unwrap()
+}
+
 struct SourceFile {
     /// Relative to the root, with `/`.
     name: String,
@@ -222,7 +131,7 @@ struct SourceFile {
 }
 
 struct Violation {
-    rule: &'static str,
+    rule: String,
     file: String,
     line: usize,
     what: String,
@@ -234,12 +143,12 @@ impl fmt::Display for Violation {
     }
 }
 
-fn report(mut violations: Vec<Violation>) {
-    let unused: Vec<&Waiver> = WAIVERS
+fn report(mut violations: Vec<Violation>, waivers: &[Waiver]) {
+    let unused: Vec<&Waiver> = waivers
         .iter()
         .filter(|waiver| {
             let before = violations.len();
-            violations.retain(|v| v.rule != waiver.rule || v.file != waiver.file || !below(&v.what, waiver.what));
+            violations.retain(|v| v.rule != waiver.rule || v.file != waiver.file || !below(&v.what, &waiver.what));
             violations.len() == before || waiver.reason.is_empty()
         })
         .collect();
@@ -249,28 +158,28 @@ fn report(mut violations: Vec<Violation>) {
     assert!(text.is_empty(), "{text}");
 }
 
-fn imports(rule: &'static ImportRule, file: &SourceFile) -> Vec<Violation> {
-    let covered = |places: &[&str]| places.iter().any(|place| within(&file.name, place));
-    if !covered(rule.of) || covered(rule.but) {
+fn imports(rule: &ImportRule, file: &SourceFile) -> Vec<Violation> {
+    let covered = |places: &[String]| places.iter().any(|place| within(&file.name, place));
+    if !covered(&rule.who) || covered(&rule.but) {
         return Vec::new();
     }
     let forbidden = file.paths.iter().filter(|(_, path)| rule.never.iter().any(|never| below(path, never)));
-    forbidden.map(|(line, what)| Violation { rule: rule.name, file: file.name.clone(), line: *line, what: what.clone() }).collect()
+    forbidden.map(|(line, what)| Violation { rule: rule.says.clone(), file: file.name.clone(), line: *line, what: what.clone() }).collect()
 }
 
-fn texts(rule: &'static TextRule, file: &SourceFile) -> Vec<Violation> {
+fn texts(rule: &TextRule, file: &SourceFile) -> Vec<Violation> {
     // The rules themselves name what they forbid.
-    if !file.name.ends_with(rule.files) || file.name == "tests/house.rs" {
+    if !file.name.ends_with(&rule.files) || file.name == "tests/house/rules.toml" {
         return Vec::new();
     }
     let text = if rule.everything { &file.text } else { &file.code };
     let lines = text.lines().enumerate();
-    let found = lines.flat_map(|(n, line)| rule.never.iter().filter(move |never| line.contains(**never)).map(move |never| (n + 1, *never)));
-    found.map(|(line, what)| Violation { rule: rule.name, file: file.name.clone(), line, what: what.to_owned() }).collect()
+    let found = lines.flat_map(|(n, line)| rule.never.iter().filter(move |never| line.contains(*never)).map(move |never| (n + 1, never)));
+    found.map(|(line, what)| Violation { rule: rule.says.clone(), file: file.name.clone(), line, what: what.clone() }).collect()
 }
 
-fn manifests(rule: &'static ManifestRule, file: &SourceFile) -> Vec<Violation> {
-    if !names_manifest(rule.of, &file.name) {
+fn manifests(rule: &ManifestRule, file: &SourceFile) -> Vec<Violation> {
+    if !names_manifest(&rule.who, &file.name) {
         return Vec::new();
     }
     let manifest: toml::Table = toml::from_str(&file.text).unwrap();
@@ -278,13 +187,18 @@ fn manifests(rule: &'static ManifestRule, file: &SourceFile) -> Vec<Violation> {
     let packages = sections.iter().filter_map(|section| manifest.get(*section)?.as_table()).flat_map(toml::Table::iter);
     // A package may be renamed: its own name then stands in the entry.
     let named = packages.map(|(name, entry)| entry.get("package").and_then(toml::Value::as_str).unwrap_or(name).to_owned());
-    let foreign = named.filter(|name| name.starts_with("portolan") && !rule.may.contains(&name.as_str()));
-    foreign.map(|what| Violation { rule: rule.name, file: file.name.clone(), line: 0, what }).collect()
+    let foreign = named.filter(|name| name.starts_with("portolan") && !rule.may.contains(name));
+    foreign.map(|what| Violation { rule: rule.says.clone(), file: file.name.clone(), line: 0, what }).collect()
 }
 
 fn header(file: &SourceFile) -> Option<Violation> {
     let code = file.name.ends_with(".rs") && !file.text.starts_with("//! ");
-    code.then(|| Violation { rule: HEADER_RULE, file: file.name.clone(), line: 1, what: file.text.lines().next().unwrap_or("").to_owned() })
+    code.then(|| Violation {
+        rule: HEADER_RULE.to_owned(),
+        file: file.name.clone(),
+        line: 1,
+        what: file.text.lines().next().unwrap_or("").to_owned(),
+    })
 }
 
 /// Every text file of the project.

@@ -104,7 +104,8 @@ Example: an authority, the gateway's identity, and a partner's
   portolan certs sign bank-a.csr --folder ca --name bank-a --use client
 
 A partner whose program wants PKCS#12 or a Java keystore makes one from its own key:
-  openssl pkcs12 -export -inkey bank-a.key -in bank-a.pem -certfile ca/ca.pem -name bank-a -out bank-a.p12
+  openssl pkcs12 -export -inkey bank-a.key -in bank-a.pem -certfile ca/ca.pem \\
+    -name bank-a -out bank-a.p12
   keytool -importkeystore -srckeystore bank-a.p12 -srcstoretype PKCS12 -destkeystore bank-a.jks
   keytool -importcert -file ca/ca.pem -alias gateway-authority -keystore trust.jks";
 

@@ -5,6 +5,7 @@
 use super::exit;
 use crate::domain::{Finding, Severity};
 use crate::fault::FaultCode;
+pub use crate::figures::thousands;
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write;
@@ -105,19 +106,6 @@ pub fn fault_lines(code: FaultCode, paint: Paint) -> String {
     format!("{} {zh} · {en}\n    see: portolan explain {code}", paint.red(&format!("{code}:")))
 }
 
-/// A whole number with its thousands apart.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// `1 record`, `2 records`.
 pub fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" })
@@ -138,15 +126,4 @@ pub fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item =
     table.load_style(TABLE_STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     table.set_header(headings).add_rows(rows);
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::thousands;
-
-    #[test]
-    fn thousands_stand_apart() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (1_234_567, "1,234,567")];
-        cases.into_iter().for_each(|(number, text)| assert_eq!(thousands(number), text));
-    }
 }

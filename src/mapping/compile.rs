@@ -212,10 +212,7 @@ impl Mapping {
         };
         let parts = compiler.entries(&file, text);
         compiler.shape(&file.body, text);
-        let (plan, schema) = match compiler.finish() {
-            Ok(done) => done,
-            Err(problems) => return Err(problems),
-        };
+        let (plan, schema) = compiler.finish()?;
         let line = at(file.format.span());
         let (format_name, format) =
             bind(file.format.into_inner(), formats, &plan).map_err(|message| vec![CompileProblem { line, message }])?;

@@ -238,8 +238,8 @@ impl<'m> RecordReader<'m> {
     fn conditional_checks(&self, canonical: &Value, notes: &mut Notes<'_>) {
         for field in &self.mapping.record.fields {
             let Some(condition) = &field.check_if else { continue };
-            let holds =
-                at_path(canonical, &condition.field).is_some_and(|v| v.as_str() == Some(&condition.is) || v.to_string() == condition.is);
+            let holds = at_path(canonical, &condition.field)
+                .is_some_and(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned) == condition.is);
             let Some((_, value)) = self.present(field, None, notes.raw).filter(|_| holds && field.check != CheckSeverity::Off) else {
                 continue;
             };
@@ -316,22 +316,19 @@ impl<'m> RecordReader<'m> {
         path: &str,
         raw: &RawRecord,
     ) -> Option<(Position, Option<SlotId>, Option<String>)> {
-        for field in group.fields.iter().filter(|f| f.to == path || path.strip_prefix(&f.to).is_some_and(|rest| rest.starts_with('.'))) {
+        let fills = |to: &str| to == path || path.strip_prefix(to).is_some_and(|rest| rest.starts_with('.'));
+        let filling = |f: &&Field| fills(&f.to) || matches!(&f.currency, CurrencyAt::Slots(to, _) if fills(to));
+        if let Some(field) = group.fields.iter().find(filling) {
             let found = self.present(field, item, raw).map(|(_, v)| (v.at, Some(v.slot), Some(raw.text(v).to_owned())));
             let fallback = item.and_then(|i| self.first_of_item(i, raw)).unwrap_or(raw.at);
             return found.or_else(|| Some((fallback, field.slots.first().copied(), None)));
         }
-        for list in &group.lists {
-            let Some(rest) = path.strip_prefix(&list.to).and_then(|r| r.strip_prefix('.')) else { continue };
-            let (number, below) = rest.split_once('.').unwrap_or((rest, ""));
-            let wanted: usize = number.parse().ok()?;
-            let items = raw.items().iter().enumerate().filter(|(_, of)| of.list == list.list && of.parent == item);
-            let index = items.map(|(i, _)| i as u32).nth(wanted)?;
-            return self
-                .locate_in(&list.item, Some(index), below, raw)
-                .or_else(|| self.first_of_item(index, raw).map(|at| (at, None, None)));
-        }
-        None
+        let below = |to: &str| path.strip_prefix(to).and_then(|rest| rest.strip_prefix('.'));
+        let (list, rest) = group.lists.iter().find_map(|list| Some((list, below(&list.to)?)))?;
+        let (number, rest) = rest.split_once('.').unwrap_or((rest, ""));
+        let items = raw.items().iter().enumerate().filter(|(_, of)| of.list == list.list && of.parent == item);
+        let index = items.map(|(i, _)| i as u32).nth(number.parse().ok()?)?;
+        self.locate_in(&list.item, Some(index), rest, raw).or_else(|| self.first_of_item(index, raw).map(|at| (at, None, None)))
     }
 
     fn first_of_item(&self, item: u32, raw: &RawRecord) -> Option<Position> {
