@@ -1,7 +1,7 @@
 //! The configuration changes under a running gateway.
 
 use crate::line::{get, payments, post};
-use crate::world::{World, eventually};
+use crate::world::{World, eventually, gateway_file};
 
 const IN_FORCE: &str = "the new configuration is in force";
 const REFUSED: &str = "the new configuration is refused and the old one stays in force";
@@ -94,6 +94,20 @@ async fn a_bad_configuration_is_refused_whole_until_it_is_mended() {
         eventually("what was taken away is gone", async || (!world.is_let_in(&gateway, "newcomer").await).then_some(())).await;
     }
     assert_eq!(bank.ask(&get("/v1/me")).await.unwrap().status, 200, "the same line all the while");
+}
+
+#[tokio::test]
+async fn what_holds_from_the_next_start_on_is_said() {
+    let world = World::new();
+    let gateway = world.serve().await;
+    gateway.signal("HUP");
+    gateway.logs(IN_FORCE, 1).await;
+    assert!(gateway.logged("next start").is_empty());
+    let changed = gateway_file("127.0.0.1:1", "").replace("header_timeout_ms = 600000", "header_timeout_ms = 700000");
+    world.write("conf/portolan.toml", &changed);
+    let told = gateway.logs("some of the new configuration holds from the next start on", 1).await;
+    assert_eq!(told["keys"], "partner_listener.address, limits.header_timeout_ms");
+    assert!(world.is_let_in(&gateway, "bank").await, "it listens where it did");
 }
 
 #[tokio::test]

@@ -159,13 +159,15 @@ impl World {
     }
 }
 
-/// `portolan.toml`; `listener` are further lines of the partner listener.
+/// `portolan.toml`; `listener` are further lines of the partner listener. Times are long, so that a slow
+/// machine cuts nobody off.
 pub fn gateway_file(partner_address: &str, listener: &str) -> String {
     let identity = "identity = { chain = \"../ca/issued/gateway.pem\", key = \"../ca/issued/gateway.key\" }\n\
                     client_authorities = [\"../ca/ca.pem\"]\nrevocation_lists = [\"../ca/crl.pem\"]\n";
     format!(
         "[partner_listener]\naddress = \"{partner_address}\"\n{identity}{listener}\n[operator_listener]\naddress = \"127.0.0.1:0\"\n{identity}\n\
-         [outbound_identity]\nchain = \"../ca/issued/gateway.pem\"\nkey = \"../ca/issued/gateway.key\"\n"
+         [outbound_identity]\nchain = \"../ca/issued/gateway.pem\"\nkey = \"../ca/issued/gateway.key\"\n\n\
+         [limits]\nheader_timeout_ms = 600000\nbody_idle_timeout_ms = 600000\nshutdown_timeout_ms = 600000\n"
     )
 }
 
