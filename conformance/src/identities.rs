@@ -5,8 +5,8 @@
 
 use crate::BoxError;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, RevocationReason, RevokedCertParams, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::collections::HashMap;
@@ -61,7 +61,9 @@ impl Identities {
         let early = maker.issue("early", client.clone(), (2090, 2100), &maker.authority)?;
         let other = maker.issue("other-authority", client, LONG, &maker.other)?;
         let server = maker.issue("server-only", ExtendedKeyUsagePurpose::ServerAuth, LONG, &maker.authority)?;
-        callers.extend([("expired", expired), ("early", early), ("other-authority", other), ("server-only", server)].map(|(n, i)| (n.to_owned(), i)));
+        callers.extend(
+            [("expired", expired), ("early", early), ("other-authority", other), ("server-only", server)].map(|(n, i)| (n.to_owned(), i)),
+        );
         Ok(Self { authority: maker.authority.certificate, callers })
     }
 

@@ -75,7 +75,9 @@ impl Stage<'_> {
         if step.raw_head.is_empty() {
             let headers = self.headers(step, &body);
             let (method, path) = (step.method.clone(), self.fill(&step.path));
-            return dial.call(Call { protocol: self.protocol, method, path, headers, body: Bytes::from(body), chunked: step.chunked }).await;
+            return dial
+                .call(Call { protocol: self.protocol, method, path, headers, body: Bytes::from(body), chunked: step.chunked })
+                .await;
         }
         let head: String = step.raw_head.iter().map(|line| self.fill(line) + "\r\n").collect();
         let (outcome, held) = dial.send(&[head.as_bytes(), b"\r\n", &body].concat(), step.then).await?;
