@@ -89,10 +89,12 @@ pub struct Gateway {
     partners: Arc<TrustStore<Partners>>,
     operators: Arc<TrustStore<Operators>>,
     limits: Arc<ArcSwap<RateLimits>>,
+    strangers: [Arc<Strangers>; 2],
     delivery: Arc<Delivery>,
     expiry: Arc<ExpiryWatch>,
     reloads: Option<Reloads>,
     config: watch::Sender<Arc<Config>>,
+    started_with: Arc<Config>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -128,10 +130,12 @@ impl Gateway {
                 Box::new(move |to| delivery.wake(to))
             },
         });
+        let strangers = || Arc::new(Strangers::new(config.gateway.limits.stranger_handshakes_per_minute_max, Arc::clone(&clock)));
+        let (partner_strangers, operator_strangers) = (strangers(), strangers());
         let door = Arc::new(PartnerDoor {
             exchanges,
             limits: Arc::clone(&limits),
-            strangers: Strangers::new(config.gateway.limits.stranger_handshakes_per_minute_max, Arc::clone(&clock)),
+            strangers: Arc::clone(&partner_strangers),
             keys: Arc::clone(&keys),
             metrics: Arc::clone(&metrics),
         });
@@ -144,11 +148,7 @@ impl Gateway {
             health: Arc::new(Health::new(clock.now())),
             lookups: lookups(endings.clone(), &metrics, &clock),
         });
-        let gate = OperatorGate {
-            trust: Arc::clone(&operators),
-            strangers: Strangers::new(config.gateway.limits.stranger_handshakes_per_minute_max, Arc::clone(&clock)),
-            clock: Arc::clone(&clock),
-        };
+        let gate = OperatorGate { trust: Arc::clone(&operators), strangers: Arc::clone(&operator_strangers), clock: Arc::clone(&clock) };
         let operator_door = Arc::new(OperatorDoor::new(gate, Arc::clone(&view)));
         let expiry = Arc::new(ExpiryWatch::new(endings, Arc::clone(&metrics), Arc::clone(&clock)));
         let (stop, stopped) = watch::channel(false);
@@ -174,10 +174,12 @@ impl Gateway {
             partners,
             operators,
             limits,
+            strangers: [partner_strangers, operator_strangers],
             delivery,
             expiry,
             reloads,
             config: config_sender,
+            started_with: config,
             stop,
             tasks,
         })
@@ -218,9 +220,13 @@ impl Gateway {
         }
         match self.prepare() {
             Ok(config) => {
+                let later = self.started_with.gateway.keys_for_next_start(&config.gateway);
                 let _ = self.config.send(config);
                 self.view.health.reloaded(self.clock.now());
                 tracing::info!("the new configuration is in force");
+                if !later.is_empty() {
+                    tracing::warn!(keys = later.join(", "), "some of the new configuration holds from the next start on");
+                }
             }
             Err(problems) => {
                 self.view.health.reload_refused(self.clock.now(), problems.clone());
@@ -237,6 +243,8 @@ impl Gateway {
         self.operators.replace(operators).map_err(|p| vec![p])?;
         self.partners.replace(partners).map_err(|p| vec![p])?;
         self.limits.store(Arc::new(RateLimits::new(&config.partners, &config.flows, Some(&self.limits.load()), Arc::clone(&self.clock))));
+        let per_minute_max = config.gateway.limits.stranger_handshakes_per_minute_max;
+        self.strangers.iter().for_each(|strangers| strangers.set_per_minute_max(per_minute_max));
         self.live.store(Arc::new(live));
         Ok(config)
     }

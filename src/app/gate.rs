@@ -20,7 +20,7 @@ pub struct OperatorGate {
     /// Their trust store.
     pub trust: Arc<TrustStore<Operators>>,
     /// Limits of those whom nobody knows yet.
-    pub strangers: Strangers,
+    pub strangers: Arc<Strangers>,
     /// Time.
     pub clock: SharedClock,
 }

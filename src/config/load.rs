@@ -47,7 +47,8 @@ impl Config {
         let mut problems = Vec::new();
         let gateway = load_gateway(folder, &mut problems);
         let identity_given = gateway.as_ref().is_none_or(|g| g.outbound_identity.is_some());
-        let partners = load_partners(folder, identity_given, &mut problems);
+        let mut certificate_files = BTreeSet::new();
+        let partners = load_partners(folder, identity_given, &mut certificate_files, &mut problems);
         let flows = load_flows(folder, &partners, &mut problems);
         problems.sort();
         match gateway {
@@ -56,6 +57,7 @@ impl Config {
                 gateway,
                 partners: partners.into_iter().filter_map(|(id, partner)| Some((id, Arc::new(partner?)))).collect(),
                 flows,
+                certificate_files,
             }),
             _ => Err(problems),
         }
@@ -72,12 +74,14 @@ fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> Option<Gateway> {
     gateway
 }
 
-fn load_partners(folder: &Path, identity_given: bool, problems: &mut Vec<Problem>) -> Partners {
+fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BTreeSet<PathBuf>, problems: &mut Vec<Problem>) -> Partners {
     let mut seen = BTreeMap::new();
     let mut partners = Partners::new();
     for (id, file) in named_files(&folder.join("partners"), problems) {
         let mut page = Page::read(file);
         let partner = page.parse::<RawPartner>().and_then(|raw| {
+            let files = raw.certificate.iter().filter_map(|certificate| certificate.value().file.as_ref());
+            certificate_files.extend(files.map(|file| folder.join(file.value())));
             let mut checker = Checker { page: &mut page, folder };
             let certificates = checker.certificates(&raw.certificate);
             checker.certificates_are_new(&id, &certificates, &mut seen);

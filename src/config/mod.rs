@@ -17,7 +17,7 @@ pub use watch::Reloads;
 
 use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId};
 use portolan_contract::Words;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct Config {
     pub partners: BTreeMap<PartnerId, Arc<Partner>>,
     /// Every flow.
     pub flows: BTreeMap<FlowId, Arc<Flow>>,
+    /// The certificate files that partners' files name.
+    pub certificate_files: BTreeSet<PathBuf>,
 }
 
 /// The gateway's own settings (`portolan.toml`).
@@ -56,6 +58,27 @@ pub struct Gateway {
     pub expiry_warning_days: Vec<u32>,
     /// Limits that hold for every request.
     pub limits: RequestLimits,
+}
+
+impl Gateway {
+    /// The keys whose values differ and that are read at the start alone.
+    pub fn keys_for_next_start(&self, new: &Self) -> Vec<&'static str> {
+        let (limits, next) = (&self.limits, &new.limits);
+        let differs = [
+            ("data", self.data != new.data),
+            ("partner_listener.address", self.partner_listener.address != new.partner_listener.address),
+            ("operator_listener.address", self.operator_listener.address != new.operator_listener.address),
+            ("limits.handshake_timeout_ms", limits.handshake_timeout != next.handshake_timeout),
+            ("limits.header_timeout_ms", limits.header_timeout != next.header_timeout),
+            ("limits.connection_age_ms_max", limits.connection_age_max != next.connection_age_max),
+            ("limits.header_bytes_max", limits.header_bytes_max != next.header_bytes_max),
+            ("limits.connections_max", limits.connections_max != next.connections_max),
+            ("limits.inline_bytes_max", limits.inline_bytes_max != next.inline_bytes_max),
+            ("limits.translations_max", limits.translations_max != next.translations_max),
+            ("limits.shutdown_timeout_ms", limits.shutdown_timeout != next.shutdown_timeout),
+        ];
+        differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
+    }
 }
 
 /// One listener.

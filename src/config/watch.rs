@@ -124,6 +124,7 @@ impl Scope {
                 .cloned(),
         );
         files.extend(destinations().flat_map(|d| &d.authorities).cloned());
+        files.extend(config.certificate_files.iter().cloned());
         files.insert(keys_folder(&gateway.data).join(NEXT_KEY_FILE));
         let mut folders = BTreeSet::from([config.folder.join("partners"), config.folder.join("flows")]);
         folders.extend(gateway.mappings.iter().cloned());

@@ -38,7 +38,7 @@ pub struct PartnerDoor {
     /// Limits of partners and flows.
     pub limits: Arc<ArcSwap<RateLimits>>,
     /// Limits of those whom nobody knows yet.
-    pub strangers: Strangers,
+    pub strangers: Arc<Strangers>,
     /// The keys that verify receipts.
     pub keys: Arc<Keys>,
     /// Counters.
