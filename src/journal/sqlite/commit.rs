@@ -2,12 +2,13 @@
 
 use super::writer::{Answer, ChainEnd, Work};
 use super::{column, milliseconds, reads};
-use crate::domain::{Chunk, Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Stored};
+use crate::domain::{Chunk, Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Severity, Stored};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::{HEAD_TYPE, Head, LEAF_VERSION, Leaf, LeafBody, time_text};
 use crate::journal::repeats::{Standing, standing};
 use crate::journal::{ChainPosition, Committed, HeadSigner, JournalError, Journaled, NewExchange};
 use crate::seams::{Clock, new_id};
+use portolan_contract::{Position, Words};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
@@ -302,7 +303,7 @@ impl<'a> Group<'a> {
             let note = "UPDATE exchange SET repeated = ?2 WHERE sequence = ?1";
             self.connection.prepare_cached(note)?.execute(params![sequence, column(counts.repeated)])?;
         }
-        self.insert_content(submission, sequence, &claimed.repeated)?;
+        self.insert_content(submission, sequence, &claimed)?;
         self.insert_pinned(exchange)?;
         if accepted {
             self.bind_keys(exchange, sequence)?;
@@ -393,17 +394,18 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    fn insert_content(&self, submission: &Submission, sequence: i64, repeated: &[u8]) -> Result<(), JournalError> {
+    fn insert_content(&self, submission: &Submission, sequence: i64, claimed: &Claimed) -> Result<(), JournalError> {
         let NewExchange { body, verdict, .. } = &submission.exchange;
         let (rows, canonical) = (&verdict.index, &verdict.canonical);
         let in_files = [(body, 1), (canonical, 2), (rows, 4)];
         let in_files: i64 = in_files.iter().filter(|(stored, _)| matches!(stored, Stored::File { .. })).map(|(_, bit)| bit).sum();
-        let repeated = (!repeated.is_empty()).then_some(repeated);
+        let repeated = (!claimed.repeated.is_empty()).then_some(&claimed.repeated);
+        let report = format!("{}{}", submission.report, report(&claimed.told));
         self.connection
             .prepare_cached(
                 "INSERT INTO content (sequence, in_files, report, repeated, rows, canonical, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![sequence, in_files, submission.report, repeated, inline(rows), inline(canonical), inline(body)])?;
+            .execute(params![sequence, in_files, report, repeated, inline(rows), inline(canonical), inline(body)])?;
         Ok(())
     }
 
@@ -455,11 +457,21 @@ impl<'a> Group<'a> {
             let repeated = row.key != [0; 16] && claim.execute(params![space, row.key, sequence])? == 0;
             if repeated {
                 claimed.note_repeated(number);
+                if claimed.told.len() < REPEATS_TOLD_MAX {
+                    claimed.told.push(known_before(&row, self.claimant(space, &row.key)?));
+                }
             } else {
                 sweep.count(number, row.destinations, &mut claimed.records);
             }
         }
         Ok(claimed)
+    }
+
+    /// The exchange that confirmed a fact first.
+    fn claimant(&self, space: i64, key: &[u8; 16]) -> Result<ExchangeId, JournalError> {
+        let find = "SELECT exchange.id FROM business_key JOIN exchange USING (sequence) WHERE space = ?1 AND key = ?2";
+        let id = self.connection.prepare_cached(find)?.query_row(params![space, key], |row| row.get(0))?;
+        Ok(ExchangeId::from_bytes(id))
     }
 
     fn key_space(&mut self, name: &str) -> Result<i64, JournalError> {
@@ -521,6 +533,28 @@ struct Claimed {
     repeated_rows: u64,
     /// Records left for each chunk.
     records: Vec<u64>,
+    /// The first [`REPEATS_TOLD_MAX`] such rows, for the report.
+    told: Vec<Finding>,
+}
+
+/// Repeated records that a report names; all are counted.
+const REPEATS_TOLD_MAX: usize = 100;
+
+/// A record that is not delivered again is named in the report, with the exchange that has it.
+fn known_before(row: &IndexRow, earlier: ExchangeId) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        rule: "record.repeated".to_owned(),
+        record: Some(row.record),
+        at: Position { line: u64::from(row.source_line), ..Position::default() },
+        source: None,
+        canonical: None,
+        found: None,
+        words: Words::new(
+            format!("交换单 {earlier} 已有同一业务事实，不再投递"),
+            format!("the same fact is known from exchange {earlier} and is not delivered again"),
+        ),
+    }
 }
 
 impl Claimed {
