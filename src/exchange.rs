@@ -102,7 +102,7 @@ where
 
 /// From a whole body to its answer.
 async fn settle(exchanges: &Arc<Exchanges>, received: Received) -> Result<Answer, Fault> {
-    find_corrected(exchanges, &received.admitted).await?;
+    know_corrected(exchanges, &received.admitted).await?;
     if let Some(first) = find_repeat(exchanges, &received).await? {
         return Ok(first);
     }
@@ -116,16 +116,8 @@ async fn settle(exchanges: &Arc<Exchanges>, received: Received) -> Result<Answer
     Ok(committed)
 }
 
-/// What a correction corrects must be the partner's own, in the same flow; another partner's is as
-/// unknown as one that never was.
-async fn find_corrected(exchanges: &Exchanges, admitted: &Admitted) -> Result<(), Fault> {
-    let Some(corrects) = admitted.corrects else { return Ok(()) };
-    let row = exchanges.journal.exchange(corrects).await.map_err(journal_fault)?;
-    let known = row.is_some_and(|row| row.partner == admitted.partner && row.flow == admitted.flow.flow.id);
-    if known { Ok(()) } else { Err(Fault::new(FaultCode::CorrectionUnknown)) }
-}
-
-/// The first answer, where this submission was made before.
+/// The first answer, where this submission was made before, byte for byte. Other bytes under a known
+/// key are the commit's to judge: only translation finds the message id, which may be known too.
 async fn find_repeat(exchanges: &Exchanges, received: &Received) -> Result<Option<Answer>, Fault> {
     let admitted = &received.admitted;
     if admitted.mode == Mode::Validate {
@@ -140,8 +132,18 @@ async fn find_repeat(exchanges: &Exchanges, received: &Received) -> Result<Optio
         corrects: admitted.corrects,
     };
     match exchanges.journal.find_repeat(query).await.map_err(journal_fault)? {
-        Some(committed) => answer(exchanges, committed, None).await.map(Some),
-        None => Ok(None),
+        Some(committed @ Committed::Repeat(_)) => answer(exchanges, committed, None).await.map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Whether the exchange that is to be corrected is one of the sender's own in this flow.
+async fn know_corrected(exchanges: &Exchanges, admitted: &Admitted) -> Result<(), Fault> {
+    let Some(id) = admitted.corrects else { return Ok(()) };
+    let corrected = exchanges.journal.exchange(id).await.map_err(journal_fault)?;
+    match corrected.filter(|row| row.partner == admitted.partner && row.flow == admitted.flow.flow.id) {
+        Some(_) => Ok(()),
+        None => Err(Fault::new(FaultCode::CorrectionUnknown)),
     }
 }
 

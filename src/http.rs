@@ -9,7 +9,7 @@ use crate::fault::{Fault, FaultCode, Retry};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -18,11 +18,15 @@ use rustls::pki_types::CertificateDer;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 
 /// Requests open at once on one HTTP/2 connection.
@@ -34,6 +38,11 @@ const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Smallest header buffer that hyper takes.
 const HEADER_BUFFER_BYTES_MIN: usize = 8 * 1024;
+/// How many times the header limit hyper reads: what it cuts off itself is answered without a problem,
+/// so that anything but a gross excess is left to [`within_header_bytes`].
+const HEADER_BUFFER_FACTOR: usize = 2;
+/// Longest time that a connection is read on after we closed our side.
+const LINGER_MAX: Duration = Duration::from_secs(5);
 /// How often an idle HTTP/2 connection is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -133,7 +142,7 @@ async fn connection<D: Door>(
 ) {
     let from = from.ip();
     let _ = stream.set_nodelay(true);
-    let handshake = TlsAcceptor::from(door.server_config()).accept(stream);
+    let handshake = TlsAcceptor::from(door.server_config()).accept(Lingering { line: stream, until: None });
     let stream = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return door.turned_away(from, TurnedAway::Handshake(&error)),
@@ -195,23 +204,35 @@ fn answering<D: Door>(
 }
 
 fn builder(limits: &RequestLimits) -> auto::Builder<TokioExecutor> {
+    let header_buffer_bytes = limits.header_bytes_max.saturating_mul(HEADER_BUFFER_FACTOR).max(HEADER_BUFFER_BYTES_MIN);
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.header_bytes_max.max(HEADER_BUFFER_BYTES_MIN));
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(header_buffer_bytes);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
-        .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(header_buffer_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(limits.header_timeout);
     builder
+}
+
+/// Refuses a header section of more than `bytes_max` bytes, each field counted as HTTP/1.1 writes it.
+///
+/// # Errors
+/// [`FaultCode::HeaderTooLarge`].
+pub fn within_header_bytes(headers: &HeaderMap, bytes_max: usize) -> Result<(), Fault> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len()).sum();
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    Err(Fault::new(FaultCode::HeaderTooLarge).detail(
+        format!("请求头共 {bytes} 字节，上限为 {bytes_max} 字节"),
+        format!("the header section has {bytes} bytes of at most {bytes_max}"),
+    ))
 }
 
 /// An answer with a body.
@@ -241,4 +262,56 @@ pub fn refusal_with(fault: &Fault, body: Vec<u8>) -> Response {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// A line that is closed in stages (RFC 9112, section 9.6): whoever is refused in the middle of a body
+/// goes on sending, and bytes that nobody reads would reset the line before the refusal is read.
+struct Lingering {
+    line: TcpStream,
+    until: Option<Pin<Box<Sleep>>>,
+}
+
+impl AsyncRead for Lingering {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Lingering {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.line).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.line).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.line.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_flush(cx)
+    }
+
+    /// Closes our side, then reads on until the peer closes its own or [`LINGER_MAX`] is over.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { line, until } = &mut *self;
+        let until = match until {
+            Some(until) => until,
+            None => {
+                ready!(Pin::new(&mut *line).poll_shutdown(cx))?;
+                until.insert(Box::pin(tokio::time::sleep(LINGER_MAX)))
+            }
+        };
+        let mut bytes = [0; 8 * 1024];
+        while until.as_mut().poll(cx).is_pending() {
+            let mut into = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut *line).poll_read(cx, &mut into));
+            if read.is_err() || into.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
 }

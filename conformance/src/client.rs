@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -32,8 +32,13 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Bytes of a body in one frame.
 const FRAME_BYTES: usize = 64 * 1024;
 
-/// A line to the gateway.
-pub type Line = tokio_rustls::client::TlsStream<TcpStream>;
+/// A line to the gateway: bytes both ways, over TLS or plain.
+pub type Line = Box<dyn Duplex>;
+
+/// Bytes both ways.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
 /// An answer.
 #[derive(Clone, Debug, Default)]
@@ -115,17 +120,9 @@ impl Dial<'_> {
     /// # Errors
     /// When the gateway cannot be reached.
     pub async fn send(&self, bytes: &[u8], then: Then) -> Result<(Outcome, Option<Line>), BoxError> {
-        let mut line = match self.line(Some(Protocol::Http1)).await? {
-            Ok(line) => line,
-            Err(outcome) => return Ok((outcome, None)),
-        };
-        if let Err(error) = send(&mut line, bytes, then).await {
-            return Ok((ended(&error), None));
-        }
-        match then {
-            Then::Hold => Ok((Outcome::Silence("the line is held".to_owned()), Some(line))),
-            Then::Cut => Ok((Outcome::Silence("the line was cut".to_owned()), None)),
-            Then::Wait | Then::HalfClose => Ok((wait(&mut line).await, None)),
+        match self.line(Some(Protocol::Http1)).await? {
+            Ok(line) => Ok(send_on(line, bytes, then).await),
+            Err(outcome) => Ok((outcome, None)),
         }
     }
 
@@ -142,18 +139,35 @@ impl Dial<'_> {
     }
 
     async fn line(&self, protocol: Option<Protocol>) -> Result<Result<Line, Outcome>, BoxError> {
-        let mut config = config(self.identities, self.identities.find(self.identity)?, self.tls)?;
-        config.alpn_protocols = protocol.map(|p| p.to_string().into_bytes()).into_iter().collect();
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
-        let connected = TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost")?, stream).await;
-        Ok(connected.map_err(|error| ended(&error)))
+        if self.tls == Some(TlsVersion::Plain) {
+            return Ok(Ok(Box::new(stream)));
+        }
+        let mut config = config(self.identities, self.identities.find(self.identity)?, self.tls)?;
+        config.alpn_protocols = protocol.map(|p| p.to_string().into_bytes()).into_iter().collect();
+        match TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost")?, stream).await {
+            Ok(line) => Ok(Ok(Box::new(line))),
+            Err(error) => Ok(Err(ended(&error))),
+        }
+    }
+}
+
+/// Sends bytes as they stand on a line that is there; it comes back where it is to be held open.
+pub async fn send_on(mut line: Line, bytes: &[u8], then: Then) -> (Outcome, Option<Line>) {
+    if let Err(error) = send(&mut line, bytes, then).await {
+        return (ended(&error), None);
+    }
+    match then {
+        Then::Hold => (Outcome::Silence("the line is held".to_owned()), Some(line)),
+        Then::Cut => (Outcome::Silence("the line was cut".to_owned()), None),
+        Then::Wait | Then::HalfClose => (wait(&mut line).await, None),
     }
 }
 
 fn config(identities: &Identities, identity: Option<&Identity>, tls: Option<TlsVersion>) -> Result<ClientConfig, BoxError> {
     let versions = match tls {
-        None => vec![&TLS13, &TLS12],
+        None | Some(TlsVersion::Plain) => vec![&TLS13, &TLS12],
         Some(TlsVersion::Tls12) => vec![&TLS12],
         Some(TlsVersion::Tls13) => vec![&TLS13],
     };
@@ -220,13 +234,15 @@ async fn read(line: &mut Line) -> io::Result<Option<Answer>> {
     let mut bytes = Vec::new();
     let mut piece = vec![0; FRAME_BYTES];
     loop {
-        if let Some((answer, length)) = parse(&bytes) {
-            let whole = answer.header("content-length").and_then(|v| v.parse().ok()).is_none_or(|n: usize| answer.body.len() >= n);
+        if let Some((mut answer, length)) = parse(&bytes) {
+            let body_bytes: Option<usize> = answer.header("content-length").and_then(|v| v.parse().ok());
             if (100..200).contains(&answer.status) {
                 bytes.drain(..length);
                 continue;
             }
-            if whole {
+            if body_bytes.is_none_or(|bytes| answer.body.len() >= bytes) {
+                // What follows is the answer to what follows the request.
+                answer.body.truncate(body_bytes.unwrap_or(0));
                 return Ok(Some(answer));
             }
         }

@@ -5,17 +5,24 @@
 
 use crate::BoxError;
 use crate::identities::Identities;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Time for the gateway to come up.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for it to take up or to refuse a changed configuration.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time between two looks whether it has.
+const RELOAD_LOOK: Duration = Duration::from_millis(20);
+/// How the gateway begins the line that says what became of a changed configuration.
+const RELOADED: &str = "the new configuration is ";
 /// Last lines of its log that are kept, to show when it is gone.
 const LOG_LINES_MAX: usize = 40;
 
@@ -26,8 +33,16 @@ pub struct Gateway {
     /// Who may call, and who may not.
     pub identities: Identities,
     process: Child,
-    log: Arc<Mutex<VecDeque<String>>>,
+    log: Arc<Log>,
+    template: PathBuf,
     scratch: tempfile::TempDir,
+}
+
+/// What the process says.
+#[derive(Default)]
+struct Log {
+    last: Mutex<VecDeque<String>>,
+    reloads: AtomicUsize,
 }
 
 impl Gateway {
@@ -51,14 +66,14 @@ impl Gateway {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|e| format!("{} does not start: {e}", binary.display()))?;
-        let log = Arc::new(Mutex::new(VecDeque::new()));
+        let log = Arc::new(Log::default());
         let (sender, receiver) = channel();
         if let Some(errors) = process.stderr.take() {
             let log = Arc::clone(&log);
             std::thread::spawn(move || follow(errors, &log, &sender));
         }
         match receiver.recv_timeout(START_TIMEOUT) {
-            Ok(address) => Ok(Self { address, identities, process, log, scratch }),
+            Ok(address) => Ok(Self { address, identities, process, log, template: template.to_owned(), scratch }),
             Err(_) => {
                 let _ = process.kill();
                 let _ = process.wait();
@@ -76,6 +91,25 @@ impl Gateway {
         }
     }
 
+    /// Changes files of the configuration, and waits until the gateway has taken them up or refused
+    /// them. An empty text is the file as it was at first.
+    ///
+    /// # Errors
+    /// When a file cannot be written or the gateway says nothing.
+    pub async fn change(&self, files: &BTreeMap<String, String>) -> Result<(), BoxError> {
+        let before = self.log.reloads.load(Ordering::Acquire);
+        for (name, text) in files {
+            let text = if text.is_empty() { std::fs::read_to_string(self.template.join(name))? } else { text.clone() };
+            std::fs::write(self.scratch.path().join("config").join(name), text)?;
+        }
+        let reloaded = async {
+            while self.log.reloads.load(Ordering::Acquire) == before {
+                tokio::time::sleep(RELOAD_LOOK).await;
+            }
+        };
+        tokio::time::timeout(RELOAD_TIMEOUT, reloaded).await.map_err(|_| "the gateway does not look at its changed configuration".into())
+    }
+
     /// Where bodies lie while they are received; empty when nothing is under way.
     pub fn spool(&self) -> PathBuf {
         self.scratch.path().join("data").join("spool")
@@ -90,27 +124,26 @@ impl Drop for Gateway {
     }
 }
 
-fn follow(errors: ChildStderr, log: &Mutex<VecDeque<String>>, up: &Sender<SocketAddr>) {
+fn follow(errors: ChildStderr, log: &Log, up: &Sender<SocketAddr>) {
     for line in BufReader::new(errors).lines().map_while(Result::ok) {
-        if let Some(address) = address(&line) {
+        let said: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        if let Some(address) = said.get("partner_address").and_then(|a| a.as_str()?.parse().ok()) {
             let _ = up.send(address);
         }
-        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.len() == LOG_LINES_MAX {
-            log.pop_front();
+        if said.get("message").and_then(|m| m.as_str()).is_some_and(|m| m.starts_with(RELOADED)) {
+            log.reloads.fetch_add(1, Ordering::Release);
         }
-        log.push_back(line);
+        let mut last = log.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.len() == LOG_LINES_MAX {
+            last.pop_front();
+        }
+        last.push_back(line);
     }
 }
 
-fn address(line: &str) -> Option<SocketAddr> {
-    let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    line.get("partner_address")?.as_str()?.parse().ok()
-}
-
-fn last_words(log: &Mutex<VecDeque<String>>) -> String {
-    let log = log.lock().unwrap_or_else(PoisonError::into_inner);
-    log.iter().map(|line| format!("  {line}\n")).collect()
+fn last_words(log: &Log) -> String {
+    let last = log.last.lock().unwrap_or_else(PoisonError::into_inner);
+    last.iter().map(|line| format!("  {line}\n")).collect()
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), BoxError> {

@@ -16,7 +16,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Partners in good standing.
-const PARTNERS: [&str; 7] = ["bank", "neighbour", "platform", "customs", "ledger", "hasty", "small"];
+const PARTNERS: [&str; 8] = ["bank", "neighbour", "platform", "customs", "ledger", "hasty", "small", "leaver"];
 /// The one whose certificate is in the revocation list.
 const REVOKED: &str = "revoked";
 

@@ -1,7 +1,7 @@
 //! Playing a scenario: its steps one after the other, then the question whether all is well.
 
 use crate::BoxError;
-use crate::client::{Answer, Call, Dial, Line, Outcome};
+use crate::client::{Answer, Call, Dial, Line, Outcome, send_on};
 use crate::expect::{Played, complaints};
 use crate::gateway::Gateway;
 use crate::scenario::{Protocol, Scenario, Step, Values};
@@ -21,7 +21,7 @@ const SPOOL_LOOK: Duration = Duration::from_millis(50);
 /// Plays a scenario; what was wrong comes back. Afterwards the gateway must be up, hold nothing half
 /// received and take a healthy body.
 pub async fn play(gateway: &mut Gateway, folder: &Path, scenario: &Scenario, protocol: Protocol) -> Vec<String> {
-    let mut stage = Stage { gateway, folder, protocol, run: run(scenario, protocol), earlier: HashMap::new(), held: Vec::new() };
+    let mut stage = Stage { gateway, folder, protocol, run: run(scenario, protocol), answers: HashMap::new(), held: HashMap::new() };
     let mut wrong = Vec::new();
     for (number, step) in scenario.step.iter().enumerate() {
         let said = stage.step(step).await.unwrap_or_else(|error| vec![format!("it cannot be played: {error}")]);
@@ -38,12 +38,15 @@ struct Stage<'g> {
     folder: &'g Path,
     protocol: Protocol,
     run: String,
-    earlier: HashMap<String, Answer>,
-    held: Vec<Line>,
+    answers: HashMap<String, Answer>,
+    held: HashMap<String, Line>,
 }
 
 impl Stage<'_> {
     async fn step(&mut self, step: &Step) -> Result<Vec<String>, BoxError> {
+        if !step.change.is_empty() {
+            self.gateway.change(&step.change).await?;
+        }
         let before = self.exchanges(step).await?;
         let mut outcome = self.perform(step).await?;
         for _ in 1..step.attempts_max {
@@ -53,17 +56,16 @@ impl Stage<'_> {
             outcome = self.perform(step).await?;
         }
         let after = self.exchanges(step).await?;
+        if let Outcome::Answer(answer) = &outcome {
+            self.answers.insert(step.name.clone(), answer.clone());
+        }
         let played = Played {
             outcome: &outcome,
             journaled: after.difference(&before).count(),
             fill: &|text| self.fill(text),
-            earlier: &self.earlier,
+            answers: &self.answers,
         };
-        let wrong = complaints(&step.expect, &played);
-        if let Outcome::Answer(answer) = outcome {
-            self.earlier.insert(step.name.clone(), answer);
-        }
-        Ok(wrong)
+        Ok(complaints(&step.expect, &played))
     }
 
     async fn perform(&mut self, step: &Step) -> Result<Outcome, BoxError> {
@@ -72,6 +74,10 @@ impl Stage<'_> {
             return dial.listen().await;
         }
         let body = step.body.bytes(self.folder, |text| self.fill(text))?;
+        if !step.resume.is_empty() {
+            let line = self.held.remove(&step.resume).ok_or_else(|| format!("no line of step {:?} is held", step.resume))?;
+            return Ok(send_on(line, &body, step.then).await.0);
+        }
         if step.raw_head.is_empty() {
             let headers = self.headers(step, &body);
             let (method, path) = (step.method.clone(), self.fill(&step.path));
@@ -81,7 +87,7 @@ impl Stage<'_> {
         }
         let head: String = step.raw_head.iter().map(|line| self.fill(line) + "\r\n").collect();
         let (outcome, held) = dial.send(&[head.as_bytes(), b"\r\n", &body].concat(), step.then).await?;
-        self.held.extend(held);
+        self.held.extend(held.map(|line| (step.name.clone(), line)));
         Ok(outcome)
     }
 
@@ -98,7 +104,7 @@ impl Stage<'_> {
     /// Puts words in the place of the placeholders.
     fn fill(&self, text: &str) -> String {
         let mut text = text.replace("{run}", &self.run);
-        for (name, answer) in &self.earlier {
+        for (name, answer) in &self.answers {
             let exchange = serde_json::from_slice::<serde_json::Value>(&answer.body).ok();
             let exchange = exchange.as_ref().and_then(|body| body.get("exchange")?.as_str());
             text = text.replace(&format!("{{{name}.exchange}}"), exchange.unwrap_or("no-exchange"));

@@ -105,3 +105,31 @@ impl fmt::Display for Verdict {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::Gap;
+
+    /// What a suite of one scenario comes to when it is played with these complaints.
+    fn check(gap: bool, shows: &str, complaints: &[&str], good: bool) {
+        let mut scenario: Scenario = toml::from_str(&format!("title = \"\"\nshows = [\"{shows}\"]\nstep = []")).unwrap();
+        scenario.name = "one".to_owned();
+        let gaps = gap.then(|| Gap { scenario: "one".to_owned(), protocol: Some(Protocol::Http1), reason: String::new() });
+        let requirements = [("a".to_owned(), String::new())].into();
+        let suite = Suite { folder: "".into(), requirements, scenarios: vec![scenario], gaps: gaps.into_iter().collect() };
+        let mut report = Report::new(&suite);
+        report.played(&suite.scenarios[0], Protocol::Http1, complaints.iter().map(|&c| c.to_owned()).collect());
+        report.note_unshown();
+        assert_eq!(report.is_good(), good, "{report}");
+    }
+
+    #[test]
+    fn a_suite_is_good_when_all_is_shown_and_every_gap_is_one() {
+        check(false, "a", &[], true);
+        check(false, "a", &["wrong"], false);
+        check(true, "a", &["wrong"], true);
+        check(true, "a", &[], false);
+        check(false, "b", &[], false);
+    }
+}

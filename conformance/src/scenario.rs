@@ -45,6 +45,13 @@ pub struct Step {
     /// A name by which later steps may speak of it.
     #[serde(default)]
     pub name: String,
+    /// Files of the gateway's configuration and their new texts, put there before the request; an
+    /// empty text is the file as it was at first. What the gateway makes of them is awaited.
+    #[serde(default)]
+    pub change: BTreeMap<String, String>,
+    /// The step whose line was held: the body is sent on it as it stands, and the answer awaited.
+    #[serde(default)]
+    pub resume: String,
     /// Who calls.
     #[serde(default = "bank")]
     pub identity: String,
@@ -96,7 +103,7 @@ pub enum Values {
     Many(Vec<String>),
 }
 
-/// A TLS version.
+/// A TLS version, or none of them.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 pub enum TlsVersion {
     /// 1.2.
@@ -105,6 +112,9 @@ pub enum TlsVersion {
     /// 1.3.
     #[serde(rename = "1.3")]
     Tls13,
+    /// Bytes without TLS.
+    #[serde(rename = "none")]
+    Plain,
 }
 
 /// What follows the last byte of a raw request.
@@ -134,7 +144,7 @@ pub struct Expect {
     pub party: Option<String>,
     /// Whether the same request may succeed later.
     pub retryable: Option<bool>,
-    /// Header fields; `*` is any value.
+    /// Header fields; `*` is any value, `*TEXT*` any with that text in it.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// Members of the JSON body, by JSON Pointer (RFC 6901).

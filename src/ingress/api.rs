@@ -90,12 +90,12 @@ impl Door for PartnerDoor {
         let (parts, body) = request.into_parts();
         let language = parts.headers.get(ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
         let zh = prefers_chinese(language);
-        let mut partner_and_flow = None;
+        let mut limited = None;
         let answered = match self.trust().resolve(&identity, self.exchanges.clock.now()) {
             Err(fault) => Err(fault),
             Ok(partner) => {
-                partner_and_flow = Some(partner.clone());
                 let path: Vec<&str> = parts.uri.path().split('/').skip(1).collect();
+                limited = Some((partner.clone(), flow_of(&path)));
                 let query = parse_query(parts.uri.query().unwrap_or_default());
                 let asked = Asked {
                     partner,
@@ -110,7 +110,7 @@ impl Door for PartnerDoor {
             }
         };
         let mut response = answered.unwrap_or_else(|fault| self.refusal(&fault, zh));
-        if let Some(fields) = partner_and_flow.and_then(|p| self.limits.load().fields(&p, None)) {
+        if let Some(fields) = limited.and_then(|(partner, flow)| self.limits.load().fields(&partner, flow.as_ref())) {
             insert_limits(response.headers_mut(), &fields);
         }
         response.headers_mut().insert(CONTENT_LANGUAGE, HeaderValue::from_static(if zh { "zh" } else { "en" }));
@@ -132,6 +132,7 @@ impl PartnerDoor {
     }
 
     async fn route(&self, asked: &Asked<'_>, body: Incoming) -> Result<Response, Fault> {
+        http::within_header_bytes(asked.headers, self.exchanges.live.load().config.gateway.limits.header_bytes_max)?;
         match (asked.path.as_slice(), asked.method.as_str()) {
             (["v1", "flows", flow, "exchanges"], "POST") => return self.submit(asked, flow, body).await,
             (["v1", "flows", _, "exchanges"], _) => return Ok(method_not_allowed("POST", asked.zh)),
@@ -273,6 +274,14 @@ impl PartnerDoor {
             "limits": fields.map(|f| json!({ "policy": f.policy, "left": f.limit })),
             "latest_exchanges": latest.iter().map(state).collect::<Vec<_>>(),
         })))
+    }
+}
+
+/// The flow whose limits count, where the address names one.
+fn flow_of(path: &[&str]) -> Option<FlowId> {
+    match path {
+        ["v1", "flows", flow, ..] => flow.parse().ok(),
+        _ => None,
     }
 }
 
