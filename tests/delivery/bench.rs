@@ -11,7 +11,7 @@ use portolan::journal::sqlite::SqliteJournal;
 use portolan::journal::{Committed, DeliveryRow, DeliveryState, Journal, NewExchange};
 use portolan::receipt::keys::Keys;
 use portolan::seams::{Clock, SystemClock, new_id};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -304,7 +304,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
         partner.destinations.insert(destination.id.place.clone(), Arc::new(destination));
     }
     let partners = partners.into_iter().map(|(id, partner)| (id, Arc::new(partner))).collect();
-    Config { gateway: gateway(&folder), folder, partners, flows: BTreeMap::new(), certificate_files: Default::default() }
+    Config { gateway: gateway(&folder), folder, partners, flows: BTreeMap::new(), certificate_files: BTreeSet::new() }
 }
 
 fn gateway(folder: &std::path::Path) -> Gateway {
