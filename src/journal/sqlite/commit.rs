@@ -1,24 +1,20 @@
 //! The steps of a group's transaction: exchanges and what follows from them, and the head at its end.
 
+use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
 use super::writer::{Answer, ChainEnd, Work};
 use super::{column, milliseconds, reads};
-use crate::domain::{Chunk, Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Severity, Stored};
+use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, Outcome, PartnerId, Stored};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::{HEAD_TYPE, Head, LEAF_VERSION, Leaf, LeafBody, time_text};
 use crate::journal::repeats::{Standing, standing};
 use crate::journal::{ChainPosition, Committed, HeadSigner, JournalError, Journaled, NewExchange};
 use crate::seams::{Clock, new_id};
-use portolan_contract::{Position, Words};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::sync::Arc;
 
 /// Pinned texts and key spaces remembered so that they are not looked up again.
 const KNOWN_MAX: usize = 4096;
-/// Bytes of an index file read at a time.
-const INDEX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Queues a delivery; held where one before it has its order key.
 pub(super) const QUEUE: &str = "INSERT INTO delivery (id, exchange, destination, mapping, destination_bit, first_row, rows, records,
@@ -438,40 +434,11 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Claims the business keys of an index, row by row, and counts what is left for each chunk.
+    /// Claims the business keys of an index and counts what is left for each chunk.
     fn claim_keys(&mut self, exchange: &NewExchange, sequence: i64) -> Result<Claimed, JournalError> {
         let space = self.key_space(&exchange.key_space)?;
-        let index = &exchange.verdict.index;
-        if !index.length().is_multiple_of(IndexRow::BYTES as u64) {
-            return Err(JournalError::Damaged(format!("the index of exchange {} is cut", exchange.id)));
-        }
-        let mut claim =
-            self.connection.prepare_cached("INSERT INTO business_key (space, key, sequence) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
-        let mut source = open_index(index)?;
-        let mut sweep = Sweep::new(&exchange.verdict.chunks);
-        let mut claimed = Claimed { records: vec![0; exchange.verdict.chunks.len()], ..Claimed::default() };
-        let mut bytes = [0; IndexRow::BYTES];
-        for number in 0..index.length() / IndexRow::BYTES as u64 {
-            source.read_exact(&mut bytes)?;
-            let row = IndexRow::from_bytes(&bytes);
-            let repeated = row.key != [0; 16] && claim.execute(params![space, row.key, sequence])? == 0;
-            if repeated {
-                claimed.note_repeated(number);
-                if claimed.told.len() < REPEATS_TOLD_MAX {
-                    claimed.told.push(known_before(&row, self.claimant(space, &row.key)?));
-                }
-            } else {
-                sweep.count(number, row.destinations, &mut claimed.records);
-            }
-        }
-        Ok(claimed)
-    }
-
-    /// The exchange that confirmed a fact first.
-    fn claimant(&self, space: i64, key: &[u8; 16]) -> Result<ExchangeId, JournalError> {
-        let find = "SELECT exchange.id FROM business_key JOIN exchange USING (sequence) WHERE space = ?1 AND key = ?2";
-        let id = self.connection.prepare_cached(find)?.query_row(params![space, key], |row| row.get(0))?;
-        Ok(ExchangeId::from_bytes(id))
+        let (index, chunks) = (&exchange.verdict.index, &exchange.verdict.chunks);
+        Claimed::claim(self.connection, Claimant { space, sequence }, index, chunks, KEYS_SORTED_MAX)
     }
 
     fn key_space(&mut self, name: &str) -> Result<i64, JournalError> {
@@ -523,94 +490,6 @@ impl FlowTotal {
         self.counts.repeated += counts.repeated;
         self.last_received_at = self.last_received_at.max(received_at);
     }
-}
-
-/// What claiming the business keys of an index came to.
-#[derive(Default)]
-struct Claimed {
-    /// One bit for each row known before, lowest first, as far as the last such row.
-    repeated: Vec<u8>,
-    repeated_rows: u64,
-    /// Records left for each chunk.
-    records: Vec<u64>,
-    /// The first [`REPEATS_TOLD_MAX`] such rows, for the report.
-    told: Vec<Finding>,
-}
-
-/// Repeated records that a report names; all are counted.
-const REPEATS_TOLD_MAX: usize = 100;
-
-/// A record that is not delivered again is named in the report, with the exchange that has it.
-fn known_before(row: &IndexRow, earlier: ExchangeId) -> Finding {
-    Finding {
-        severity: Severity::Warning,
-        rule: "record.repeated".to_owned(),
-        record: Some(row.record),
-        at: Position { line: u64::from(row.source_line), ..Position::default() },
-        source: None,
-        canonical: None,
-        found: None,
-        words: Words::new(
-            format!("交换单 {earlier} 已有同一业务事实，不再投递"),
-            format!("the same fact is known from exchange {earlier} and is not delivered again"),
-        ),
-    }
-}
-
-impl Claimed {
-    fn note_repeated(&mut self, row: u64) {
-        self.repeated_rows += 1;
-        let byte = (row / 8) as usize;
-        if byte >= self.repeated.len() {
-            self.repeated.resize(byte + 1, 0);
-        }
-        if let Some(bits) = self.repeated.get_mut(byte) {
-            *bits |= 1 << (row % 8);
-        }
-    }
-}
-
-/// Passes over the rows of an index once, knowing which chunks span each row.
-struct Sweep<'a> {
-    chunks: &'a [Chunk],
-    /// Chunks by their first row; `order[begun..]` have not begun.
-    order: Vec<usize>,
-    begun: usize,
-    /// Chunks that have begun and not ended.
-    open: Vec<usize>,
-}
-
-impl<'a> Sweep<'a> {
-    fn new(chunks: &'a [Chunk]) -> Self {
-        let mut order: Vec<usize> = (0..chunks.len()).collect();
-        order.sort_by_key(|&place| chunks.get(place).map(|chunk| chunk.first_row));
-        Self { chunks, order, begun: 0, open: Vec::new() }
-    }
-
-    /// Counts a row for each chunk that spans it and has its destination. Rows come in order.
-    fn count(&mut self, row: u64, destinations: u64, records: &mut [u64]) {
-        let chunk = |place: usize| self.chunks.get(place);
-        while let Some(&next) = self.order.get(self.begun)
-            && chunk(next).is_some_and(|chunk| chunk.first_row <= row)
-        {
-            self.open.push(next);
-            self.begun += 1;
-        }
-        self.open.retain(|&place| chunk(place).is_some_and(|chunk| row - chunk.first_row < chunk.rows));
-        for &place in &self.open {
-            let takes = chunk(place).is_some_and(|chunk| destinations >> chunk.destination & 1 == 1);
-            if let (true, Some(records)) = (takes, records.get_mut(place)) {
-                *records += 1;
-            }
-        }
-    }
-}
-
-fn open_index(index: &Stored) -> Result<Box<dyn Read + '_>, JournalError> {
-    Ok(match index {
-        Stored::Inline(bytes) => Box::new(bytes.as_ref()),
-        Stored::File { path, .. } => Box::new(BufReader::with_capacity(INDEX_BUFFER_BYTES, File::open(path)?)),
-    })
 }
 
 fn inline(stored: &Stored) -> Option<&[u8]> {

@@ -8,6 +8,7 @@
 //! - A full disk undoes the group and is told. Any other failure of a `COMMIT`, an fsync above all,
 //!   ends the process: nobody can know what the disk still holds.
 
+mod claims;
 mod commit;
 mod deliveries;
 mod open;
