@@ -16,7 +16,7 @@ use crate::live::Live;
 use crate::receipt::Receipt;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
-use crate::translate::{TranslateLimits, Translated, storage_fault, translate};
+use crate::translate::{TranslateLimits, Translated, translate};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hyper::body::Body;
@@ -191,7 +191,8 @@ fn validated(translated: Translated) -> Answer {
 /// The one durable step, and the receipt that only it can give.
 async fn commit(exchanges: &Exchanges, partner: PartnerId, received: Received, translated: Translated) -> Result<Answer, Fault> {
     let Received { admitted, body, received_at } = received;
-    let verdict = translated.keep().map_err(storage_fault)?;
+    // Body and files are held to the end of this function: what the journal did not take over goes with them.
+    let Translated { verdict, files: _files } = translated;
     let told = Told { fault: verdict.fault, findings: verdict.findings.clone(), findings_left_out: verdict.findings_left_out };
     let destinations = verdict.destinations.clone();
     let id = admitted.exchange;
@@ -208,7 +209,7 @@ async fn commit(exchanges: &Exchanges, partner: PartnerId, received: Received, t
         content_type: admitted.content_type,
         content_encoding: admitted.coding.as_str().to_owned(),
         trace_id: admitted.trace_id,
-        body: body.spooled.keep().map_err(storage_fault)?,
+        body: body.spooled.stored().clone(),
         body_digest: body.digest,
         pinned: pinned(&admitted.mapping, &admitted.flow),
         verdict,
