@@ -16,7 +16,7 @@ use crate::live::Live;
 use crate::receipt::Receipt;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
-use crate::translate::{TranslateLimits, Translated, storage_fault, translate};
+use crate::translate::{TranslateLimits, Translated, translate};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hyper::body::Body;
@@ -202,7 +202,8 @@ fn validated(translated: Translated) -> Answer {
 /// The one durable step, and the receipt that only it can give.
 async fn commit(exchanges: &Exchanges, received: Received, translated: Translated) -> Result<Answer, Fault> {
     let Received { admitted, body, received_at } = received;
-    let mut verdict = translated.keep().map_err(storage_fault)?;
+    // Body and files are held to the end of this function: what the journal did not take over goes with them.
+    let Translated { mut verdict, files: _files } = translated;
     // An order is a sender's own within a flow: nobody's dead letter holds another's deliveries.
     let scope = format!("{}/{}", admitted.flow.flow.id, admitted.partner);
     verdict.chunks.iter_mut().filter_map(|chunk| chunk.order_key.as_mut()).for_each(|key| *key = format!("{scope}/{key}"));
@@ -223,7 +224,7 @@ async fn commit(exchanges: &Exchanges, received: Received, translated: Translate
         content_type: admitted.content_type,
         content_encoding: admitted.coding.as_str().to_owned(),
         trace_id: admitted.trace_id,
-        body: body.spooled.keep().map_err(storage_fault)?,
+        body: body.spooled.stored().clone(),
         body_digest: body.digest,
         pinned: pinned(&admitted.mapping, &admitted.flow),
         verdict,

@@ -262,6 +262,8 @@ async fn check_business_keys(store: &dyn Store, prepare: impl Fn(NewExchange) ->
             assert_eq!(known(&journal.index(id, from, rows).await.unwrap()), step.known[from as usize..], "{name}, from {from}");
             let repeated = step.known.bytes().filter(|known| *known == b'1').count() as u64;
             assert_eq!((journaled.counts().repeated, journaled.counts().accepted), (repeated, rows), "{name}");
+            let report = journal.report(id).await.unwrap().unwrap();
+            assert_eq!(report.matches("record.repeated").count() as u64, repeated, "{name}: the report names each");
             let delivered: BTreeMap<String, u64> =
                 journal.deliveries(id).await.unwrap().iter().map(|delivery| (delivery.to.to_string(), delivery.records)).collect();
             let expected = [("archive/inbox", step.archive), ("tax/inbox", step.tax)];
