@@ -200,6 +200,11 @@ impl Bench {
         id
     }
 
+    /// The moment on the test's clock.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
     /// The only delivery of an exchange.
     pub async fn delivery(&self, exchange: ExchangeId) -> DeliveryRow {
         let mut deliveries = self.journal.deliveries(exchange).await.unwrap();

@@ -246,8 +246,8 @@ impl Journal for SqliteJournal {
         self.write(Work::Resend { delivery, now }).await?.changed()
     }
 
-    async fn waive(&self, delivery: DeliveryId, reason: &str) -> Result<bool, JournalError> {
-        self.write(Work::Waive { delivery, reason: reason.to_owned() }).await?.changed()
+    async fn waive(&self, delivery: DeliveryId, now: Timestamp, reason: &str) -> Result<bool, JournalError> {
+        self.write(Work::Waive { delivery, now, reason: reason.to_owned() }).await?.changed()
     }
 
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError> {
