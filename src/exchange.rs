@@ -69,6 +69,10 @@ pub struct Evidence {
     pub exchange: ExchangeId,
     /// Its receipt.
     pub receipt: Receipt,
+    /// It was committed before; this is the first answer again.
+    pub repeat: bool,
+    /// Bytes of the body as received; 0 for a repeat.
+    pub received_bytes: u64,
 }
 
 /// A body that is whole, with what it was admitted as.
@@ -207,7 +211,9 @@ async fn commit(exchanges: &Exchanges, received: Received, translated: Translate
     // An order is a sender's own within a flow: nobody's dead letter holds another's deliveries.
     let scope = format!("{}/{}", admitted.flow.flow.id, admitted.partner);
     verdict.chunks.iter_mut().filter_map(|chunk| chunk.order_key.as_mut()).for_each(|key| *key = format!("{scope}/{key}"));
-    let told = Told { fault: verdict.fault, findings: verdict.findings.clone(), findings_left_out: verdict.findings_left_out };
+    let received_bytes = body.spooled.stored().length();
+    let told =
+        Told { received_bytes, fault: verdict.fault, findings: verdict.findings.clone(), findings_left_out: verdict.findings_left_out };
     let destinations = verdict.destinations.clone();
     let id = admitted.exchange;
     let new = NewExchange {
@@ -259,6 +265,7 @@ async fn outcome_of(exchanges: &Exchanges, id: ExchangeId) -> Result<Committed, 
 
 /// What a verdict says to the sender beside its counts.
 struct Told {
+    received_bytes: u64,
     fault: Option<FaultCode>,
     findings: Vec<Finding>,
     findings_left_out: u64,
@@ -267,6 +274,8 @@ struct Told {
 /// The answer to what a commit came to. What there is to tell is at hand when it was just made; a
 /// repeat's is read from the first one.
 async fn answer(exchanges: &Exchanges, committed: Committed, told: Option<Told>) -> Result<Answer, Fault> {
+    let repeat = matches!(committed, Committed::Repeat(_));
+    let received_bytes = told.as_ref().filter(|_| !repeat).map_or(0, |told| told.received_bytes);
     let (journaled, told) = match (committed, told) {
         // Which records were known before, only the journal's own report says.
         (Committed::New(journaled), Some(told)) if journaled.counts().repeated == 0 => (journaled, told),
@@ -287,13 +296,14 @@ async fn answer(exchanges: &Exchanges, committed: Committed, told: Option<Told>)
         fault: told.fault,
         findings: told.findings,
         findings_left_out: told.findings_left_out,
-        evidence: Some(Evidence { exchange: journaled.exchange(), receipt: Receipt::new(&journaled) }),
+        evidence: Some(Evidence { exchange: journaled.exchange(), receipt: Receipt::new(&journaled), repeat, received_bytes }),
     })
 }
 
 async fn recall(journal: &dyn Journal, id: ExchangeId) -> Result<Told, Fault> {
     let row = journal.exchange(id).await.map_err(journal_fault)?;
     Ok(Told {
+        received_bytes: 0,
         fault: row.as_ref().and_then(|r| r.fault.as_deref()).and_then(|f| f.parse().ok()),
         findings: report(journal, id).await?,
         findings_left_out: row.map_or(0, |r| r.findings_left_out),

@@ -173,16 +173,19 @@ impl PartnerDoor {
             clock: self.exchanges.clock.as_ref(),
         };
         let admitted = admit(asking, flow, &query, asked.headers)?;
-        let (flow, trace_id, bytes) =
-            (admitted.flow.flow.id.clone(), admitted.trace_id.clone(), hyper::body::Body::size_hint(&body).exact());
+        let (flow, trace_id) = (admitted.flow.flow.id.clone(), admitted.trace_id.clone());
         let answer = exchange(&self.exchanges, admitted, body).await?;
-        self.note(asked, &flow, &answer, bytes.unwrap_or(0), begun, &trace_id);
+        self.note(asked, &flow, &answer, begun, &trace_id);
         Ok(answered(&answer, &flow, asked.zh))
     }
 
-    fn note(&self, asked: &Asked<'_>, flow: &FlowId, answer: &Answer, bytes: u64, begun: Instant, trace_id: &str) {
+    fn note(&self, asked: &Asked<'_>, flow: &FlowId, answer: &Answer, begun: Instant, trace_id: &str) {
         let Some(evidence) = &answer.evidence else { return };
-        self.metrics.exchanged(&asked.partner, flow, answer.outcome, answer.counts, bytes, begun.elapsed());
+        if evidence.repeat {
+            tracing::info!(exchange = %evidence.exchange, trace_id, partner = %asked.partner, %flow, "a repeat got its first answer");
+            return;
+        }
+        self.metrics.exchanged(&asked.partner, flow, answer.outcome, answer.counts, evidence.received_bytes, begun.elapsed());
         tracing::info!(
             exchange = %evidence.exchange, trace_id, partner = %asked.partner, %flow,
             outcome = answer.outcome.as_str(), records = answer.counts.records, refused = answer.counts.refused,
