@@ -5,7 +5,7 @@
 //! before it has a verdict, and no receipt exists before the commit.
 
 use crate::coding::{Coding, DecodeLimits};
-use crate::domain::{DestinationId, Digest, ExchangeId, Finding, Outcome, PartnerId, Stored};
+use crate::domain::{DestinationId, Digest, ExchangeId, Finding, Outcome, Stored};
 use crate::fault::{Fault, FaultCode};
 use crate::ingress::admit::{Admitted, Mode};
 use crate::ingress::identity::{Partners, TrustStore};
@@ -16,7 +16,7 @@ use crate::live::Live;
 use crate::receipt::Receipt;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
-use crate::translate::{TranslateLimits, Translated, storage_fault, translate};
+use crate::translate::{TranslateLimits, Translated, translate};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hyper::body::Body;
@@ -111,9 +111,20 @@ async fn settle(exchanges: &Arc<Exchanges>, received: Received) -> Result<Answer
     if received.admitted.mode == Mode::Validate {
         return Ok(validated(translated));
     }
-    let partner = exchanges.trust.resolve(&received.admitted.identity, exchanges.clock.now())?;
-    let committed = commit(exchanges, partner, received, translated).await?;
-    Ok(committed)
+    still_entitled(exchanges, &received.admitted)?;
+    commit(exchanges, received, translated).await
+}
+
+/// Whether the caller is still who it was when it was admitted, and may still send this flow: a
+/// body may take long to come in, and trust and configuration may have changed meanwhile.
+fn still_entitled(exchanges: &Exchanges, admitted: &Admitted) -> Result<(), Fault> {
+    let partner = exchanges.trust.resolve(&admitted.identity, exchanges.clock.now())?;
+    if partner != admitted.partner {
+        return Err(Fault::new(FaultCode::CertificateUnlisted));
+    }
+    let live = exchanges.live.load();
+    let flow = live.flows.get(&admitted.flow.flow.id).filter(|plan| plan.flow.senders.contains_key(&partner));
+    flow.map(drop).ok_or_else(|| Fault::new(FaultCode::FlowForbidden))
 }
 
 /// The first answer, where this submission was made before, byte for byte. Other bytes under a known
@@ -189,18 +200,23 @@ fn validated(translated: Translated) -> Answer {
 }
 
 /// The one durable step, and the receipt that only it can give.
-async fn commit(exchanges: &Exchanges, partner: PartnerId, received: Received, translated: Translated) -> Result<Answer, Fault> {
+async fn commit(exchanges: &Exchanges, received: Received, translated: Translated) -> Result<Answer, Fault> {
     let Received { admitted, body, received_at } = received;
-    let verdict = translated.keep().map_err(storage_fault)?;
+    // Body and files are held to the end of this function: what the journal did not take over goes with them.
+    let Translated { mut verdict, files: _files } = translated;
+    // An order is a sender's own within a flow: nobody's dead letter holds another's deliveries.
+    let scope = format!("{}/{}", admitted.flow.flow.id, admitted.partner);
+    verdict.chunks.iter_mut().filter_map(|chunk| chunk.order_key.as_mut()).for_each(|key| *key = format!("{scope}/{key}"));
     let told = Told { fault: verdict.fault, findings: verdict.findings.clone(), findings_left_out: verdict.findings_left_out };
     let destinations = verdict.destinations.clone();
     let id = admitted.exchange;
     let new = NewExchange {
         id,
-        partner,
+        partner: admitted.partner.clone(),
         flow: admitted.flow.flow.id.clone(),
         received_at,
-        key_space: admitted.flow.canonical.key_space().to_owned(),
+        // A fact is a sender's own: nobody can claim another's before it is sent.
+        key_space: format!("{}/{}", admitted.partner, admitted.flow.canonical.key_space()),
         idempotency_key: admitted.idempotency_key,
         certificate: admitted.certificate,
         corrects: admitted.corrects,
@@ -208,7 +224,7 @@ async fn commit(exchanges: &Exchanges, partner: PartnerId, received: Received, t
         content_type: admitted.content_type,
         content_encoding: admitted.coding.as_str().to_owned(),
         trace_id: admitted.trace_id,
-        body: body.spooled.keep().map_err(storage_fault)?,
+        body: body.spooled.stored().clone(),
         body_digest: body.digest,
         pinned: pinned(&admitted.mapping, &admitted.flow),
         verdict,
@@ -252,7 +268,8 @@ struct Told {
 /// repeat's is read from the first one.
 async fn answer(exchanges: &Exchanges, committed: Committed, told: Option<Told>) -> Result<Answer, Fault> {
     let (journaled, told) = match (committed, told) {
-        (Committed::New(journaled), Some(told)) => (journaled, told),
+        // Which records were known before, only the journal's own report says.
+        (Committed::New(journaled), Some(told)) if journaled.counts().repeated == 0 => (journaled, told),
         (Committed::New(journaled) | Committed::Repeat(journaled), _) => {
             let told = recall(exchanges.journal.as_ref(), journaled.exchange()).await?;
             (journaled, told)

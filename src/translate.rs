@@ -44,24 +44,12 @@ pub struct TranslateLimits {
     pub records_max: u64,
 }
 
-/// A verdict whose spool files are still ours.
+/// A verdict and the spool files that it points into, which must be held as long as it is.
 pub struct Translated {
-    /// The verdict; its [`Stored`]s point into the files below.
+    /// The verdict.
     pub verdict: Verdict,
-    canonical: Spooled,
-    index: Spooled,
-}
-
-impl Translated {
-    /// The verdict, its files handed on to the journal.
-    ///
-    /// # Errors
-    /// When the files cannot be kept.
-    pub fn keep(self) -> io::Result<Verdict> {
-        self.canonical.keep()?;
-        self.index.keep()?;
-        Ok(self.verdict)
-    }
+    /// The files of its canonical records and of their index.
+    pub files: [Spooled; 2],
 }
 
 /// Translates a body. A body that cannot be taken in gives a verdict that says so; only what is
@@ -325,7 +313,7 @@ impl<'p> Pass<'p> {
             chunks: self.chunks.finish(),
             pins: Pins { mapping: self.mapping.digest, schema: self.plan.canonical.digest, flow: self.plan.flow.digest },
         };
-        Ok(Translated { verdict, canonical, index })
+        Ok(Translated { verdict, files: [canonical, index] })
     }
 }
 

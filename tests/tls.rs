@@ -219,14 +219,15 @@ fn what_ends_soon_is_warned_of() {
     let mut world = World::new();
     let issued = world.issue(&Case { days: [-1, 20], ..Case::default() }).unwrap();
     let store = world.store(world.listed(&issued, "key"), false);
-    let now = Timestamp::now();
+    // An hour later, so that no second more or less makes another day.
+    let now = Timestamp::now() + SignedDuration::from_hours(1);
     let chain = files::read_certificates(&issued.chain).unwrap();
     store.connect(&chain, now).unwrap();
     let warned: Vec<_> =
         store.expiring(&[60, 30, 7], now).into_iter().map(|expiry| (expiry.what, expiry.days_left, expiry.within_days)).collect();
     let old_list = Expiring::RevocationList { file: world.old.list_file(), issuer: "CN=Old CA".to_owned() };
     let partner = Expiring::PartnerCertificate { partner: bank(), subject: "CN=bank".to_owned(), serial: issued.summary.serial.clone() };
-    assert_eq!(warned, [(old_list, -31, 7), (partner, 19, 30)]);
+    assert_eq!(warned, [(old_list, -32, 7), (partner, 19, 30)]);
 }
 
 #[test]

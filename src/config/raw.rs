@@ -235,7 +235,7 @@ pub struct RawDestination {
     pub retry_first_ms: At<NonZeroU32>,
     /// Longest wait between two attempts; at least `retry_first_ms`.
     pub retry_ms_max: At<NonZeroU32>,
-    /// Hours after which a delivery that was never acknowledged becomes a dead letter (投递失败待处理).
+    /// Hours after which a delivery that was never acknowledged becomes a dead letter (投递失败待处理), counted from when it could first be made or was resent.
     pub give_up_after_hours: NonZeroU32,
     /// Failures in a row that open the circuit: nothing is sent for a while.
     pub circuit_failures: NonZeroU32,

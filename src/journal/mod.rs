@@ -310,6 +310,9 @@ pub struct Lease {
     pub flow: FlowId,
     /// When the exchange was received.
     pub received_at: Timestamp,
+    /// Since when it may be delivered: when it was queued, let go by those before it in its order, or
+    /// resent, whichever was last.
+    pub due_since: Timestamp,
     /// Where to.
     pub to: DestinationId,
     /// The mapping to render with.
@@ -478,7 +481,7 @@ pub trait Journal: Send + Sync {
     async fn resend(&self, delivery: DeliveryId, now: Timestamp) -> Result<bool, JournalError>;
 
     /// Gives a dead letter up for good, so that its key goes on. Returns false when it is none.
-    async fn waive(&self, delivery: DeliveryId, reason: &str) -> Result<bool, JournalError>;
+    async fn waive(&self, delivery: DeliveryId, now: Timestamp, reason: &str) -> Result<bool, JournalError>;
 
     /// When the next delivery to a destination is due, leases that run out included.
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError>;

@@ -105,7 +105,8 @@ impl<'m> RecordReader<'m> {
     /// The first of a field's slots that has a text, and its rank.
     fn present<'s>(&'s self, field: &Field, item: Option<u32>, raw: &'s RawRecord) -> Option<(usize, &'s RawValue)> {
         field.slots.iter().enumerate().find_map(|(rank, &slot)| {
-            let value = self.values(slot, item, raw).find(|v| !raw.text(v).trim_ascii().is_empty());
+            let says = |text: &str| !text.is_empty() && !field.absent.iter().any(|absent| absent == text);
+            let value = self.values(slot, item, raw).find(|v| says(raw.text(v).trim_ascii()));
             value.map(|v| (rank, v))
         })
     }

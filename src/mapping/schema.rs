@@ -29,6 +29,10 @@ pub struct Canonical {
 struct Annotations {
     #[serde(default)]
     key: Vec<Vec<String>>,
+    /// Paths of references of which one must be there: without any, a record has no key, because
+    /// two facts may well agree in everything else.
+    #[serde(default)]
+    key_if: Vec<String>,
     #[serde(default)]
     decimal: BTreeSet<String>,
 }
@@ -62,7 +66,7 @@ impl Canonical {
         };
         let mut titles = BTreeMap::new();
         collect_titles(&schema, &schema, "", &mut titles);
-        for path in annotations.key.iter().flatten().chain(&annotations.decimal) {
+        for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal) {
             if !titles.contains_key(path) {
                 return Err(format!("x-portolan names {path:?}, which the schema has no title for"));
             }
@@ -105,6 +109,10 @@ impl Canonical {
 
     /// The first 16 bytes of the SHA-256 of the record's business key; zero where it has none.
     pub fn business_key(&self, record: &Value) -> [u8; 16] {
+        let references = &self.annotations.key_if;
+        if !references.is_empty() && !references.iter().any(|path| at_path(record, path).is_some()) {
+            return [0; 16];
+        }
         let mut text = String::new();
         let mut any = false;
         for component in &self.annotations.key {

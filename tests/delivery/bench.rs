@@ -11,7 +11,7 @@ use portolan::journal::sqlite::SqliteJournal;
 use portolan::journal::{Committed, DeliveryRow, DeliveryState, Journal, NewExchange};
 use portolan::receipt::keys::Keys;
 use portolan::seams::{Clock, SystemClock, new_id};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -200,6 +200,11 @@ impl Bench {
         id
     }
 
+    /// The moment on the test's clock.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
     /// The only delivery of an exchange.
     pub async fn delivery(&self, exchange: ExchangeId) -> DeliveryRow {
         let mut deliveries = self.journal.deliveries(exchange).await.unwrap();
@@ -304,7 +309,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
         partner.destinations.insert(destination.id.place.clone(), Arc::new(destination));
     }
     let partners = partners.into_iter().map(|(id, partner)| (id, Arc::new(partner))).collect();
-    Config { gateway: gateway(&folder), folder, partners, flows: BTreeMap::new() }
+    Config { gateway: gateway(&folder), folder, partners, flows: BTreeMap::new(), certificate_files: BTreeSet::new() }
 }
 
 fn gateway(folder: &std::path::Path) -> Gateway {

@@ -51,6 +51,7 @@ macro_rules! journal_suite {
             a_waived_dead_letter_is_not_sent
             order_is_kept_within_a_key
             a_dead_letter_holds_its_key
+            a_delivery_is_due_since_it_could_be_made
             deliveries_survive_reopening
             chunks_count_their_own_rows
             pages_are_in_order
@@ -262,6 +263,8 @@ async fn check_business_keys(store: &dyn Store, prepare: impl Fn(NewExchange) ->
             assert_eq!(known(&journal.index(id, from, rows).await.unwrap()), step.known[from as usize..], "{name}, from {from}");
             let repeated = step.known.bytes().filter(|known| *known == b'1').count() as u64;
             assert_eq!((journaled.counts().repeated, journaled.counts().accepted), (repeated, rows), "{name}");
+            let report = journal.report(id).await.unwrap().unwrap();
+            assert_eq!(report.matches("record.repeated").count() as u64, repeated, "{name}: the report names each");
             let delivered: BTreeMap<String, u64> =
                 journal.deliveries(id).await.unwrap().iter().map(|delivery| (delivery.to.to_string(), delivery.records)).collect();
             let expected = [("archive/inbox", step.archive), ("tax/inbox", step.tax)];
@@ -448,13 +451,13 @@ pub async fn a_waived_dead_letter_is_not_sent(store: &dyn Store) {
     let journal = store.open();
     commit_new(journal.as_ref(), sample(store.clock(), "a")).await;
     let lease_held = lease_one(store, journal.as_ref()).await;
-    assert!(!journal.waive(lease_held.delivery, "not dead").await.unwrap());
+    assert!(!journal.waive(lease_held.delivery, store.clock().now(), "not dead").await.unwrap());
     bury(store, journal.as_ref(), &lease_held, "delivery.refused").await;
-    assert!(journal.waive(lease_held.delivery, "agreed by telephone").await.unwrap());
+    assert!(journal.waive(lease_held.delivery, store.clock().now(), "agreed by telephone").await.unwrap());
     let row = &journal.deliveries(lease_held.exchange).await.unwrap()[0];
     assert_eq!((row.state, row.waived_because.as_deref()), (DeliveryState::Waived, Some("agreed by telephone")));
     assert!(!journal.resend(lease_held.delivery, store.clock().now()).await.unwrap());
-    assert!(!journal.waive(lease_held.delivery, "again").await.unwrap());
+    assert!(!journal.waive(lease_held.delivery, store.clock().now(), "again").await.unwrap());
     assert!(lease(store, journal.as_ref(), 9).await.is_empty());
 }
 
@@ -499,12 +502,43 @@ pub async fn a_dead_letter_holds_its_key(store: &dyn Store) {
     let again = lease_one(store, journal.as_ref()).await;
     assert_eq!(again.exchange, ids[0]);
     bury(store, journal.as_ref(), &again, "delivery.refused").await;
-    assert!(journal.waive(again.delivery, "sent by post").await.unwrap());
+    assert!(journal.waive(again.delivery, store.clock().now(), "sent by post").await.unwrap());
     for expected in &ids[1..] {
         let next = lease_one(store, journal.as_ref()).await;
         assert_eq!(next.exchange, *expected);
         assert!(acknowledge(store, journal.as_ref(), &next).await);
     }
+}
+
+pub async fn a_delivery_is_due_since_it_could_be_made(store: &dyn Store) {
+    let journal = store.open();
+    let clock = store.clock();
+    for body in ["a1", "a2", "a3"] {
+        commit_new(journal.as_ref(), ordered(store, body, "A")).await;
+    }
+    let hour = || {
+        clock.advance(SignedDuration::from_hours(1));
+        clock.now()
+    };
+    let (queued, _) = (clock.now(), hour());
+    let first = lease_one(store, journal.as_ref()).await;
+    assert_eq!(first.due_since, queued);
+    bury(store, journal.as_ref(), &first, "delivery.refused").await;
+    let resent = hour();
+    assert!(journal.resend(first.delivery, resent).await.unwrap());
+    hour();
+    let again = lease_one(store, journal.as_ref()).await;
+    assert_eq!((again.received_at, again.due_since), (queued, resent));
+    bury(store, journal.as_ref(), &again, "delivery.refused").await;
+    let waived = hour();
+    assert!(journal.waive(again.delivery, waived, "sent by post").await.unwrap());
+    hour();
+    let second = lease_one(store, journal.as_ref()).await;
+    assert_eq!((second.received_at, second.due_since), (queued, waived));
+    let acknowledged = hour();
+    assert!(acknowledge(store, journal.as_ref(), &second).await);
+    hour();
+    assert_eq!(lease_one(store, journal.as_ref()).await.due_since, acknowledged);
 }
 
 pub async fn deliveries_survive_reopening(store: &dyn Store) {
@@ -610,7 +644,7 @@ pub async fn totals_add_up(store: &dyn Store) {
     bury(store, journal.as_ref(), &leases[2], "delivery.refused").await;
     bury(store, journal.as_ref(), &leases[3], "delivery.refused").await;
     assert!(journal.resend(leases[2].delivery, store.clock().now()).await.unwrap());
-    assert!(journal.waive(leases[3].delivery, "not needed").await.unwrap());
+    assert!(journal.waive(leases[3].delivery, store.clock().now(), "not needed").await.unwrap());
     let totals = journal.totals().await.unwrap();
     let flow = &totals.flows[0];
     assert_eq!((flow.partner.as_str(), flow.flow.as_str(), flow.exchanges), ("bank", "payments", 5));

@@ -8,6 +8,7 @@
 //! - A full disk undoes the group and is told. Any other failure of a `COMMIT`, an fsync above all,
 //!   ends the process: nobody can know what the disk still holds.
 
+mod claims;
 mod commit;
 mod deliveries;
 mod open;
@@ -245,8 +246,8 @@ impl Journal for SqliteJournal {
         self.write(Work::Resend { delivery, now }).await?.changed()
     }
 
-    async fn waive(&self, delivery: DeliveryId, reason: &str) -> Result<bool, JournalError> {
-        self.write(Work::Waive { delivery, reason: reason.to_owned() }).await?.changed()
+    async fn waive(&self, delivery: DeliveryId, now: Timestamp, reason: &str) -> Result<bool, JournalError> {
+        self.write(Work::Waive { delivery, now, reason: reason.to_owned() }).await?.changed()
     }
 
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError> {

@@ -111,6 +111,7 @@ CREATE TABLE delivery (
     order_key       TEXT,
     state           INTEGER NOT NULL,
     due_at          INTEGER NOT NULL,
+    due_since       INTEGER NOT NULL,  -- when it was queued, let go by those before it, or resent, whichever was last
     attempts        INTEGER NOT NULL,
     rendered        BLOB,
     acknowledged_at INTEGER,

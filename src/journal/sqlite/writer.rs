@@ -35,7 +35,7 @@ pub(super) enum Work {
     Rendered { delivery: DeliveryId, token: u64, digest: Digest },
     Settle { delivery: DeliveryId, token: u64, now: Timestamp, settlement: Settlement },
     Resend { delivery: DeliveryId, now: Timestamp },
-    Waive { delivery: DeliveryId, reason: String },
+    Waive { delivery: DeliveryId, now: Timestamp, reason: String },
 }
 
 /// What came of it.
