@@ -327,6 +327,8 @@ fn gateway(folder: &std::path::Path) -> Gateway {
         body_timeout: PATIENCE,
         connection_age_max: PATIENCE,
         header_bytes_max: 0,
+        partner_connections_max: 512,
+        partner_submissions_max: 256,
         connections_max: 0,
         stranger_handshakes_per_minute_max: 0,
         body_bytes_max: 0,
