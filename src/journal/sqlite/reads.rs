@@ -22,6 +22,9 @@ use tokio::sync::Semaphore;
 /// Heads of one page: with full groups, some ten megabytes of leaves.
 const HEADS_MAX: usize = 32;
 
+/// How often a read that has used up its time is interrupted again.
+const INTERRUPT_AGAIN: Duration = Duration::from_millis(20);
+
 /// The connections that read.
 pub(super) struct Readers {
     free: Mutex<Vec<Connection>>,
@@ -59,12 +62,14 @@ impl Readers {
             drop(permit);
             read
         });
-        let read = match tokio::time::timeout(self.timeout, &mut reading).await {
-            Ok(read) => read,
-            Err(_) => {
-                interrupt.interrupt();
-                reading.await
+        let mut wait = self.timeout;
+        let read = loop {
+            match tokio::time::timeout(wait, &mut reading).await {
+                Ok(read) => break read,
+                // Between two statements, or before the first, an interruption is lost: it is said again.
+                Err(_) => interrupt.interrupt(),
             }
+            wait = INTERRUPT_AGAIN;
         };
         read.unwrap_or_else(|error| Err(JournalError::Unavailable(error.to_string())))
     }
