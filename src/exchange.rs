@@ -25,6 +25,9 @@ use portolan_contract::Limits;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
+/// Bytes of a body that is translated at once, on the thread that received it: a few milliseconds.
+const INLINE_TRANSLATION_BYTES_MAX: u64 = 16 * 1024;
+
 /// What every exchange is handled with.
 pub struct Exchanges {
     /// What is in force.
@@ -165,7 +168,9 @@ async fn know_corrected(exchanges: &Exchanges, admitted: &Admitted) -> Result<()
 /// Translates, at once where the body is small, else on a thread of the bounded pool.
 async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(Received, Translated), Fault> {
     let spool = exchanges.spool.clone();
-    let small = matches!(received.body.spooled.stored(), Stored::Inline(_)) && received.admitted.coding == Coding::Identity;
+    let stored = received.body.spooled.stored();
+    let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
+    let small = small && received.admitted.coding == Coding::Identity;
     if small {
         let translated = run(&received, &spool)?;
         return Ok((received, translated));

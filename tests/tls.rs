@@ -139,13 +139,13 @@ async fn open_connections_follow_the_trust_of_the_moment() {
     assert_eq!(code(now), Ok("bank".to_owned()));
     assert_eq!(code(in_days(29)), Ok("bank".to_owned()), "within certificate and list");
     assert_eq!(code(in_days(31)), Err(FaultCode::CertificateExpired), "the certificate has ended meanwhile");
-    store.replace(world.trust(Vec::new(), false)).unwrap();
+    store.replace(store.prepare(world.trust(Vec::new(), false)).unwrap());
     assert_eq!(code(now), Err(FaultCode::CertificateUnlisted), "no longer listed");
-    store.replace(world.trust(listed.clone(), false)).unwrap();
+    store.replace(store.prepare(world.trust(listed.clone(), false)).unwrap());
     assert_eq!(code(now), Ok("bank".to_owned()), "listed again");
     world.main.revoke(&issued.summary.serial, &SystemClock).unwrap();
     assert_eq!(code(now), Ok("bank".to_owned()), "a list counts once it is loaded");
-    store.replace(world.trust(listed, false)).unwrap();
+    store.replace(store.prepare(world.trust(listed, false)).unwrap());
     assert_eq!(code(now), Err(FaultCode::CertificateRevoked));
 }
 
