@@ -1,10 +1,10 @@
-//! Whether `ARCHITECTURE.md` tells of the tree as it is: modules, dependencies, invariants.
+//! Whether `ARCHITECTURE.md` tells of the tree as it is: modules, dependencies, invariants; and `README.md` of its limits.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn the_map_shows_every_module_and_nothing_else() {
@@ -39,6 +39,7 @@ fn every_invariant_names_a_test_that_is_there() {
     for word in section(&page, "Invariants").split('`').skip(1).step_by(2) {
         if word.ends_with(".rs") {
             file = Some(word);
+            missing.extend((!root().join(word).is_file()).then(|| word.to_owned()));
         } else if let Some(file) = file.filter(|_| word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')) {
             let text = fs::read_to_string(root().join(file)).unwrap_or_default();
             missing.extend((!text.contains(&format!("fn {word}("))).then(|| format!("{file}: {word}")));
@@ -46,6 +47,27 @@ fn every_invariant_names_a_test_that_is_there() {
     }
     assert!(missing.is_empty(), "{missing:#?}");
     assert!(file.is_some(), "no invariant was found");
+}
+
+#[test]
+fn every_limit_of_the_readme_is_in_the_code() {
+    let page = read("README.md");
+    let code: String = ["src", "adapters"].iter().flat_map(|folder| rust_files(&root().join(folder))).collect();
+    let last_cells = section(&page, "Limits").lines().filter_map(|line| line.strip_suffix('|')?.rsplit('|').next());
+    let names: Vec<&str> = last_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let gone: Vec<&&str> = names.iter().filter(|name| !code.contains(&format!("{name}:"))).collect();
+    assert!(gone.is_empty() && !names.is_empty(), "README.md names limits that the code has not: {gone:?}");
+}
+
+/// The texts of the Rust files below a folder.
+fn rust_files(folder: &Path) -> Vec<String> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts = paths.flat_map(|path| match path.is_dir() {
+        true => rust_files(&path),
+        false if path.extension().is_some_and(|e| e == "rs") => vec![fs::read_to_string(path).unwrap()],
+        false => Vec::new(),
+    });
+    texts.collect()
 }
 
 /// The text under a heading of the second level.
