@@ -7,11 +7,12 @@ use crate::config::{Config, Problem};
 use crate::delivery::tls::client_config;
 use crate::delivery::{Delivery, Parts, PushTransport};
 use crate::exchange::Exchanges;
+use crate::expiry::{Endings, ExpiryWatch, LOOK_INTERVAL};
 use crate::fault::BoxError;
 use crate::http;
 use crate::ingress::api::PartnerDoor;
-use crate::ingress::identity::{Operators, Partners, Trust, TrustStore};
-use crate::ingress::in_flight::InFlight;
+use crate::ingress::identity::{Operators, Partners, PreparedTrust, Trust, TrustStore};
+use crate::ingress::in_flight::{InFlight, PerPartner};
 use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
 use crate::journal::Journal;
@@ -20,6 +21,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::ops::{Health, OperatorDoor, OpsView};
 use crate::receipt::Keys;
+use crate::receipt::keys::keys_folder;
 use crate::render::PinnedRender;
 use crate::seams::{SharedClock, SystemClock};
 use crate::spool::Spool;
@@ -87,10 +89,21 @@ pub struct Gateway {
     partners: Arc<TrustStore<Partners>>,
     operators: Arc<TrustStore<Operators>>,
     limits: Arc<ArcSwap<RateLimits>>,
+    strangers: [Arc<Strangers>; 2],
     delivery: Arc<Delivery>,
+    expiry: Arc<ExpiryWatch>,
+    reloads: Option<Reloads>,
     config: watch::Sender<Arc<Config>>,
+    started_with: Arc<Config>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+}
+
+/// A configuration that was read, with all that can fail behind it.
+struct Prepared {
+    live: Live,
+    partners: PreparedTrust<Partners>,
+    operators: PreparedTrust<Operators>,
 }
 
 impl Gateway {
@@ -105,6 +118,7 @@ impl Gateway {
         let partners = Arc::new(partner_trust(&config, &clock).map_err(StartError::Configuration)?);
         let operators = Arc::new(operator_trust(&config, &clock).map_err(StartError::Configuration)?);
         let (keys, journal, spool) = storage(&config, &clock).await?;
+        let reloads = follow(&config);
         let live = Arc::new(ArcSwap::from_pointee(live));
         let metrics = Arc::new(Metrics::new());
         let limits = Arc::new(ArcSwap::from_pointee(RateLimits::new(&config.partners, &config.flows, None, Arc::clone(&clock))));
@@ -123,27 +137,29 @@ impl Gateway {
                 Box::new(move |to| delivery.wake(to))
             },
         });
+        let strangers = || Arc::new(Strangers::new(config.gateway.limits.stranger_handshakes_per_minute_max, Arc::clone(&clock)));
+        let (partner_strangers, operator_strangers) = (strangers(), strangers());
         let door = Arc::new(PartnerDoor {
             exchanges,
             limits: Arc::clone(&limits),
-            strangers: Strangers::new(config.gateway.limits.stranger_handshakes_per_minute_max, Arc::clone(&clock)),
+            strangers: Arc::clone(&partner_strangers),
+            connections: PerPartner::default(),
+            submissions: PerPartner::default(),
             keys: Arc::clone(&keys),
             metrics: Arc::clone(&metrics),
         });
+        let endings = Endings { partners: Arc::clone(&partners), operators: Arc::clone(&operators), live: Arc::clone(&live) };
         let view = Arc::new(OpsView {
             journal: Arc::clone(&journal),
             metrics: Arc::clone(&metrics),
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
             health: Arc::new(Health::new(clock.now())),
-            lookups: lookups(&partners, &operators, &live, &metrics, &clock),
+            lookups: lookups(endings.clone(), &metrics, &clock),
         });
-        let gate = OperatorGate {
-            trust: Arc::clone(&operators),
-            strangers: Strangers::new(config.gateway.limits.stranger_handshakes_per_minute_max, Arc::clone(&clock)),
-            clock: Arc::clone(&clock),
-        };
+        let gate = OperatorGate { trust: Arc::clone(&operators), strangers: Arc::clone(&operator_strangers), clock: Arc::clone(&clock) };
         let operator_door = Arc::new(OperatorDoor::new(gate, Arc::clone(&view)));
+        let expiry = Arc::new(ExpiryWatch::new(endings, Arc::clone(&metrics), Arc::clone(&clock)));
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let partner_listener = bind(config.gateway.partner_listener.address).await?;
@@ -167,32 +183,36 @@ impl Gateway {
             partners,
             operators,
             limits,
+            strangers: [partner_strangers, operator_strangers],
             delivery,
+            expiry,
+            reloads,
             config: config_sender,
+            started_with: config,
             stop,
             tasks,
         })
     }
 
     /// Runs until `end`, following changes of the configuration; then shuts down.
-    pub async fn run(self, end: impl Future<Output = ()>) {
+    pub async fn run(mut self, end: impl Future<Output = ()>) {
         tokio::pin!(end);
-        let mut reloads = match Reloads::new(&self.live.load().config) {
-            Ok(reloads) => reloads,
-            Err(error) => {
-                tracing::error!(%error, "changes of the configuration cannot be followed; restart the gateway after a change");
-                end.await;
-                return self.shutdown().await;
-            }
-        };
+        let mut reloads = self.reloads.take();
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
         loop {
             tokio::select! {
                 () = &mut end => break,
-                () = reloads.next() => {
+                () = next(&mut reloads) => {
                     self.reload();
-                    if let Err(error) = reloads.follow(&self.live.load().config) {
+                    if let Some(Err(error)) = reloads.as_mut().map(|reloads| reloads.follow(&self.live.load().config)) {
                         tracing::error!(%error, "some of the configuration cannot be watched");
                     }
+                    looks.reset_immediately();
+                }
+                _ = looks.tick() => {
+                    let expiry = Arc::clone(&self.expiry);
+                    // Nobody waits for it; the next look is as good.
+                    drop(tokio::task::spawn_blocking(move || expiry.look()));
                 }
             }
         }
@@ -202,10 +222,14 @@ impl Gateway {
     /// Reads the configuration again. With any problem in it the old one stays, whole.
     pub fn reload(&self) {
         match self.prepare() {
-            Ok(config) => {
-                let _ = self.config.send(config);
+            Ok(prepared) => {
+                let later = self.started_with.gateway.keys_for_next_start(&prepared.live.config.gateway);
+                self.put_in_force(prepared);
                 self.view.health.reloaded(self.clock.now());
                 tracing::info!("the new configuration is in force");
+                if !later.is_empty() {
+                    tracing::warn!(keys = later.join(", "), "some of the new configuration holds from the next start on");
+                }
             }
             Err(problems) => {
                 self.view.health.reload_refused(self.clock.now(), problems.clone());
@@ -214,28 +238,70 @@ impl Gateway {
         }
     }
 
-    fn prepare(&self) -> Result<Arc<Config>, Vec<Problem>> {
+    /// Reads and builds everything that can fail. Nothing is in force yet.
+    fn prepare(&self) -> Result<Prepared, Vec<Problem>> {
         let live = Live::load(&self.folder)?;
-        let config = Arc::clone(&live.config);
-        let partners = Trust::build(&config.gateway.partner_listener, Partners::new(&config.partners)?)?;
-        let operators = Trust::build(&config.gateway.operator_listener, Operators)?;
-        self.operators.replace(operators).map_err(|p| vec![p])?;
-        self.partners.replace(partners).map_err(|p| vec![p])?;
-        self.limits.store(Arc::new(RateLimits::new(&config.partners, &config.flows, Some(&self.limits.load()), Arc::clone(&self.clock))));
-        self.live.store(Arc::new(live));
-        Ok(config)
+        let gateway = &live.config.gateway;
+        let register = Partners::new(&live.config.partners)?;
+        let partners = Trust::build(&gateway.partner_listener, register).and_then(|t| self.partners.prepare(t).map_err(|p| vec![p]));
+        let operators = Trust::build(&gateway.operator_listener, Operators).and_then(|t| self.operators.prepare(t).map_err(|p| vec![p]));
+        match (partners, operators) {
+            (Ok(partners), Ok(operators)) => Ok(Prepared { live, partners, operators }),
+            (partners, operators) => Err(partners.err().into_iter().chain(operators.err()).flatten().collect()),
+        }
     }
 
-    /// Takes nothing new in, ends what is under way within the shutdown time, and stops.
+    /// Swaps in what was prepared, and takes up the receipt key that waits, if there is one. What the key
+    /// meets with is no reason to keep the old configuration.
+    fn put_in_force(&self, prepared: Prepared) {
+        let Prepared { live, partners, operators } = prepared;
+        let config = Arc::clone(&live.config);
+        self.operators.replace(operators);
+        self.partners.replace(partners);
+        self.limits.store(Arc::new(RateLimits::new(&config.partners, &config.flows, Some(&self.limits.load()), Arc::clone(&self.clock))));
+        let per_minute_max = config.gateway.limits.stranger_handshakes_per_minute_max;
+        self.strangers.iter().for_each(|strangers| strangers.set_per_minute_max(per_minute_max));
+        self.live.store(Arc::new(live));
+        let _ = self.config.send(config);
+        match self.keys.take_up() {
+            Ok(Some(kid)) => tracing::info!(kid, "receipts are signed with a new key"),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "the receipt key that waits cannot be taken up; the one in use goes on"),
+        }
+    }
+
+    /// Takes nothing new in, ends requests and deliveries under way, both within the same shutdown time,
+    /// and stops.
     pub async fn shutdown(mut self) {
         let timeout = self.live.load().config.gateway.limits.shutdown_timeout;
         self.view.health.stopping();
         let _ = self.stop.send(true);
-        while self.tasks.join_next().await.is_some() {}
-        if !self.delivery.shutdown(timeout).await {
+        let answered = tokio::time::timeout(timeout, async { while self.tasks.join_next().await.is_some() {} });
+        let (answered, delivered) = tokio::join!(answered, self.delivery.shutdown(timeout));
+        if answered.is_err() {
+            tracing::warn!("requests were cut at the end of the shutdown time");
+        }
+        if !delivered {
             tracing::warn!("deliveries were cut at the end of the shutdown time; they go on after the next start");
         }
         tracing::info!("the gateway is down");
+    }
+}
+
+/// Watches the configuration, if the system lets us.
+fn follow(config: &Config) -> Option<Reloads> {
+    let reloads = Reloads::new(config);
+    let told = |error: &BoxError| {
+        tracing::error!(%error, "changes of the configuration cannot be followed; restart the gateway after a change");
+    };
+    reloads.inspect_err(told).ok()
+}
+
+/// Waits for the next reason to reload; for ever if nothing is watched.
+async fn next(reloads: &mut Option<Reloads>) {
+    match reloads {
+        Some(reloads) => reloads.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -254,7 +320,7 @@ async fn storage(config: &Arc<Config>, clock: &SharedClock) -> Result<(Arc<Keys>
     let (config, clock) = (Arc::clone(config), Arc::clone(clock));
     let opened = tokio::task::spawn_blocking(move || {
         let data = &config.gateway.data;
-        let keys = Arc::new(Keys::open_or_create(&data.join("keys"), Arc::clone(&clock)).map_err(other("the receipts' keys"))?);
+        let keys = Arc::new(Keys::open_or_create(&keys_folder(data), Arc::clone(&clock)).map_err(other("the receipts' keys"))?);
         let journal = SqliteJournal::open(data, Arc::clone(&keys) as _, clock).map_err(other("the journal"))?;
         let folder = empty_spool(&data.join("spool")).map_err(other("the spool folder"))?;
         let spool = Spool::new(&folder, config.gateway.limits.inline_bytes_max);

@@ -2,6 +2,12 @@
 //!
 //! HTTP/1.1 and HTTP/2 by ALPN. A connection has a handshake time, a header time, a greatest age
 //! and bounded buffers; how many there are is bounded too. What is asked of it is the [`Door`]'s.
+//!
+//! A known gap: what is no HTTP request at all never reaches a door, and hyper answers it itself, with
+//! a status and no problem. That is a malformed request line or field, a `Content-Length` that is no
+//! number, more than 100 fields over HTTP/1.1, and a header section of more than
+//! [`HEADER_BUFFER_FACTOR`] times the limit. Such answers have no language and nobody to count them for;
+//! hyper offers no place to word them.
 
 use crate::config::RequestLimits;
 use crate::fault::problem::{PROBLEM_TYPE, problem};
@@ -9,7 +15,8 @@ use crate::fault::{Fault, FaultCode, Retry};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -18,11 +25,15 @@ use rustls::pki_types::CertificateDer;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 
 /// Requests open at once on one HTTP/2 connection.
@@ -34,6 +45,11 @@ const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Smallest header buffer that hyper takes.
 const HEADER_BUFFER_BYTES_MIN: usize = 8 * 1024;
+/// How many times the header limit hyper reads: what it cuts off itself is answered without a problem,
+/// so that anything but a gross excess is left to [`within_header_bytes`].
+const HEADER_BUFFER_FACTOR: usize = 2;
+/// Longest time that a connection is read on after we closed our side.
+const LINGER_MAX: Duration = Duration::from_secs(5);
 /// How often an idle HTTP/2 connection is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -55,14 +71,17 @@ pub trait Door: Send + Sync + 'static {
     /// Who it is, once the handshake is done.
     ///
     /// # Errors
-    /// A fault of identity; the connection is closed.
+    /// A fault of identity, or too many connections; the connection is closed.
     fn caller(&self, from: IpAddr, chain: &[CertificateDer<'_>]) -> Result<Self::Caller, Fault>;
 
     /// A connection was turned away, or its handshake failed; for counters and logs.
     fn turned_away(&self, from: IpAddr, why: TurnedAway<'_>);
 
     /// Answers a request.
-    async fn answer(self: Arc<Self>, caller: Arc<Self::Caller>, request: Request<Incoming>) -> Response;
+    async fn answer(self: Arc<Self>, caller: Arc<Self::Caller>, head: Arc<Parts>, body: Incoming) -> Response;
+
+    /// Answers a request that cannot be given to [`Door::answer`], or that it did not come back from.
+    fn refuse(&self, caller: &Self::Caller, head: &Parts, fault: &Fault) -> Response;
 }
 
 /// Why a connection came to nothing.
@@ -75,16 +94,33 @@ pub enum TurnedAway<'e> {
     Slow,
     /// The handshake failed.
     Handshake(&'e io::Error),
-    /// The caller is nobody.
-    Unknown(&'e Fault),
+    /// The caller is nobody, or has enough connections.
+    Refused(&'e Fault),
 }
 
-/// Listens until `stop` says true; then open connections are asked to end, and are cut after the
-/// shutdown time.
+impl TurnedAway<'_> {
+    /// The reason, as counters and logs name it, and what more there is to say. `identity` is the fault
+    /// of identity that made a handshake fail, if it was one.
+    pub fn reason(&self, identity: impl Fn(&io::Error) -> Option<FaultCode>) -> (&'static str, String) {
+        match self {
+            Self::Stranger => ("strangers", String::new()),
+            Self::Full => ("full", String::new()),
+            Self::Slow => ("slow", String::new()),
+            Self::Handshake(error) => (identity(error).map_or("handshake", FaultCode::as_str), error.to_string()),
+            Self::Refused(fault) => (fault.code.as_str(), fault.to_string()),
+        }
+    }
+}
+
+/// Listens until `stop` says true; then open connections are asked to end. It returns when they have,
+/// and everything that was asked over them is answered. How long that may take is the caller's: when
+/// this is dropped, what is still open is cut.
 pub async fn listen<D: Door>(listener: TcpListener, door: Arc<D>, limits: RequestLimits, mut stop: watch::Receiver<bool>) {
     let limits = Arc::new(limits);
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut connections = JoinSet::new();
+    // Every answer under way holds the sending side, so that their end is known.
+    let (answers, mut answered) = mpsc::channel(1);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -94,7 +130,8 @@ pub async fn listen<D: Door>(listener: TcpListener, door: Arc<D>, limits: Reques
         match accepted {
             Ok((stream, from)) => {
                 if let Some(place) = place(&door, &places, from) {
-                    connections.spawn(connection(stream, from, Arc::clone(&door), Arc::clone(&limits), stop.clone(), place));
+                    let requests = Requests { places: Arc::new(Semaphore::new(STREAMS_MAX as usize)), answers: answers.clone() };
+                    connections.spawn(connection(stream, from, Arc::clone(&door), Arc::clone(&limits), stop.clone(), requests, place));
                 }
             }
             // Out of file descriptors or the like: others may be closed meanwhile.
@@ -104,11 +141,17 @@ pub async fn listen<D: Door>(listener: TcpListener, door: Arc<D>, limits: Reques
             }
         }
     }
-    drop(listener);
-    let ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(limits.shutdown_timeout, ended).await.is_err() {
-        tracing::warn!("connections were cut at the end of the shutdown time");
-    }
+    drop((listener, answers));
+    while connections.join_next().await.is_some() {}
+    while answered.recv().await.is_some() {}
+}
+
+/// The requests of one connection.
+struct Requests {
+    /// What is under way stays bounded although it outlives its stream.
+    places: Arc<Semaphore>,
+    /// Held by each answer until it is made; nothing is ever sent.
+    answers: mpsc::Sender<Infallible>,
 }
 
 fn place<D: Door>(door: &Arc<D>, places: &Arc<Semaphore>, from: SocketAddr) -> Option<OwnedSemaphorePermit> {
@@ -129,11 +172,12 @@ async fn connection<D: Door>(
     door: Arc<D>,
     limits: Arc<RequestLimits>,
     mut stop: watch::Receiver<bool>,
+    requests: Requests,
     _place: OwnedSemaphorePermit,
 ) {
     let from = from.ip();
     let _ = stream.set_nodelay(true);
-    let handshake = TlsAcceptor::from(door.server_config()).accept(stream);
+    let handshake = TlsAcceptor::from(door.server_config()).accept(Lingering { line: stream, until: None });
     let stream = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return door.turned_away(from, TurnedAway::Handshake(&error)),
@@ -141,11 +185,11 @@ async fn connection<D: Door>(
     };
     let caller = match door.caller(from, stream.get_ref().1.peer_certificates().unwrap_or_default()) {
         Ok(caller) => Arc::new(caller),
-        Err(fault) => return door.turned_away(from, TurnedAway::Unknown(&fault)),
+        Err(fault) => return door.turned_away(from, TurnedAway::Refused(&fault)),
     };
     let service = service_fn(move |request| {
-        let (door, caller) = (Arc::clone(&door), Arc::clone(&caller));
-        async move { Ok::<_, Infallible>(door.answer(caller, request).await) }
+        let answering = answering(Arc::clone(&door), Arc::clone(&caller), &requests, request);
+        async move { Ok::<_, Infallible>(answering.await) }
     });
     let builder = builder(&limits);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
@@ -170,24 +214,66 @@ async fn connection<D: Door>(
     }
 }
 
+/// Answers a request in a task of its own. hyper drops what answers a line that was lost, even with
+/// the last byte of a body read and not handed over yet; the body would be whole and not committed.
+fn answering<D: Door>(
+    door: Arc<D>,
+    caller: Arc<D::Caller>,
+    requests: &Requests,
+    request: Request<Incoming>,
+) -> impl Future<Output = Response> + use<D> {
+    let (head, body) = request.into_parts();
+    let head = Arc::new(head);
+    let task = Arc::clone(&requests.places).try_acquire_owned().map(|place| {
+        let (door, caller, head, answers) = (Arc::clone(&door), Arc::clone(&caller), Arc::clone(&head), requests.answers.clone());
+        tokio::spawn(async move {
+            let response = door.answer(caller, head, body).await;
+            drop((place, answers));
+            response
+        })
+    });
+    async move {
+        let answered = match task {
+            Ok(task) => task.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error)),
+            Err(_) => Err(Fault::new(FaultCode::TooManyRequests).detail(
+                format!("同一连接上处理中的请求不得超过 {STREAMS_MAX} 个"),
+                format!("a connection may have at most {STREAMS_MAX} requests under way"),
+            )),
+        };
+        answered.unwrap_or_else(|fault| door.refuse(&caller, &head, &fault))
+    }
+}
+
 fn builder(limits: &RequestLimits) -> auto::Builder<TokioExecutor> {
+    let header_buffer_bytes = limits.header_bytes_max.saturating_mul(HEADER_BUFFER_FACTOR).max(HEADER_BUFFER_BYTES_MIN);
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.header_bytes_max.max(HEADER_BUFFER_BYTES_MIN));
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(header_buffer_bytes);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
-        .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(header_buffer_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(limits.header_timeout);
     builder
+}
+
+/// Refuses a header section of more than `bytes_max` bytes, each field counted as HTTP/1.1 writes it.
+///
+/// # Errors
+/// [`FaultCode::HeaderTooLarge`].
+pub fn within_header_bytes(headers: &HeaderMap, bytes_max: usize) -> Result<(), Fault> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len()).sum();
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    Err(Fault::new(FaultCode::HeaderTooLarge).detail(
+        format!("请求头共 {bytes} 字节，上限为 {bytes_max} 字节"),
+        format!("the header section has {bytes} bytes of at most {bytes_max}"),
+    ))
 }
 
 /// An answer with a body.
@@ -201,6 +287,14 @@ pub fn answer(status: StatusCode, media_type: &'static str, body: impl Into<Byte
 /// A fault as problem+json, with `Retry-After` where trying again can help.
 pub fn refusal(fault: &Fault, findings_left_out: u64, zh: bool) -> Response {
     refusal_with(fault, problem(fault, findings_left_out, zh).to_bytes())
+}
+
+/// The refusal of a method that an address does not support; `allowed` are those that it does.
+pub fn method_not_allowed(allowed: &'static str, zh: bool) -> Response {
+    let fault = Fault::new(FaultCode::MethodNotAllowed).detail(format!("可用方法：{allowed}"), format!("use {allowed}"));
+    let mut response = refusal(&fault, 0, zh);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 /// A fault with a problem body that was made already.
@@ -217,4 +311,56 @@ pub fn refusal_with(fault: &Fault, body: Vec<u8>) -> Response {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// A line that is closed in stages (RFC 9112, section 9.6): whoever is refused in the middle of a body
+/// goes on sending, and bytes that nobody reads would reset the line before the refusal is read.
+struct Lingering {
+    line: TcpStream,
+    until: Option<Pin<Box<Sleep>>>,
+}
+
+impl AsyncRead for Lingering {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Lingering {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.line).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.line).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.line.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_flush(cx)
+    }
+
+    /// Closes our side, then reads on until the peer closes its own or [`LINGER_MAX`] is over.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { line, until } = &mut *self;
+        let until = match until {
+            Some(until) => until,
+            None => {
+                ready!(Pin::new(&mut *line).poll_shutdown(cx))?;
+                until.insert(Box::pin(tokio::time::sleep(LINGER_MAX)))
+            }
+        };
+        let mut bytes = [0; 8 * 1024];
+        while until.as_mut().poll(cx).is_pending() {
+            let mut into = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut *line).poll_read(cx, &mut into));
+            if read.is_err() || into.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
 }

@@ -5,6 +5,7 @@
 
 use crate::delivery::{Attempted, Ended, Observer};
 use crate::domain::{Counts, DestinationId, FlowId, Outcome, PartnerId};
+use jiff::Timestamp;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -48,6 +49,11 @@ struct DestinationLabels {
     destination: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    what: &'static str,
+}
+
 /// All metrics of one gateway.
 pub struct Metrics {
     registry: Registry,
@@ -60,6 +66,7 @@ pub struct Metrics {
     attempts: Family<AttemptLabels, Counter>,
     delivery_seconds: Family<DestinationLabels, Histogram>,
     circuits: Family<DestinationLabels, Gauge>,
+    ends: Family<KindLabels, Gauge>,
     recent: Mutex<BTreeMap<(PartnerId, FlowId), Recent>>,
 }
 
@@ -102,6 +109,7 @@ impl Metrics {
             attempts: Family::default(),
             delivery_seconds: Family::new_with_constructor(seconds),
             circuits: Family::default(),
+            ends: Family::default(),
             recent: Mutex::default(),
             registry: Registry::default(),
         };
@@ -119,6 +127,12 @@ impl Metrics {
             metrics.delivery_seconds.clone(),
         );
         registry.register("circuit_open", "1 while a destination is not called because it keeps failing", metrics.circuits.clone());
+        registry.register_with_unit(
+            "certificate_expiry",
+            "Unix time of the soonest end among certificates, authorities or due revocation lists",
+            Unit::Seconds,
+            metrics.ends.clone(),
+        );
         Self { registry, ..metrics }
     }
 
@@ -144,6 +158,18 @@ impl Metrics {
     /// A connection that came to nothing.
     pub fn turned_away(&self, code: &'static str) {
         self.turned_away.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    /// The ends of certificates and lists as they are now, by kind.
+    pub fn ends(&self, ends: impl Iterator<Item = (&'static str, Timestamp)>) {
+        let mut soonest = BTreeMap::new();
+        for (what, end) in ends {
+            soonest.entry(what).and_modify(|known: &mut Timestamp| *known = end.min(*known)).or_insert(end);
+        }
+        self.ends.clear();
+        for (what, end) in soonest {
+            self.ends.get_or_create(&KindLabels { what }).set(end.as_second());
+        }
     }
 
     /// The percentiles of one partner's latest exchanges under a flow.

@@ -1,7 +1,7 @@
 //! Bytes that stay in memory while small and go to a file once they are not.
 //!
 //! Spool files lie in one folder of the data directory, are named at random, and belong to the
-//! journal once a commit has taken them over; one that is dropped before that removes itself.
+//! journal once a commit has renamed them; one that is dropped before that removes itself.
 
 use crate::domain::{Digest, Hasher, Stored};
 use std::fs::File;
@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 /// Bytes buffered before a write to a spool file.
 const FILE_BUFFER_BYTES: usize = 256 * 1024;
+/// Random characters in the name of a spool file. A name is removed when its [`Spooled`] is dropped,
+/// even after the journal has renamed the file: no other may come to have it in between.
+const NAME_RANDOM_CHARS: usize = 22;
 
 /// Where spool files are made, and what stays in memory.
 #[derive(Clone, Debug)]
@@ -58,15 +61,16 @@ impl SpoolWriter {
     pub fn finish(self) -> io::Result<(Spooled, Digest)> {
         let digest = self.hasher.finish();
         let Some((mut file, path)) = self.file else {
-            return Ok((Spooled { stored: Stored::Inline(self.memory.into()), guard: None }, digest));
+            return Ok((Spooled { stored: Stored::Inline(self.memory.into()), _guard: None }, digest));
         };
         file.flush()?;
         let stored = Stored::File { path: path.to_path_buf(), bytes: self.bytes };
-        Ok((Spooled { stored, guard: Some(path) }, digest))
+        Ok((Spooled { stored, _guard: Some(path) }, digest))
     }
 
     fn move_to_file(&mut self) -> io::Result<()> {
-        let (file, path) = tempfile::Builder::new().prefix("spool-").tempfile_in(&self.spool.folder)?.into_parts();
+        let (file, path) =
+            tempfile::Builder::new().prefix("spool-").rand_bytes(NAME_RANDOM_CHARS).tempfile_in(&self.spool.folder)?.into_parts();
         let mut file = BufWriter::with_capacity(FILE_BUFFER_BYTES, file);
         file.write_all(&self.memory)?;
         self.memory = Vec::new();
@@ -94,28 +98,19 @@ impl Write for SpoolWriter {
     }
 }
 
-/// Something stored. A file is removed with it unless [`Spooled::keep`] hands it on.
+/// Something stored. A file is removed with it, unless it was renamed by someone who takes it over:
+/// the journal. So it is held until a commit has ended, whichever way.
 #[derive(Debug)]
 pub struct Spooled {
     stored: Stored,
-    guard: Option<tempfile::TempPath>,
+    /// Removes the file when it is dropped.
+    _guard: Option<tempfile::TempPath>,
 }
 
 impl Spooled {
     /// What is stored.
     pub fn stored(&self) -> &Stored {
         &self.stored
-    }
-
-    /// Hands a file on to someone who will remove it: the journal.
-    ///
-    /// # Errors
-    /// When the file cannot be kept.
-    pub fn keep(self) -> io::Result<Stored> {
-        if let Some(path) = self.guard {
-            path.keep()?;
-        }
-        Ok(self.stored)
     }
 }
 
@@ -128,4 +123,26 @@ pub fn open(stored: &Stored) -> io::Result<Box<dyn Read + Send>> {
         Stored::Inline(bytes) => Box::new(io::Cursor::new(bytes.clone())),
         Stored::File { path, .. } => Box::new(BufReader::with_capacity(FILE_BUFFER_BYTES, File::open(path)?)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_removed_unless_it_was_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Spool::new(folder.path(), 0).writer();
+        writer.write_all(b"left").unwrap();
+        let (left, _) = writer.finish().unwrap();
+        let mut writer = Spool::new(folder.path(), 0).writer();
+        writer.write_all(b"taken").unwrap();
+        let (taken, _) = writer.finish().unwrap();
+        let (Stored::File { path, .. }, kept) = (taken.stored(), folder.path().join("kept")) else { panic!("not in a file") };
+        std::fs::rename(path, &kept).unwrap();
+        drop((left, taken));
+        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+        assert_eq!(files, std::slice::from_ref(&kept));
+        assert_eq!(std::fs::read(kept).unwrap(), b"taken");
+    }
 }

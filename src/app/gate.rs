@@ -1,18 +1,15 @@
 //! The operators' gate: their trust store and their limits on strangers, as `ops` asks for them.
 
-use crate::config::Config;
 use crate::domain::DestinationId;
+use crate::expiry::{Endings, words};
 use crate::fault::{Fault, FaultCode};
-use crate::ingress::identity::{ConnectionIdentity, Expiring, Expiry, Operators, Partners, TrustStore, expiring_outbound};
+use crate::ingress::identity::{ConnectionIdentity, Expiry, Operators, TrustStore};
 use crate::ingress::strangers::Strangers;
 use crate::ingress::tls::refused_identity;
-use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::ops::status::Ending;
 use crate::ops::{Gate, Lookups};
 use crate::seams::SharedClock;
-use arc_swap::ArcSwap;
-use portolan_contract::Words;
 use rustls::pki_types::CertificateDer;
 use std::io;
 use std::net::IpAddr;
@@ -23,7 +20,7 @@ pub struct OperatorGate {
     /// Their trust store.
     pub trust: Arc<TrustStore<Operators>>,
     /// Limits of those whom nobody knows yet.
-    pub strangers: Strangers,
+    pub strangers: Arc<Strangers>,
     /// Time.
     pub clock: SharedClock,
 }
@@ -55,45 +52,14 @@ impl Gate for OperatorGate {
 }
 
 /// What the status page asks of the modules that it may not import.
-pub fn lookups(
-    partners: &Arc<TrustStore<Partners>>,
-    operators: &Arc<TrustStore<Operators>>,
-    live: &Arc<ArcSwap<Live>>,
-    metrics: &Arc<Metrics>,
-    clock: &SharedClock,
-) -> Lookups {
-    let (partners, operators, live, clock) = (Arc::clone(partners), Arc::clone(operators), Arc::clone(live), Arc::clone(clock));
-    let metrics = Arc::clone(metrics);
+pub fn lookups(endings: Endings, metrics: &Arc<Metrics>, clock: &SharedClock) -> Lookups {
+    let (metrics, clock) = (Arc::clone(metrics), Arc::clone(clock));
     Lookups {
-        endings: Arc::new(move || endings(&partners, &operators, &live.load().config, &clock)),
+        endings: Arc::new(move || endings.due(clock.now()).iter().map(ending).collect()),
         circuit_open: Box::new(move |to: &DestinationId| metrics.circuit_open(to)),
     }
 }
 
-fn endings(partners: &TrustStore<Partners>, operators: &TrustStore<Operators>, config: &Config, clock: &SharedClock) -> Vec<Ending> {
-    let (days, now) = (&config.gateway.expiry_warning_days, clock.now());
-    let mut all = partners.expiring(days, now);
-    for expiry in operators.expiring(days, now).into_iter().chain(expiring_outbound(config, now)) {
-        if !all.iter().any(|known| known.what == expiry.what) {
-            all.push(expiry);
-        }
-    }
-    all.sort_by_key(|expiry| expiry.not_after);
-    all.into_iter().map(|Expiry { what, not_after, days_left, .. }| Ending { what: words(&what), not_after, days_left }).collect()
-}
-
-fn words(what: &Expiring) -> Words {
-    match what {
-        Expiring::ServerCertificate(file) => {
-            Words::new(format!("网关服务器证书 {}", file.display()), format!("the gateway's server certificate {}", file.display()))
-        }
-        Expiring::OutboundCertificate(file) => {
-            Words::new(format!("网关对外证书 {}", file.display()), format!("the gateway's outbound certificate {}", file.display()))
-        }
-        Expiring::Authority { subject, .. } => Words::new(format!("证书颁发机构 {subject}"), format!("the authority {subject}")),
-        Expiring::RevocationList { issuer, .. } => Words::new(format!("{issuer} 的吊销列表"), format!("the revocation list of {issuer}")),
-        Expiring::PartnerCertificate { partner, subject, .. } => {
-            Words::new(format!("接入单位 {partner} 的证书 {subject}"), format!("the certificate {subject} of {partner}"))
-        }
-    }
+fn ending(expiry: &Expiry) -> Ending {
+    Ending { what: words(&expiry.what), not_after: expiry.not_after, days_left: expiry.days_left }
 }

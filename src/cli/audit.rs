@@ -7,7 +7,7 @@ use crate::journal::HeadSigner;
 use crate::journal::sqlite::SqliteJournal;
 use crate::receipt::audit::{AuditReport, verify_chain};
 use crate::seams::SystemClock;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub enum Audit {
 /// `portolan audit verify`.
 #[derive(Debug, clap::Args)]
 pub struct VerifyChain {
-    /// The folder of the journal
+    /// The gateway's data folder
     #[arg(long, value_name = "FOLDER")]
     data: PathBuf,
     /// The keys to trust, kept from /.well-known/jwks.json
@@ -74,19 +74,13 @@ pub fn run(args: &Audit) -> ExitCode {
 
 fn audit(args: &VerifyChain) -> Result<AuditReport, String> {
     let keys = read_jwks(&args.jwks)?;
-    let folder = journal_folder(&args.data)?;
+    // Opening makes what is missing; an audit finds nothing in it.
+    if !args.data.join("journal.db").is_file() {
+        return Err(format!("{}: there is no journal.db in it", args.data.display()));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(|e| e.to_string())?;
-    let journal = SqliteJournal::open(&folder, Arc::new(NoSigner), Arc::new(SystemClock)).map_err(|e| e.to_string())?;
+    let journal = SqliteJournal::open(&args.data, Arc::new(NoSigner), Arc::new(SystemClock)).map_err(|e| e.to_string())?;
     Ok(runtime.block_on(verify_chain(&journal, &keys)))
-}
-
-/// The folder that holds `journal.db`. Nothing is made where there is none.
-fn journal_folder(data: &Path) -> Result<PathBuf, String> {
-    let candidates = [data.to_owned(), data.join("journal")];
-    candidates
-        .into_iter()
-        .find(|folder| folder.join("journal.db").is_file())
-        .ok_or_else(|| format!("{}: there is no journal.db in it", data.display()))
 }
 
 fn conclude(report: &AuditReport) -> ExitCode {

@@ -40,8 +40,8 @@ pub struct Check {
 /// What was looked at and what was found.
 #[derive(Debug, Default)]
 struct Checked {
-    partners: u64,
-    flows: u64,
+    /// Partners and flows, where there is a configuration and it can be read.
+    config: Option<(u64, u64)>,
     mappings: u64,
     cases: u64,
     problems: BTreeSet<Problem>,
@@ -70,8 +70,7 @@ fn check(config: Option<&Path>, given: &[PathBuf]) -> Checked {
     if let Some(folder) = config {
         match Config::load(folder) {
             Ok(config) => {
-                checked.partners = config.partners.len() as u64;
-                checked.flows = config.flows.len() as u64;
+                checked.config = Some((config.partners.len() as u64, config.flows.len() as u64));
                 let more = config.gateway.mappings.iter().filter(|theirs| !given.iter().any(|ours| same(ours, theirs)));
                 folders.extend(more.cloned());
                 checked.problems.extend(Live::load(folder).err().into_iter().flatten());
@@ -104,8 +103,9 @@ fn conclude(checked: &Checked) -> ExitCode {
     checked.problems.iter().for_each(|problem| println!("{problem}"));
     checked.failures.iter().for_each(|failure| println!("{failure}"));
     let problems = (checked.problems.len() + checked.failures.len()) as u64;
-    let seen = [(checked.partners, "partner"), (checked.flows, "flow"), (checked.mappings, "mapping"), (checked.cases, "case")];
-    let seen: Vec<String> = seen.into_iter().map(|(number, noun)| counted(number, noun)).collect();
+    let configured = checked.config.map(|(partners, flows)| [(partners, "partner"), (flows, "flow")]);
+    let seen = configured.into_iter().flatten().chain([(checked.mappings, "mapping"), (checked.cases, "case")]);
+    let seen: Vec<String> = seen.map(|(number, noun)| counted(number, noun)).collect();
     let (verdict, code) = match problems {
         0 => (paint.green("everything is in order"), exit::GOOD),
         _ => (paint.red(&counted(problems, "problem")), exit::FAILED),

@@ -6,9 +6,12 @@ use crate::demo::play::Play;
 use crate::demo::stories::refused_rows;
 use crate::demo::world::{Settings, World};
 use crate::fault::BoxError;
+use crate::ops::Loopback;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::sync::watch;
 
 pub(super) const ABOUT: &str = "\
 Show the whole life of a message, for real, on this machine.
@@ -95,20 +98,29 @@ async fn play(args: &Demo) -> Result<bool, BoxError> {
     if exact {
         println!("The tax bureau holds exactly what was accepted, field by field.");
     }
+    if args.once && args.folder.is_none() {
+        println!("The folder is removed now, with all that is in it; --folder keeps it.");
+    }
     if !args.once {
-        print_where_next(&play);
+        let (page, link) = Loopback::open(Arc::clone(&play.gateway.view), 0).await?;
+        let (stop, stopped) = watch::channel(false);
+        let page = tokio::spawn(page.serve(stopped));
+        print_where_next(&play, &link);
         play.trickle(asked_to_end()).await?;
+        let _ = stop.send(true);
+        page.await?;
     }
     let Play { gateway, .. } = play;
     gateway.shutdown().await;
     Ok(exact)
 }
 
-fn print_where_next(play: &Play) {
+fn print_where_next(play: &Play, link: &str) {
     let (url, out) = (play.world.url(), play.world.out());
     let (certs, jwks) = (play.world.folder.join("certs"), play.world.gateway().join("data/keys/jwks.json"));
     let (certs, jwks) = (certs.display(), jwks.display());
     println!("\nThe gateway stays up and traffic trickles on. Where to look next:");
+    println!("  how it stands (one use)  {link}");
     println!(
         "  what a bank can ask      curl --cacert {certs}/ca.pem --cert {certs}/issued/bank.pem --key {certs}/issued/bank.key {url}/v1/me"
     );

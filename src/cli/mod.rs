@@ -8,6 +8,7 @@ mod check;
 mod convert;
 mod demo;
 mod explain;
+mod keys;
 mod send;
 mod serve;
 mod terminal;
@@ -78,6 +79,9 @@ enum Command {
     /// Check a gateway's evidence as a whole
     #[command(subcommand, after_help = audit::GROUP_EXAMPLE)]
     Audit(audit::Audit),
+    /// Change the key that signs receipts
+    #[command(subcommand, after_help = keys::GROUP_EXAMPLE)]
+    Keys(keys::KeysCommand),
     /// Print the reference of all configuration files, as Markdown
     #[command(after_help = "Example:\n  portolan config-reference > configuration.md")]
     ConfigReference,
@@ -100,7 +104,8 @@ Example: an authority, the gateway's identity, and a partner's
   portolan certs sign bank-a.csr --folder ca --name bank-a --use client
 
 A partner whose program wants PKCS#12 or a Java keystore makes one from its own key:
-  openssl pkcs12 -export -inkey bank-a.key -in bank-a.pem -certfile ca/ca.pem -name bank-a -out bank-a.p12
+  openssl pkcs12 -export -inkey bank-a.key -in bank-a.pem -certfile ca/ca.pem \\
+    -name bank-a -out bank-a.p12
   keytool -importkeystore -srckeystore bank-a.p12 -srcstoretype PKCS12 -destkeystore bank-a.jks
   keytool -importcert -file ca/ca.pem -alias gateway-authority -keystore trust.jks";
 
@@ -132,6 +137,7 @@ pub fn run() -> ExitCode {
         Command::Send(args) => send::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Keys(command) => keys::run(&command),
         Command::ConfigReference => print(&crate::config::reference()),
         Command::Completions(args) => {
             let mut script = Vec::new();

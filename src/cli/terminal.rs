@@ -5,7 +5,8 @@
 use super::exit;
 use crate::domain::{Finding, Severity};
 use crate::fault::FaultCode;
-use comfy_table::{ContentArrangement, Table, presets};
+pub use crate::figures::thousands;
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -13,6 +14,9 @@ use std::process::ExitCode;
 
 /// Columns of a table where nothing tells the terminal's width.
 const TABLE_WIDTH: u16 = 110;
+
+/// Headings, a thin line, and the rows.
+const TABLE_STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Colours of one stream.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +90,7 @@ pub fn finding_lines(finding: &Finding, paint: Paint) -> String {
     if finding.source.is_none()
         && let Some(canonical) = &finding.canonical
     {
-        let _ = write!(text, " {canonical}");
+        let _ = write!(text, ", {canonical}");
     }
     if let Some(found) = &finding.found {
         let _ = write!(text, " {found:?}");
@@ -100,19 +104,6 @@ pub fn finding_lines(finding: &Finding, paint: Paint) -> String {
 pub fn fault_lines(code: FaultCode, paint: Paint) -> String {
     let (zh, en) = code.title();
     format!("{} {zh} · {en}\n    see: portolan explain {code}", paint.red(&format!("{code}:")))
-}
-
-/// A whole number with its thousands apart.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `1 record`, `2 records`.
@@ -132,18 +123,7 @@ pub fn byte_bar(bytes: Option<u64>, doing: &'static str) -> ProgressBar {
 pub fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
     let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(TABLE_WIDTH);
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table.load_style(TABLE_STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     table.set_header(headings).add_rows(rows);
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::thousands;
-
-    #[test]
-    fn thousands_stand_apart() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (1_234_567, "1,234,567")];
-        cases.into_iter().for_each(|(number, text)| assert_eq!(thousands(number), text));
-    }
 }

@@ -1,9 +1,10 @@
 //! `portolan verify`: what a receipt proves, offline.
 
 use super::exit;
-use super::terminal::{Paint, byte_bar, thousands};
-use crate::domain::{Digest, Hasher};
-use crate::receipt::{Jwks, RECEIPT_BYTES_MAX, Verified, verify};
+use super::terminal::{Paint, byte_bar, fail, thousands};
+use crate::domain::Hasher;
+use crate::receipt::{Jwks, Mismatch, RECEIPT_BYTES_MAX, Verified, verify};
+use portolan_contract::Words;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ Exit codes: 0 proven, 1 not proven.";
 
 /// Bytes of a key set.
 const JWKS_BYTES_MAX: u64 = 1 << 20;
+/// What a file proves that was received as it is.
+const THESE_BYTES: &str = "exactly these bytes arrived · 收到的正是这些字节";
 /// Bytes of a file read at a time.
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -50,13 +53,13 @@ pub struct Verify {
 /// Runs it.
 pub fn run(args: &Verify) -> ExitCode {
     match prove(args) {
-        Ok(text) => super::print(&text),
-        Err(problems) => {
-            let paint = Paint::stderr();
-            eprintln!("{}", paint.red("NOT PROVEN · 未能证明"));
-            problems.iter().for_each(|problem| eprintln!("    {problem}"));
+        Ok(Ok(text)) => super::print(&text),
+        Ok(Err(mismatches)) => {
+            println!("{}", Paint::stdout().red("NOT PROVEN · 未能证明"));
+            mismatches.iter().for_each(|words| println!("    {}\n    {}", words.zh, words.en));
             ExitCode::from(exit::FAILED)
         }
+        Err(message) => fail(&message),
     }
 }
 
@@ -80,23 +83,24 @@ fn read_capped(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     }
 }
 
-fn prove(args: &Verify) -> Result<String, Vec<String>> {
-    let keys = read_jwks(&args.jwks).map_err(|problem| vec![problem])?;
-    let receipt = read_capped(&args.receipt, RECEIPT_BYTES_MAX as u64).map_err(|problem| vec![problem])?;
-    let body = match args.file.as_deref().filter(|_| args.encoded) {
-        Some(file) => Some(open(file).map_err(|problem| vec![problem])?),
-        None => None,
+/// What is proven, or all that does not match.
+///
+/// # Errors
+/// A file that cannot be read.
+fn prove(args: &Verify) -> Result<Result<String, Vec<Words>>, String> {
+    let keys = read_jwks(&args.jwks)?;
+    let receipt = read_capped(&args.receipt, RECEIPT_BYTES_MAX as u64)?;
+    let body = args.file.as_deref().filter(|_| args.encoded).map(open).transpose()?;
+    let verified = match verify(&receipt, &keys, body) {
+        Ok(verified) => verified,
+        Err(error) => return Ok(Err(error.mismatches.iter().map(Mismatch::words).collect())),
     };
-    let verified = verify(&receipt, &keys, body).map_err(|error| {
-        let words = error.mismatches.iter().map(|mismatch| mismatch.words());
-        words.map(|words| format!("{}\n    {}", words.zh, words.en)).collect::<Vec<_>>()
-    })?;
     let of_file = match &args.file {
-        None => "the receipt alone; name the file to prove its bytes · 仅凭证，未核对报文".to_owned(),
-        Some(_) if args.encoded => "exactly these bytes arrived · 收到的正是这些字节".to_owned(),
-        Some(file) => compare(file, &verified).map_err(|problem| vec![problem])?,
+        None => Ok("not looked at; name it to prove its bytes · 未核对报文文件"),
+        Some(_) if args.encoded => Ok(THESE_BYTES),
+        Some(file) => compare(file, &verified)?,
     };
-    Ok(told(&verified, &of_file))
+    Ok(of_file.map(|of_file| told(&verified, of_file)).map_err(|words| vec![words]))
 }
 
 fn open(path: &Path) -> Result<impl Read, String> {
@@ -106,7 +110,7 @@ fn open(path: &Path) -> Result<impl Read, String> {
 }
 
 /// Compares a file with the body as it arrived, and with what it decoded to.
-fn compare(path: &Path, verified: &Verified) -> Result<String, String> {
+fn compare(path: &Path, verified: &Verified) -> Result<Result<&'static str, Words>, String> {
     let mut hasher = Hasher::default();
     let mut input = open(path)?;
     let mut buffer = vec![0; BUFFER_BYTES];
@@ -118,18 +122,11 @@ fn compare(path: &Path, verified: &Verified) -> Result<String, String> {
         }
     }
     let (found, leaf) = (hasher.finish(), &verified.leaf);
-    match (found == leaf.body.sha256, found == leaf.decoded_sha256) {
-        (true, _) => Ok("exactly these bytes arrived · 收到的正是这些字节".to_owned()),
-        (false, true) => {
-            Ok("what arrived was compressed and decodes to exactly these bytes · 收到的是压缩报文，解压后正是这些字节".to_owned())
-        }
-        (false, false) => Err(unlike(path, found, leaf.decoded_sha256)),
-    }
-}
-
-fn unlike(path: &Path, found: Digest, decoded: Digest) -> String {
-    let path = path.display();
-    format!("报文摘要不符：{path} 为 {found}，凭证为 {decoded}\n    {path} has the SHA-256 {found}, but the receipt is for {decoded}")
+    Ok(match (found == leaf.body.sha256, found == leaf.decoded_sha256) {
+        (true, _) => Ok(THESE_BYTES),
+        (false, true) => Ok("what arrived was compressed and decodes to exactly these bytes · 收到的是压缩报文，解压后正是这些字节"),
+        (false, false) => Err(Mismatch::BodyDigest { receipt: leaf.decoded_sha256, found }.words()),
+    })
 }
 
 fn told(verified: &Verified, of_file: &str) -> String {

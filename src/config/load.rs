@@ -32,6 +32,8 @@ pub const CERTIFICATES_PER_PARTNER_MAX: usize = 4;
 pub const DESTINATIONS_PER_PARTNER_MAX: usize = 64;
 /// Mappings that one sender may send with.
 pub const MAPPINGS_PER_SENDER_MAX: usize = 64;
+/// Records of one body of a partner whose file does not say.
+pub const RECORDS_PER_BODY_MAX_DEFAULT: u64 = 5_000_000;
 /// Characters of a title, a subject or an alternative name.
 pub const TEXT_CHARS_MAX: usize = 512;
 
@@ -47,7 +49,8 @@ impl Config {
         let mut problems = Vec::new();
         let gateway = load_gateway(folder, &mut problems);
         let identity_given = gateway.as_ref().is_none_or(|g| g.outbound_identity.is_some());
-        let partners = load_partners(folder, identity_given, &mut problems);
+        let mut certificate_files = BTreeSet::new();
+        let partners = load_partners(folder, identity_given, &mut certificate_files, &mut problems);
         let flows = load_flows(folder, &partners, &mut problems);
         problems.sort();
         match gateway {
@@ -56,6 +59,7 @@ impl Config {
                 gateway,
                 partners: partners.into_iter().filter_map(|(id, partner)| Some((id, Arc::new(partner?)))).collect(),
                 flows,
+                certificate_files,
             }),
             _ => Err(problems),
         }
@@ -72,12 +76,14 @@ fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> Option<Gateway> {
     gateway
 }
 
-fn load_partners(folder: &Path, identity_given: bool, problems: &mut Vec<Problem>) -> Partners {
+fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BTreeSet<PathBuf>, problems: &mut Vec<Problem>) -> Partners {
     let mut seen = BTreeMap::new();
     let mut partners = Partners::new();
     for (id, file) in named_files(&folder.join("partners"), problems) {
         let mut page = Page::read(file);
         let partner = page.parse::<RawPartner>().and_then(|raw| {
+            let files = raw.certificate.iter().filter_map(|certificate| certificate.value().file.as_ref());
+            certificate_files.extend(files.map(|file| folder.join(file.value())));
             let mut checker = Checker { page: &mut page, folder };
             let certificates = checker.certificates(&raw.certificate);
             checker.certificates_are_new(&id, &certificates, &mut seen);
@@ -155,11 +161,14 @@ impl Checker<'_> {
                 "`data` cannot be the configuration folder itself: the journal's writes would look like changes of it",
             );
         }
-        let mappings: Vec<PathBuf> = raw.mappings.value().iter().map(|path| self.folder.join(path)).collect();
+        let mut mappings: Vec<PathBuf> = raw.mappings.value().iter().map(|path| self.folder.join(path)).collect();
         if raw.mappings.span().is_some() {
             for folder in mappings.iter().filter(|folder| !folder.is_dir()) {
                 self.page.note(raw.mappings.span(), format!("`mappings`: {} is not a folder", folder.display()));
             }
+        } else {
+            // Nobody asked for the usual folder; without it the built-in mappings are all there are.
+            mappings.retain(|folder| folder.is_dir());
         }
         let outbound_identity = raw.outbound_identity.as_ref().map(|identity| self.identity(identity));
         let limits = self.request_limits(&raw.limits);
@@ -227,6 +236,8 @@ impl Checker<'_> {
             connection_age_max: milliseconds(raw.connection_age_ms_max),
             header_bytes_max: size(raw.header_bytes_max),
             connections_max: size(raw.connections_max),
+            partner_connections_max: size(raw.partner_connections_max),
+            partner_submissions_max: size(raw.partner_submissions_max),
             stranger_handshakes_per_minute_max: raw.stranger_handshakes_per_minute_max.get(),
             body_bytes_max: body,
             decoded_bytes_max: raw.decoded_bytes_max.get(),
@@ -239,7 +250,9 @@ impl Checker<'_> {
 
     fn partner(&mut self, id: &PartnerId, raw: &RawPartner, certificates: Option<Certificates>, identity_given: bool) -> Option<Partner> {
         let title = self.title(raw.title.as_ref());
-        let limits = self.limits(&raw.limits);
+        let limits = self
+            .limits(&raw.limits)
+            .map(|limits| Limits { records_per_body_max: limits.records_per_body_max.or(Some(RECORDS_PER_BODY_MAX_DEFAULT)), ..limits });
         if raw.destination.len() > DESTINATIONS_PER_PARTNER_MAX {
             self.page.note(None, format!("more than {DESTINATIONS_PER_PARTNER_MAX} destinations"));
         }

@@ -17,7 +17,7 @@ pub use watch::Reloads;
 
 use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId};
 use portolan_contract::Words;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct Config {
     pub partners: BTreeMap<PartnerId, Arc<Partner>>,
     /// Every flow.
     pub flows: BTreeMap<FlowId, Arc<Flow>>,
+    /// The certificate files that partners' files name.
+    pub certificate_files: BTreeSet<PathBuf>,
 }
 
 /// The gateway's own settings (`portolan.toml`).
@@ -56,6 +58,26 @@ pub struct Gateway {
     pub expiry_warning_days: Vec<u32>,
     /// Limits that hold for every request.
     pub limits: RequestLimits,
+}
+
+impl Gateway {
+    /// The keys whose values differ and that are read at the start alone.
+    pub fn keys_for_next_start(&self, new: &Self) -> Vec<&'static str> {
+        let (limits, next) = (&self.limits, &new.limits);
+        let differs = [
+            ("data", self.data != new.data),
+            ("partner_listener.address", self.partner_listener.address != new.partner_listener.address),
+            ("operator_listener.address", self.operator_listener.address != new.operator_listener.address),
+            ("limits.handshake_timeout_ms", limits.handshake_timeout != next.handshake_timeout),
+            ("limits.header_timeout_ms", limits.header_timeout != next.header_timeout),
+            ("limits.connection_age_ms_max", limits.connection_age_max != next.connection_age_max),
+            ("limits.header_bytes_max", limits.header_bytes_max != next.header_bytes_max),
+            ("limits.connections_max", limits.connections_max != next.connections_max),
+            ("limits.inline_bytes_max", limits.inline_bytes_max != next.inline_bytes_max),
+            ("limits.translations_max", limits.translations_max != next.translations_max),
+        ];
+        differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
+    }
 }
 
 /// One listener.
@@ -99,6 +121,10 @@ pub struct RequestLimits {
     pub header_bytes_max: usize,
     /// Connections open at once, per listener.
     pub connections_max: usize,
+    /// Connections of one partner open at once.
+    pub partner_connections_max: usize,
+    /// Submissions of one partner under way at once.
+    pub partner_submissions_max: usize,
     /// Handshakes per minute from one /24 or /64 before identity is known.
     pub stranger_handshakes_per_minute_max: u32,
     /// Bytes of a body as received.
@@ -155,7 +181,7 @@ pub struct Limits {
     pub bytes: Option<Rate>,
     /// Records, charged after translation.
     pub records: Option<Rate>,
-    /// Records of one body; beyond it is 413.
+    /// Records of one body; beyond it is 413. A partner always has it.
     pub records_per_body_max: Option<u64>,
 }
 

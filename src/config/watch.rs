@@ -2,9 +2,11 @@
 //!
 //! Changes within [`QUIET_MS`] of each other are one reload; a stream of changes that never ends is cut
 //! after [`GATHER_MS_MAX`]. What is watched: the configuration's own files, its partners, flows and
-//! mappings, and every certificate, key and revocation list that it names; never the data folder.
+//! mappings, every certificate, key and revocation list that it names, and a receipt key that waits to
+//! be taken up; of the data folder nothing else.
 
 use super::{Config, Identity, Listener};
+use crate::receipt::keys::{NEXT_KEY_FILE, keys_folder};
 use arc_swap::ArcSwap;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
@@ -122,9 +124,11 @@ impl Scope {
                 .cloned(),
         );
         files.extend(destinations().flat_map(|d| &d.authorities).cloned());
+        files.extend(config.certificate_files.iter().cloned());
+        files.insert(keys_folder(&gateway.data).join(NEXT_KEY_FILE));
         let mut folders = BTreeSet::from([config.folder.join("partners"), config.folder.join("flows")]);
         folders.extend(gateway.mappings.iter().cloned());
-        Self { files, folders }
+        Self { files: files.iter().map(|file| as_in_events(file)).collect(), folders: folders.iter().map(|f| as_in_events(f)).collect() }
     }
 
     /// The folders to watch, those of `folders` with what is below them.
@@ -138,6 +142,16 @@ impl Scope {
         // Kubernetes swaps a link named `..data` beside the files that it mounts.
         let swapped = path.file_name().is_some_and(|name| name == "..data");
         swapped || self.files.contains(path) || self.folders.iter().any(|folder| path.starts_with(folder))
+    }
+}
+
+/// A path as events will name it: absolute, its folder by its one true name. The system has a single
+/// watch for a folder, whichever ways lead to it, and would report it under the way asked for last.
+fn as_in_events(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (absolute.parent().map(Path::canonicalize), absolute.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => absolute,
     }
 }
 

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Longest life of a connection.
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(10 * 60);
@@ -395,16 +396,21 @@ pub(crate) async fn dial<B>(config: rustls::ClientConfig, place: &Place) -> Resu
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    let unreachable = |e: std::io::Error| TransportError::Unreachable(e.to_string());
-    let tcp = TcpStream::connect((place.address.0.as_str(), place.address.1)).await.map_err(unreachable)?;
-    tcp.set_nodelay(true).map_err(unreachable)?;
-    let stream = TlsConnector::from(Arc::new(config)).connect(place.server.clone(), tcp).await.map_err(handshake_error)?;
+    let stream = shake_hands_tls(config, place).await?;
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     shake_hands(TokioIo::new(stream), http2).await.map_err(|e| TransportError::Unreachable(with_causes(&e)))
 }
 
+/// Connects and proves both sides to each other.
+pub(crate) async fn shake_hands_tls(config: rustls::ClientConfig, place: &Place) -> Result<TlsStream<TcpStream>, TransportError> {
+    let unreachable = |e: std::io::Error| TransportError::Unreachable(e.to_string());
+    let tcp = TcpStream::connect((place.address.0.as_str(), place.address.1)).await.map_err(unreachable)?;
+    tcp.set_nodelay(true).map_err(unreachable)?;
+    TlsConnector::from(Arc::new(config)).connect(place.server.clone(), tcp).await.map_err(handshake_error)
+}
+
 /// Begins HTTP on a connection; the task that drives it ends when nobody holds its sender.
-async fn shake_hands<B>(io: TokioIo<tokio_rustls::client::TlsStream<TcpStream>>, http2: bool) -> hyper::Result<(Line<B>, Driver)>
+async fn shake_hands<B>(io: TokioIo<TlsStream<TcpStream>>, http2: bool) -> hyper::Result<(Line<B>, Driver)>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {

@@ -17,6 +17,7 @@ use super::world::{FLOWS, World};
 use crate::app::Gateway;
 use crate::domain::Digest;
 use crate::fault::BoxError;
+use crate::figures::thousands;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,9 @@ struct Answered {
     message: Message,
     receipt_sha256: Digest,
 }
+
+/// Receipts by flow and message number.
+type Known = BTreeMap<(usize, u64), Digest>;
 
 /// A demonstration under way.
 pub struct Play {
@@ -311,7 +315,7 @@ impl Play {
         ]);
         for (flow, tally) in FLOWS.iter().zip(&self.tallies) {
             let (p50, p99) = percentiles(&tally.times);
-            let numbers = [tally.sent, tally.accepted, tally.refused, tally.delivered].map(grouped);
+            let numbers = [tally.sent, tally.accepted, tally.refused, tally.delivered].map(thousands);
             let mut row = vec![flow.sender.to_owned(), flow.name.to_owned()];
             row.extend(numbers);
             row.extend([p50, p99]);
@@ -371,7 +375,7 @@ fn plan(flow: usize, records: u64) -> Vec<Message> {
 }
 
 /// The answers noted so far, and the file to note more in.
-fn open_answers(path: &Path) -> Result<(BTreeMap<(usize, u64), Digest>, File), BoxError> {
+fn open_answers(path: &Path) -> Result<(Known, File), BoxError> {
     let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
@@ -401,17 +405,4 @@ fn percentiles(times: &[Duration]) -> (String, String) {
             .map_or_else(|| "–".to_owned(), |t| format!("{:.1}", t.as_secs_f64() * 1e3))
     };
     (at(50), at(99))
-}
-
-/// 1234567 as 1,234,567.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

@@ -1,8 +1,9 @@
 //! Three short stories that make the point.
 
-use super::play::{Message, Play, STORY_MESSAGES, WrongCellKind, grouped, receipt_of};
+use super::play::{Message, Play, STORY_MESSAGES, WrongCellKind, receipt_of};
 use super::world::FLOWS;
 use crate::fault::BoxError;
+use crate::figures::thousands;
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -134,11 +135,11 @@ async fn receiver_down(play: &mut Play) -> Result<(), BoxError> {
     println!(
         "   While it is down customs is answered as ever ({}): {} records wait for the tax bureau.",
         text(&reply.body["verdict"]),
-        grouped(waiting)
+        thousands(waiting)
     );
     play.receiver.up().await?;
     play.wait_until_delivered().await?;
-    println!("   It is back, and holds {} records more.", grouped(play.received() - before));
+    println!("   It is back, and holds {} records more.", thousands(play.received() - before));
     Ok(())
 }
 

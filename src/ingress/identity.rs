@@ -232,6 +232,12 @@ struct Numbered<R> {
     server_config: Arc<ServerConfig>,
 }
 
+/// A snapshot with its TLS configuration, ready to be put in force.
+pub struct PreparedTrust<R> {
+    trust: Trust<R>,
+    server_config: Arc<ServerConfig>,
+}
+
 /// What a connection has shown of its caller. Kept with the connection, asked about with
 /// [`TrustStore::resolve`].
 pub struct ConnectionIdentity {
@@ -264,19 +270,24 @@ impl<R: Register> TrustStore<R> {
     /// # Errors
     /// What the TLS library objects to.
     pub fn new(trust: Trust<R>, clock: SharedClock) -> Result<Self, Problem> {
-        let first = Numbered::new(0, trust, clock.clone())?;
+        let PreparedTrust { trust, server_config } = PreparedTrust::new(trust, clock.clone())?;
+        let first = Numbered { generation: 0, trust, server_config };
         Ok(Self { current: ArcSwap::from_pointee(first), seen: Mutex::default(), clock })
+    }
+
+    /// Everything about a snapshot that can fail; nothing changes yet.
+    ///
+    /// # Errors
+    /// What the TLS library objects to.
+    pub fn prepare(&self, trust: Trust<R>) -> Result<PreparedTrust<R>, Problem> {
+        PreparedTrust::new(trust, self.clock.clone())
     }
 
     /// Replaces the snapshot and the TLS configuration. Connections that are open are checked against
     /// the new one with their next request.
-    ///
-    /// # Errors
-    /// What the TLS library objects to; the old snapshot stays.
-    pub fn replace(&self, trust: Trust<R>) -> Result<(), Problem> {
-        let next = Numbered::new(self.current.load().generation + 1, trust, self.clock.clone())?;
-        self.current.store(Arc::new(next));
-        Ok(())
+    pub fn replace(&self, next: PreparedTrust<R>) {
+        let PreparedTrust { trust, server_config } = next;
+        self.current.store(Arc::new(Numbered { generation: self.current.load().generation + 1, trust, server_config }));
     }
 
     /// The configuration for the next handshake.
@@ -368,11 +379,11 @@ impl<R: Register> TrustStore<R> {
     }
 }
 
-impl<R: Register> Numbered<R> {
-    fn new(generation: u64, trust: Trust<R>, clock: SharedClock) -> Result<Self, Problem> {
+impl<R: Register> PreparedTrust<R> {
+    fn new(trust: Trust<R>, clock: SharedClock) -> Result<Self, Problem> {
         let config = tls::server_config(trust.checks.clone(), trust.certified.clone(), clock);
         let server_config = config.map_err(|e| Problem { file: trust.server.chain.clone(), line: 0, message: e.to_string() })?;
-        Ok(Self { generation, trust, server_config })
+        Ok(Self { trust, server_config })
     }
 }
 
@@ -390,7 +401,7 @@ pub struct Expiry {
 }
 
 /// What can end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Expiring {
     /// A listener's own certificate, in this file.
     ServerCertificate(PathBuf),
@@ -431,9 +442,10 @@ impl Expiry {
     }
 }
 
-/// The certificates with which the gateway calls receivers and that end soon: its own identity and those
-/// of single destinations. Files that cannot be read are reported where they are used.
-pub fn expiring_outbound(config: &Config, now: Timestamp) -> Vec<Expiry> {
+/// The certificates with which the gateway calls receivers and that end within the longest of
+/// `warning_days`: its own identity and those of single destinations. Files that cannot be read are
+/// reported where they are used.
+pub fn expiring_outbound(config: &Config, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
     let destinations = config.partners.values().flat_map(|partner| partner.destinations.values());
     let identities = config.gateway.outbound_identity.iter().chain(destinations.filter_map(|destination| destination.identity.as_ref()));
     let mut files: Vec<_> = identities.map(|identity| &identity.chain).collect();
@@ -441,8 +453,7 @@ pub fn expiring_outbound(config: &Config, now: Timestamp) -> Vec<Expiry> {
     files.dedup();
     let ends =
         files.into_iter().filter_map(|file| Some((file, Summary::of(files::read_certificates(file).ok()?.first()?).ok()?.not_after)));
-    ends.filter_map(|(file, end)| Expiry::of(Expiring::OutboundCertificate(file.clone()), end, &config.gateway.expiry_warning_days, now))
-        .collect()
+    ends.filter_map(|(file, end)| Expiry::of(Expiring::OutboundCertificate(file.clone()), end, warning_days, now)).collect()
 }
 
 fn names_match(certificate: &CertificateMatch, caller: &Caller) -> bool {

@@ -94,6 +94,8 @@ pub struct Field {
     pub layout: Option<String>,
     /// Canonical text where the source has none.
     pub default: Option<String>,
+    /// Source texts that mean that there is no value.
+    pub absent: Vec<String>,
     /// What several values mean.
     pub repeat: Repeat,
     /// White space is removed.
@@ -212,10 +214,7 @@ impl Mapping {
         };
         let parts = compiler.entries(&file, text);
         compiler.shape(&file.body, text);
-        let (plan, schema) = match compiler.finish() {
-            Ok(done) => done,
-            Err(problems) => return Err(problems),
-        };
+        let (plan, schema) = compiler.finish()?;
         let line = at(file.format.span());
         let (format_name, format) =
             bind(file.format.into_inner(), formats, &plan).map_err(|message| vec![CompileProblem { line, message }])?;
@@ -411,6 +410,7 @@ impl Compiler<'_> {
             codes,
             layout: entry.layout.clone(),
             default: entry.default.clone(),
+            absent: entry.absent.clone(),
             repeat: entry.repeat,
             trim: entry.trim,
             check: entry.check,

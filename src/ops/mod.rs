@@ -6,6 +6,7 @@
 pub mod door;
 mod gauges;
 pub mod health;
+pub mod loopback;
 
 pub mod page;
 pub mod status;
@@ -13,6 +14,7 @@ pub mod view;
 
 pub use door::{Gate, OperatorDoor};
 pub use health::Health;
+pub use loopback::Loopback;
 
 pub use page::{Via, render_html};
 pub use status::Status;

@@ -7,6 +7,7 @@
 use super::health::{Phase, RefusedReload};
 use super::status::{DestinationStatus, Ending, FlowStatus, JournalStatus, PROBLEMS_MAX, Status};
 use crate::domain::Digest;
+use crate::figures::thousands;
 use crate::http::{self, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -162,7 +163,7 @@ fn notes(status: &Status, zh: bool) -> Markup {
             }
             @if let Some(refused) = &status.health.refused_reload { (refused_reload(refused, zh)) }
             @if sums.dead > 0 {
-                li.bad { (say("投递失败待处理的记录：", "Records in dead letters: ")) (grouped(sums.dead)) (say("，见「投递」。", "; see “Deliveries”.")) }
+                li.bad { (say("投递失败待处理的记录：", "Records in dead letters: ")) (thousands(sums.dead)) (say("，见「投递」。", "; see “Deliveries”.")) }
             }
             @if !open.is_empty() {
                 li.warn { (say("接收方持续失败，已暂停投递：", "Not called for now, as they keep failing: ")) (open.join(say("、", ", "))) }
@@ -201,7 +202,7 @@ fn sums(journal: &JournalStatus, zh: bool) -> Markup {
     html! {
         dl.sums.sheet {
             @for (chinese, english, number, class) in cells {
-                div { dt { (if zh { chinese } else { english }) } dd class=(class) { (grouped(number)) } }
+                div { dt { (if zh { chinese } else { english }) } dd class=(class) { (thousands(number)) } }
             }
         }
     }
@@ -216,15 +217,15 @@ fn flows(journal: &JournalStatus, now: Timestamp, zh: bool) -> Markup {
     let row = |flow: &FlowStatus| {
         html! {
             tr {
-                th scope="row" data-label=(heads[0]) { (titled(flow.partner_title.as_ref(), flow.partner.as_str(), zh)) }
-                td data-label=(heads[1]) { (titled(flow.flow_title.as_ref(), flow.flow.as_str(), zh)) }
+                th scope="row" { (titled(flow.partner_title.as_ref(), flow.partner.as_str(), zh)) }
+                td { (titled(flow.flow_title.as_ref(), flow.flow.as_str(), zh)) }
                 td.number data-label=(heads[2]) { (count(flow.exchanges)) }
                 td.number data-label=(heads[3]) { (count(flow.counts.accepted)) }
                 td.number data-label=(heads[4]) { (marked(flow.counts.refused, "tag warn")) }
                 td.number data-label=(heads[5]) { (count(flow.counts.repeated)) }
                 td.number data-label=(heads[6]) { (taken(flow.percentiles.map(|p| p.p50))) }
                 td.number data-label=(heads[7]) { (taken(flow.percentiles.map(|p| p.p99))) }
-                td.number data-label=(heads[8]) { (moment(flow.last_received_at, now, zh)) }
+                td.number.moment data-label=(heads[8]) { (moment(flow.last_received_at, now, zh)) }
             }
         }
     };
@@ -240,14 +241,14 @@ fn destinations(journal: &JournalStatus, now: Timestamp, zh: bool) -> Markup {
     let row = |destination: &DestinationStatus| {
         html! {
             tr {
-                th scope="row" data-label=(heads[0]) { (titled(destination.title.as_ref(), &destination.to.to_string(), zh)) }
+                th scope="row" { (titled(destination.title.as_ref(), &destination.to.to_string(), zh)) }
                 td.number data-label=(heads[1]) { (count(destination.queued)) }
                 td.number data-label=(heads[2]) { (count(destination.acknowledged)) }
                 td.number data-label=(heads[3]) { (marked(destination.dead, "tag bad")) }
-                td.number data-label=(heads[4]) { (moment(destination.oldest_waiting, now, zh)) }
+                td.number.moment data-label=(heads[4]) { (moment(destination.oldest_waiting, now, zh)) }
                 td.number data-label=(heads[5]) {
-                    @if destination.circuit_open { span.tag.warn { (if zh { "暂停投递" } else { "open" }) } }
-                    @else { span.tag.good { (if zh { "正常" } else { "closed" }) } }
+                    @if destination.circuit_open { span.tag.warn { (if zh { "断开，暂停投递" } else { "open, paused" }) } }
+                    @else { span.tag.good { (if zh { "正常" } else { "closed, normal" }) } }
                 }
             }
         }
@@ -262,8 +263,8 @@ fn endings(endings: &[Ending], zh: bool) -> Markup {
         let class = if ending.days_left < 7 { "tag bad" } else { "tag warn" };
         html! {
             tr {
-                th scope="row" data-label=(heads[0]) { (in_language(&ending.what, zh)) }
-                td.number data-label=(heads[1]) { (time(ending.not_after)) }
+                th scope="row" { (in_language(&ending.what, zh)) }
+                td.number.moment data-label=(heads[1]) { (time(ending.not_after)) }
                 td.number data-label=(heads[2]) {
                     span class=(class) { @if ending.days_left < 0 { (if zh { "已到期" } else { "ended" }) } @else { (ending.days_left) } }
                 }
@@ -285,8 +286,8 @@ fn facts(status: &Status, zh: bool) -> Markup {
         dl.facts.sheet {
             dt { (say("存证链位置", "Chain position")) }
             dd {
-                @if let Some(at) = chain { (say("第 ", "epoch ")) (at.epoch) (say(" 纪元，第 ", ", index ")) (grouped(at.index)) (say(" 号", "")) }
-                @else { span.none { (say("尚无存证", "empty")) } }
+                @if let Some(at) = chain { (say("第 ", "epoch ")) (at.epoch) (say(" 纪元，第 ", ", index ")) (thousands(at.index)) (say(" 号", "")) }
+                @else { span.none { @if status.journal.is_ok() { (say("尚无存证", "empty")) } @else { (say("未知", "not known")) } } }
             }
             dt { (say("生效配置", "Configuration in force")) }
             dd { (say("自 ", "since ")) (time(status.health.in_force_since)) (say(" 起生效", "")) }
@@ -331,11 +332,11 @@ fn in_language(words: &Words, zh: bool) -> &str {
 }
 
 fn count(number: u64) -> Markup {
-    html! { @if number == 0 { span.none { "0" } } @else { (grouped(number)) } }
+    html! { @if number == 0 { span.none { "0" } } @else { (thousands(number)) } }
 }
 
 fn marked(number: u64, class: &str) -> Markup {
-    html! { @if number == 0 { (count(0)) } @else { span class=(class) { (grouped(number)) } } }
+    html! { @if number == 0 { (count(0)) } @else { span class=(class) { (thousands(number)) } } }
 }
 
 /// How long ago, and the moment itself below it.
@@ -375,30 +376,9 @@ fn duration(time: Duration) -> String {
     }
 }
 
-/// A number with its thousands set apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (123_456, "123,456"), (u64::MAX, "18,446,744,073,709,551,615")]
-        {
-            assert_eq!(grouped(number), expected);
-        }
-    }
 
     #[test]
     fn durations_have_a_unit_that_fits() {

@@ -4,6 +4,11 @@
 //! `jwks.json` (RFC 7517: the key in use and all retired ones, each with its validity in
 //! `portolan_valid_from` and, once retired, `portolan_valid_to`). Keys are ES256 (P-256); their ids
 //! are thumbprints (RFC 7638).
+//!
+//! A rotation has two steps. [`stage`] lays the next key beside the one in use
+//! (`receipt-key.next.pem`); the gateway takes it up itself, at its next start or while it runs, and
+//! retires the one before at that moment. So a key's validity ends when it really signs no more: were
+//! it ended from outside, a gateway that hears of it late would sign receipts that do not verify.
 
 use super::mismatch::Mismatch;
 use crate::domain::Digest;
@@ -32,6 +37,11 @@ const HEAD_JWS_TYPE: &str = "portolan-head+jws";
 /// How far a head's time may lie outside its key's validity: a head is dated a moment before it is
 /// signed, and clocks are put right.
 pub const VALIDITY_TOLERANCE_SECONDS: i64 = 60;
+/// The key that waits to be taken up.
+pub const NEXT_KEY_FILE: &str = "receipt-key.next.pem";
+
+const KEY_FILE: &str = "receipt-key.pem";
+const JWKS_FILE: &str = "jwks.json";
 
 /// Why keys could not be opened or changed.
 #[derive(Debug, thiserror::Error)]
@@ -218,7 +228,8 @@ impl Keys {
     /// When files cannot be read or written, are malformed, or the private key is open to others.
     pub fn open_or_create(folder: &Path, clock: SharedClock) -> Result<Self, KeysError> {
         fs::create_dir_all(folder).map_err(|source| KeysError::Io { path: folder.to_owned(), source })?;
-        let path = folder.join("receipt-key.pem");
+        adopt(folder)?;
+        let path = folder.join(KEY_FILE);
         let pair = if path.exists() { read_pair(&path)? } else { create_pair(&path)? };
         let current = publish(folder, pair, clock.as_ref())?;
         Ok(Self { folder: folder.to_owned(), clock, current: ArcSwap::from_pointee(current) })
@@ -229,14 +240,57 @@ impl Keys {
     /// # Errors
     /// When files cannot be written; the key in use stays then.
     pub fn rotate(&self) -> Result<(), KeysError> {
-        let pair = create_pair(&self.folder.join("receipt-key.pem"))?;
-        self.current.store(Arc::new(publish(&self.folder, pair, self.clock.as_ref())?));
-        Ok(())
+        stage(&self.folder)?;
+        self.take_up().map(drop)
+    }
+
+    /// Goes on with the key that waits, if there is one, and retires the one in use. Returns the new
+    /// key's id.
+    ///
+    /// # Errors
+    /// When the key that waits is no usable key, or files cannot be written; the key in use stays then.
+    pub fn take_up(&self) -> Result<Option<String>, KeysError> {
+        adopt(&self.folder)?;
+        let pair = read_pair(&self.folder.join(KEY_FILE))?;
+        let next = publish(&self.folder, pair, self.clock.as_ref())?;
+        let kid = (next.kid != self.kid()).then(|| next.kid.clone());
+        self.current.store(Arc::new(next));
+        Ok(kid)
     }
 
     /// The published set.
     pub fn jwks(&self) -> Jwks {
         self.current.load().jwks.clone()
+    }
+}
+
+/// The folder of the keys within a gateway's data folder.
+pub fn keys_folder(data: &Path) -> PathBuf {
+    data.join("keys")
+}
+
+/// Makes the next key of a folder and lays it where the gateway takes it up; another that waits there
+/// is replaced. Returns its id.
+///
+/// # Errors
+/// When the folder holds no key in use, or cannot be written.
+pub fn stage(folder: &Path) -> Result<String, KeysError> {
+    let in_use = folder.join(KEY_FILE);
+    fs::metadata(&in_use).map_err(|source| KeysError::Io { path: in_use, source })?;
+    let pair = create_pair(&folder.join(NEXT_KEY_FILE))?;
+    Jwk::of(&pair, "").map(|jwk| jwk.kid).ok_or(KeysError::Generate)
+}
+
+/// The published set of a folder; empty before the first key.
+///
+/// # Errors
+/// When the file cannot be read or is malformed.
+pub fn read_published(folder: &Path) -> Result<Jwks, KeysError> {
+    let path = folder.join(JWKS_FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => Jwks::parse(&text).map_err(|what| KeysError::Malformed { path, what }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Jwks::default()),
+        Err(source) => Err(KeysError::Io { path, source }),
     }
 }
 
@@ -259,16 +313,15 @@ impl HeadSigner for Keys {
 /// Publishes a key as the one in use. Any other that is not retired yet is retired: by a rotation,
 /// or by one that was cut short before it came to publish.
 fn publish(folder: &Path, pair: EcdsaKeyPair, clock: &dyn Clock) -> Result<Current, KeysError> {
-    let path = folder.join("jwks.json");
+    let path = folder.join(JWKS_FILE);
     let malformed = |what: String| KeysError::Malformed { path: path.clone(), what };
-    let published = match fs::read_to_string(&path) {
-        Ok(text) => Jwks::parse(&text).map_err(malformed)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Jwks::default(),
-        Err(source) => return Err(KeysError::Io { path, source }),
-    };
+    let published = read_published(folder)?;
     let now = time_text(clock.now());
     let jwk = Jwk::of(&pair, &now).ok_or_else(|| malformed("the private key has no public point".to_owned()))?;
     let (kid, mut jwks) = (jwk.kid.clone(), published.clone());
+    if let Some(retired_at) = published.keys.iter().find(|key| key.kid == kid).and_then(|key| key.portolan_valid_to.as_ref()) {
+        return Err(malformed(format!("the key in {KEY_FILE} was retired at {retired_at} and must not sign again")));
+    }
     jwks.keys.iter_mut().filter(|key| key.kid != kid).for_each(|key| {
         key.portolan_valid_to.get_or_insert_with(|| now.clone());
     });
@@ -281,6 +334,19 @@ fn publish(folder: &Path, pair: EcdsaKeyPair, clock: &dyn Clock) -> Result<Curre
     let header = Header { alg: ALGORITHM.to_owned(), kid: kid.clone(), typ: HEAD_JWS_TYPE.to_owned() };
     let header = serde_json::to_vec(&header).map_err(|error| malformed(error.to_string()))?;
     Ok(Current { pair, kid, header: URL_SAFE_NO_PAD.encode(header), jwks })
+}
+
+/// Puts the key that waits, if there is one, in the place of the one in use. A process that ends
+/// before it has published it does so when it opens the folder again.
+fn adopt(folder: &Path) -> Result<(), KeysError> {
+    let next = folder.join(NEXT_KEY_FILE);
+    if !next.exists() {
+        return Ok(());
+    }
+    // What could not sign must not take the place of what can.
+    read_pair(&next)?;
+    let replaced = fs::rename(&next, folder.join(KEY_FILE)).and_then(|()| File::open(folder)?.sync_all());
+    replaced.map_err(|source| KeysError::Io { path: next, source })
 }
 
 fn read_pair(path: &Path) -> Result<EcdsaKeyPair, KeysError> {

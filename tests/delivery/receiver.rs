@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,6 +30,8 @@ pub enum Reply {
     Answer(u16, Vec<(&'static str, String)>, String),
     /// The delivery is taken in, and nothing is ever answered.
     Silence,
+    /// The delivery is taken in, and the line is cut.
+    Cut,
     /// The delivery is taken in, and acknowledged once the test says so.
     Held,
 }
@@ -138,14 +140,19 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, shared: Arc<Shared>
     }
 }
 
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return Ok(response(400, &[], "")) };
-    shared.seen.lock().unwrap().push(Seen { path: head.uri.path().to_owned(), fields: head.headers, body: body.to_bytes() });
+    shared.seen.lock().unwrap().push(Seen {
+        path: head.uri.path_and_query().map_or("", |path| path.as_str()).to_owned(),
+        fields: head.headers,
+        body: body.to_bytes(),
+    });
     let reply = shared.script.lock().unwrap().pop_front().unwrap_or(Reply::status(204));
     Ok(match reply {
         Reply::Answer(status, fields, body) => response(status, &fields, &body),
         Reply::Silence => std::future::pending().await,
+        Reply::Cut => return Err(io::ErrorKind::ConnectionReset.into()),
         Reply::Held => {
             shared.release.notified().await;
             response(204, &[], "")

@@ -141,10 +141,10 @@ fn tell_findings(findings: &[Finding], left_out: u64, zh: bool) {
     }
     let tabular = findings.iter().any(|f| f.at.column > 0);
     let headings = match (zh, tabular) {
-        (true, true) => ["行", "列", "原文", "应为"],
-        (true, false) => ["行", "位置", "原文", "应为"],
-        (false, true) => ["row", "column", "found", "what is expected"],
-        (false, false) => ["line", "path", "found", "what is expected"],
+        (true, true) => ["行", "列", "原文", "说明"],
+        (true, false) => ["行", "位置", "原文", "说明"],
+        (false, true) => ["row", "column", "found", "what is wrong"],
+        (false, false) => ["line", "path", "found", "what is wrong"],
     };
     let rows = findings.iter().take(ROWS_SHOWN_MAX).map(|finding| {
         let line = if finding.at.line > 0 { finding.at.line.to_string() } else { "—".to_owned() };

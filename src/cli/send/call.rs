@@ -2,7 +2,7 @@
 
 use super::prepare::Prepared;
 use crate::certs::files;
-use crate::delivery::push::{Line, Place, TransportError, dial, why_closed, with_causes};
+use crate::delivery::push::{Line, Place, TransportError, dial, shake_hands_tls, why_closed, with_causes};
 use crate::delivery::retry::RetryAfter;
 use crate::delivery::tls::PROTOCOLS;
 use crate::domain::Digest;
@@ -23,12 +23,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::fs::File;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 /// Time for a connection and its handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time in which some byte must go out, or the answer come in.
 const STALL_TIMEOUT: Duration = Duration::from_secs(300);
+/// Time for a gateway to say that it does not admit us.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Bytes of the body that go out at a time.
@@ -123,8 +125,24 @@ impl Caller {
         };
         match response {
             Ok(response) => read(response).await,
-            // The connection itself knows best why it ended: a gateway that does not admit us says so there.
-            Err(error) => Err(refused(if error.is_canceled() { why_closed(driver).await } else { with_causes(&error) })),
+            Err(error) => {
+                let why = if error.is_canceled() { why_closed(driver).await } else { with_causes(&error) };
+                Err(self.not_admitted().await.unwrap_or(TransportError::Broken(why)))
+            }
+        }
+    }
+
+    /// Why the gateway does not admit this certificate, if it does not. In TLS 1.3 it says so only
+    /// after the handshake, and a request that is being written then may only see a broken pipe: so
+    /// this listens to a connection on which nothing is written.
+    async fn not_admitted(&self) -> Option<TransportError> {
+        let mut stream = shake_hands_tls(self.tls.clone(), &self.place).await.ok()?;
+        let heard = tokio::time::timeout(LISTEN_TIMEOUT, stream.read_u8()).await.ok()?.err()?;
+        match heard.get_ref()?.downcast_ref::<rustls::Error>()? {
+            rustls::Error::AlertReceived(alert) => {
+                Some(TransportError::Unusable(format!("the gateway did not admit this certificate: {alert:?}")))
+            }
+            _ => None,
         }
     }
 
@@ -154,14 +172,6 @@ impl Caller {
 
 fn unusable(error: impl std::fmt::Display) -> TransportError {
     TransportError::Unusable(error.to_string())
-}
-
-/// A line that ended with an alert was ended by the gateway's handshake, which no repeat changes.
-fn refused(why: String) -> TransportError {
-    if why.contains("received fatal alert") {
-        return TransportError::Unusable(format!("the gateway did not admit this certificate: {why}"));
-    }
-    TransportError::Broken(why)
 }
 
 async fn read(response: Response<Incoming>) -> Result<Reply, TransportError> {

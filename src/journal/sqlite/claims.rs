@@ -6,14 +6,17 @@
 //! is met once. At most [`KEYS_SORTED_MAX`] keys are in memory, 24 bytes each: the index of a larger
 //! body is read once for each part of all possible keys, and everyone once more to count.
 
-use crate::domain::{Chunk, IndexRow, Stored};
+use crate::domain::{Chunk, ExchangeId, Finding, IndexRow, Severity, Stored};
 use crate::journal::JournalError;
-use rusqlite::{CachedStatement, Connection, params};
+use portolan_contract::{Position, Words};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::fs::File;
 use std::io::{BufReader, Read};
 
 /// Keys in memory.
 pub(super) const KEYS_SORTED_MAX: usize = 512 * 1024;
+/// Repeated records that a report names; all are counted.
+const REPEATS_TOLD_MAX: usize = 100;
 /// Bytes of an index file read at a time.
 const INDEX_BUFFER_BYTES: usize = 64 * 1024;
 /// The key of a record that has none.
@@ -37,6 +40,8 @@ pub(super) struct Claimed {
     pub repeated_rows: u64,
     /// Records left for each chunk.
     pub records: Vec<u64>,
+    /// What the report says of the first rows known before.
+    pub told: Vec<Finding>,
 }
 
 impl Claimed {
@@ -69,7 +74,7 @@ impl Claimed {
             }
             claimed.claim_sorted(&mut claim, claimant, &mut keys)?;
         }
-        claimed.count(index, chunks)?;
+        claimed.count(connection, claimant.space, index, chunks)?;
         Ok(claimed)
     }
 
@@ -89,13 +94,15 @@ impl Claimed {
         Ok(())
     }
 
-    fn count(&mut self, index: &Stored, chunks: &[Chunk]) -> Result<(), JournalError> {
+    fn count(&mut self, connection: &Connection, space: i64, index: &Stored, chunks: &[Chunk]) -> Result<(), JournalError> {
         let mut sweep = Sweep::new(chunks);
         let mut records = vec![0; chunks.len()];
         for row in Rows::open(index)? {
             let (number, row) = row?;
             if !self.is_repeated(number) {
                 sweep.count(number, row.destinations, &mut records);
+            } else if self.told.len() < REPEATS_TOLD_MAX {
+                self.told.extend(first_with(connection, space, &row.key)?.map(|first| known_before(&row, first)));
             }
         }
         self.records = records;
@@ -115,6 +122,30 @@ impl Claimed {
 
     fn is_repeated(&self, row: u64) -> bool {
         self.repeated.get((row / 8) as usize).is_some_and(|bits| bits >> (row % 8) & 1 == 1)
+    }
+}
+
+/// The exchange that had a key first.
+fn first_with(connection: &Connection, space: i64, key: &[u8; 16]) -> Result<Option<ExchangeId>, JournalError> {
+    let find = "SELECT exchange.id FROM business_key JOIN exchange USING (sequence) WHERE space = ?1 AND key = ?2";
+    let id = connection.prepare_cached(find)?.query_row(params![space, key], |row| row.get(0)).optional()?;
+    Ok(id.map(ExchangeId::from_bytes))
+}
+
+/// A record that is not delivered again is named in the report, with the exchange that has it.
+fn known_before(row: &IndexRow, first: ExchangeId) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        rule: "record.repeated".to_owned(),
+        record: Some(row.record),
+        at: Position { line: u64::from(row.source_line), ..Position::default() },
+        source: None,
+        canonical: None,
+        found: None,
+        words: Words::new(
+            format!("交换单 {first} 已有同一业务事实，不再投递"),
+            format!("the same fact is known from exchange {first} and is not delivered again"),
+        ),
     }
 }
 

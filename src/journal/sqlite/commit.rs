@@ -18,9 +18,9 @@ const KNOWN_MAX: usize = 4096;
 
 /// Queues a delivery; held where one before it has its order key.
 pub(super) const QUEUE: &str = "INSERT INTO delivery (id, exchange, destination, mapping, destination_bit, first_row, rows, records,
-    order_key, state, due_at, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN ?9 IS NOT NULL AND EXISTS
+    order_key, state, due_at, due_since, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN ?9 IS NOT NULL AND EXISTS
     (SELECT 1 FROM delivery WHERE destination = ?3 AND order_key = ?9 AND order_key IS NOT NULL AND state <= 3)
-    THEN 2 ELSE 0 END, ?10, 0)";
+    THEN 2 ELSE 0 END, ?10, ?11, 0)";
 
 /// An exchange as it reaches the writer: its files durable, its report written.
 pub(super) struct Submission {
@@ -156,8 +156,7 @@ impl<'a> Group<'a> {
             Work::Lease { to, now, until, leases_max } => Answer::Leases(self.lease(to, *now, *until, *leases_max)?),
             Work::Rendered { delivery, token, digest } => self.rendered(*delivery, *token, *digest)?,
             Work::Settle { delivery, token, now, settlement } => Answer::Changed(self.settle(*delivery, *token, *now, settlement)?),
-            Work::Resend { delivery, now } => Answer::Changed(self.resend(*delivery, *now)?),
-            Work::Waive { delivery, reason } => Answer::Changed(self.waive(*delivery, reason)?),
+            Work::Act { delivery, act } => Answer::Acted(self.act(*delivery, act)?),
         }))
     }
 
@@ -299,7 +298,7 @@ impl<'a> Group<'a> {
             let note = "UPDATE exchange SET repeated = ?2 WHERE sequence = ?1";
             self.connection.prepare_cached(note)?.execute(params![sequence, column(counts.repeated)])?;
         }
-        self.insert_content(submission, sequence, &claimed.repeated)?;
+        self.insert_content(submission, sequence, &claimed)?;
         self.insert_pinned(exchange)?;
         if accepted {
             self.bind_keys(exchange, sequence)?;
@@ -390,17 +389,18 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    fn insert_content(&self, submission: &Submission, sequence: i64, repeated: &[u8]) -> Result<(), JournalError> {
+    fn insert_content(&self, submission: &Submission, sequence: i64, claimed: &Claimed) -> Result<(), JournalError> {
         let NewExchange { body, verdict, .. } = &submission.exchange;
         let (rows, canonical) = (&verdict.index, &verdict.canonical);
         let in_files = [(body, 1), (canonical, 2), (rows, 4)];
         let in_files: i64 = in_files.iter().filter(|(stored, _)| matches!(stored, Stored::File { .. })).map(|(_, bit)| bit).sum();
-        let repeated = (!repeated.is_empty()).then_some(repeated);
+        let repeated = (!claimed.repeated.is_empty()).then_some(&claimed.repeated);
+        let report = format!("{}{}", submission.report, report(&claimed.told));
         self.connection
             .prepare_cached(
                 "INSERT INTO content (sequence, in_files, report, repeated, rows, canonical, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![sequence, in_files, submission.report, repeated, inline(rows), inline(canonical), inline(body)])?;
+            .execute(params![sequence, in_files, report, repeated, inline(rows), inline(canonical), inline(body)])?;
         Ok(())
     }
 
@@ -472,6 +472,7 @@ impl<'a> Group<'a> {
                 column(records),
                 chunk.order_key,
                 milliseconds(exchange.received_at),
+                milliseconds(self.clock.now()),
             ])?;
             self.destination_totals.entry(destination).or_default().queued += column(records);
         }

@@ -1,0 +1,122 @@
+//! Files that other people wrote, converted and compared with what another program reads in them.
+//!
+//! The files lie outside the repository, in `../shared/corpora`; without them this test says so and
+//! passes. `tests/data/corpora.json` holds what is expected, and how it was derived.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use jiff::tz::TimeZone;
+use portolan::convert::{Converted, Source, Target, convert};
+use portolan::mapping::Library;
+use portolan_contract::Limits;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(Deserialize)]
+struct Expected {
+    good: Vec<GoodFile>,
+    refused: Vec<RefusedFile>,
+}
+
+#[derive(Deserialize)]
+struct GoodFile {
+    file: String,
+    mapping: String,
+    records: Vec<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct RefusedFile {
+    file: String,
+    mapping: String,
+    fault: String,
+}
+
+#[test]
+fn bank_statements_give_one_record_per_transaction_each_traced_to_its_place() {
+    let Some(folder) = corpora() else { return };
+    for good in &expected().good {
+        let body = std::fs::read(folder.join(&good.file)).unwrap();
+        let (converted, records, findings) = run(&good.mapping, &body, Target::Canonical);
+        assert_eq!((converted.fault, converted.counts.refused), (None, 0), "{}: {findings:?}", good.file);
+        assert_eq!(records.len(), good.records.len(), "{}", good.file);
+        for (expected, found) in good.records.iter().zip(&records) {
+            check_record(&good.file, expected, found);
+        }
+        let (_, traces, _) = run(&good.mapping, &body, Target::Trace);
+        check_traces(good, &body, &traces);
+    }
+}
+
+#[test]
+fn a_statement_without_entries_is_named_as_such() {
+    let Some(folder) = corpora() else { return };
+    for refused in &expected().refused {
+        let body = std::fs::read(folder.join(&refused.file)).unwrap();
+        let (converted, records, findings) = run(&refused.mapping, &body, Target::Canonical);
+        assert_eq!(converted.fault.map(|code| code.as_str()), Some(refused.fault.as_str()), "{}", refused.file);
+        assert!(records.is_empty() && findings == [refused.fault.as_str()], "{}: {findings:?}", refused.file);
+    }
+}
+
+/// Amounts are compared as numbers: how many decimals are written is the currency's affair.
+fn check_record(file: &str, expected: &BTreeMap<String, String>, found: &Value) {
+    for (name, expected) in expected {
+        let text = found[name].as_str().unwrap_or_default();
+        let same = match name.as_str() {
+            "amount" => text.parse::<Decimal>().unwrap() == expected.parse::<Decimal>().unwrap(),
+            _ => text == expected,
+        };
+        assert!(same, "{file}: {name} should be {expected}: {found}");
+    }
+}
+
+/// Every value stands in the file where its trace says; amount and id of each record are traced.
+fn check_traces(good: &GoodFile, body: &[u8], traces: &[Value]) {
+    for trace in traces {
+        let (byte, line) = (trace["byte"].as_u64().unwrap(), trace["line"].as_u64().unwrap());
+        let text = trace["text"].as_str().unwrap();
+        let before = &body[..usize::try_from(byte).unwrap()];
+        // An ordinal is counted, not read: it stands at its element.
+        let counted = trace["source"].as_str().unwrap().ends_with('#');
+        assert!(counted || body[before.len()..].starts_with(text.as_bytes()), "{}: {trace}", good.file);
+        assert_eq!(line, 1 + before.iter().filter(|b| **b == b'\n').count() as u64, "{}: {trace}", good.file);
+    }
+    for (number, expected) in (1_u64..).zip(&good.records) {
+        let traced = |name: &str| traces.iter().find(|t| t["record"] == number && t["canonical"] == name);
+        for name in ["amount", "end_to_end_id"] {
+            let text = traced(name).and_then(|t| t["text"].as_str());
+            assert_eq!(text, expected.get(name).map(String::as_str), "{}: {name} of record {number}", good.file);
+        }
+    }
+}
+
+/// Converts a body; the lines written, and the rules of all findings.
+fn run(mapping: &str, body: &[u8], target: Target<'_>) -> (Converted, Vec<Value>, Vec<String>) {
+    let library = Library::load(&[]).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let source = Source::Body(library.mapping(mapping).unwrap());
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let (mut output, mut rules) = (Vec::new(), Vec::new());
+    let converted =
+        convert(source, target, &zone, &Limits::default(), Box::new(body), Box::new(&mut output), &mut |f| rules.push(f.rule.clone()));
+    let lines = String::from_utf8(output).unwrap();
+    (converted.unwrap(), lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), rules)
+}
+
+fn expected() -> Expected {
+    serde_json::from_str(include_str!("data/corpora.json")).unwrap()
+}
+
+#[allow(clippy::explicit_write, reason = "the harness shows what eprintln says for failed tests alone")]
+fn corpora() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora/iso20022");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    writeln!(std::io::stderr(), "NOTE: {} is not there, so nothing was compared with it", folder.display()).unwrap();
+    None
+}

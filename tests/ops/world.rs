@@ -1,0 +1,107 @@
+//! A gateway's inside without its listeners, and a client that writes requests as they are.
+
+use crate::samples::{TestClock, sample};
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+use portolan::config::Config;
+use portolan::journal::Journal;
+use portolan::journal::sqlite::SqliteJournal;
+use portolan::live::Live;
+use portolan::mapping::Library;
+use portolan::metrics::Metrics;
+use portolan::ops::status::Ending;
+use portolan::ops::{Health, Lookups, OpsView};
+use portolan::receipt::Keys;
+use portolan::seams::Clock;
+use portolan_contract::Words;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// The configuration of `docs/example`, a journal with two exchanges, and a clock that stands at
+/// 2026-07-01T00:00:00Z.
+pub struct World {
+    _folder: TempDir,
+    pub clock: Arc<TestClock>,
+    pub view: Arc<OpsView>,
+}
+
+impl World {
+    /// One exchange of a partner that is configured, and one of another that is not any more.
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(TestClock::new(7));
+        let keys = Arc::new(Keys::open_or_create(&folder.path().join("keys"), clock.clone()).unwrap());
+        let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&folder.path().join("data"), keys, clock.clone()).unwrap());
+        let mut known = sample(&*clock, "one");
+        known.flow = "payment-confirmation".parse().unwrap();
+        known.verdict.destinations[0].to = "tax-bureau/payments".parse().unwrap();
+        let mut unknown = sample(&*clock, "two");
+        unknown.partner = "old-bank".parse().unwrap();
+        let metrics = Metrics::new();
+        for exchange in [known, unknown] {
+            metrics.exchanged(
+                &exchange.partner,
+                &exchange.flow,
+                exchange.verdict.outcome,
+                exchange.verdict.counts,
+                3,
+                Duration::from_millis(8),
+            );
+            journal.commit(exchange).await.unwrap();
+        }
+        clock.advance(SignedDuration::from_secs(90));
+        let config = Config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example")).unwrap();
+        let live = Live { config: Arc::new(config), library: Library::load(&[]).unwrap(), flows: BTreeMap::new() };
+        let health = Health::new(clock.now());
+        health.serving();
+        let view = OpsView {
+            journal,
+            metrics: Arc::new(metrics),
+            live: Arc::new(ArcSwap::from_pointee(live)),
+            clock: clock.clone(),
+            health: Arc::new(health),
+            lookups: Lookups {
+                endings: Arc::new(|| vec![ending("2026-07-05T00:00:00Z", 3)]),
+                circuit_open: Box::new(|to| to.place.as_str() == "payments"),
+            },
+        };
+        Self { _folder: folder, clock, view: Arc::new(view) }
+    }
+}
+
+/// A certificate that ends.
+pub fn ending(not_after: &str, days_left: i64) -> Ending {
+    let not_after: Timestamp = not_after.parse().unwrap();
+    Ending { what: Words::new("服务器证书", "the server certificate"), not_after, days_left }
+}
+
+/// An answer as it came over the line.
+pub struct Answer {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+}
+
+/// Sends a head as it is, and reads the answer to the end of the connection.
+pub async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> Answer {
+    stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap().parse().unwrap();
+    let headers = lines.map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+    Answer { status, headers: headers.collect(), body: body.to_owned() }
+}

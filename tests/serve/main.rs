@@ -1,0 +1,18 @@
+//! The running program from outside: `portolan serve` over real mutual TLS, on a configuration that
+//! changes under it.
+//!
+//! What takes time is waited for, at most [`world::PATIENCE`]; nothing asserts how long it took.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of a test fail by panicking")]
+
+mod answers;
+mod identity;
+mod keys;
+mod lifecycle;
+mod limits;
+mod line;
+mod reload;
+#[allow(dead_code, reason = "ports are the system's choice here")]
+#[path = "../support/mod.rs"]
+mod support;
+mod world;

@@ -1,0 +1,125 @@
+//! The configuration changes under a running gateway.
+
+use crate::line::{get, payments, post};
+use crate::world::{World, eventually, gateway_file};
+
+const IN_FORCE: &str = "the new configuration is in force";
+const REFUSED: &str = "the new configuration is refused and the old one stays in force";
+
+/// A canonical record of its own; later versions ask for more.
+fn schema(version: u32, required: &str) -> String {
+    format!(
+        r#"{{"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:test:notice.v{version}",
+        "title": "Notice", "x-title-zh": "通知", "type": "object", "required": [{required}],
+        "properties": {{
+            "id": {{"title": "Id", "x-title-zh": "编号", "type": "string"}},
+            "urgency": {{"title": "Urgency", "x-title-zh": "紧急程度", "type": "string"}}
+        }}}}"#
+    )
+}
+
+fn mapping(version: u32) -> String {
+    let field = |name: &str| format!("\n[[field]]\nto = \"{name}\"\npath = \"{name}\"\n");
+    format!(
+        "title = {{ zh = \"通知\", en = \"Notice\" }}\ncanonical = \"notice.v{version}\"\n\n[format]\nname = \"json\"\n\n\
+         [body]\nroot = \"$\"\n{}{}",
+        field("id"),
+        field("urgency")
+    )
+}
+
+#[tokio::test]
+async fn what_is_new_is_picked_up_and_open_lines_stay() {
+    let mut world = World::new();
+    let gateway = world.serve().await;
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    bank.ask(&post("payments", &payments("BEFORE", 1), "")).await.unwrap().exchange();
+
+    world.issue("newcomer");
+    world.write("conf/mappings/canonical/notice.v1.schema.json", &schema(1, r#""id""#));
+    world.write("conf/mappings/notice/mapping.toml", &mapping(1));
+    world.partner("newcomer", &["newcomer"], "");
+    world.flow("notices", "notice.v1", &["newcomer"], "notice", "");
+    let plain = post("notices", "{\"id\":\"1\"}\n", "");
+    let mut newcomer = eventually("the new partner sends under the new flow", async || {
+        let mut line = world.line(&gateway, "newcomer").await.ok()?;
+        let answer = line.ask(&plain).await.ok()?;
+        (answer.status == 202).then_some(line)
+    })
+    .await;
+    bank.ask(&post("payments", &payments("BETWEEN", 1), "")).await.unwrap().exchange();
+
+    world.write("conf/mappings/canonical/notice.v2.schema.json", &schema(2, r#""id", "urgency""#));
+    world.write("conf/mappings/notice-2/mapping.toml", &mapping(2));
+    world.flow("notices", "notice.v2", &["newcomer"], "notice-2", "");
+    // The second version asks for an urgency, which the first does not: on the newcomer's open line.
+    eventually("the second version of the canonical record holds", async || {
+        (newcomer.ask(&plain).await.unwrap().status == 422).then_some(())
+    })
+    .await;
+    newcomer.ask(&post("notices", "{\"id\":\"2\",\"urgency\":\"high\"}\n", "")).await.unwrap().exchange();
+    bank.ask(&post("payments", &payments("AFTER", 1), "")).await.unwrap().exchange();
+}
+
+#[tokio::test]
+async fn a_bad_configuration_is_refused_whole_until_it_is_mended() {
+    let mut world = World::new();
+    world.issue("newcomer");
+    let good = std::fs::read_to_string(world.path("conf/partners/bank.toml")).unwrap();
+    let (title, rest) = good.split_once('\n').unwrap();
+    let gateway = world.serve().await;
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    let cases = [
+        ("conf/partners/bank.toml", format!("{title}\ncolour = \"red\"\n{rest}"), good.clone(), "partners/bank.toml:2: "),
+        ("conf/mappings/notice/mapping.toml", mapping(1), String::new(), "notice/mapping.toml:2: "),
+    ];
+    for (file, bad, mended, place) in cases {
+        let refusals = gateway.logged(REFUSED).len();
+        world.write(file, &bad);
+        let told = gateway.logs(REFUSED, refusals + 1).await["message"].to_string();
+        assert!(told.contains(place), "{told}");
+        // Something good beside it is not taken in either: all or nothing.
+        world.partner("newcomer", &["newcomer"], "");
+        gateway.logs(REFUSED, refusals + 2).await;
+        assert!(!world.is_let_in(&gateway, "newcomer").await);
+        assert_eq!(bank.ask(&get("/v1/me")).await.unwrap().status, 200);
+
+        if mended.is_empty() {
+            std::fs::remove_file(world.path(file)).unwrap()
+        } else {
+            world.write(file, &mended)
+        }
+        eventually("the mended configuration holds", async || world.is_let_in(&gateway, "newcomer").await.then_some(())).await;
+        std::fs::remove_file(world.path("conf/partners/newcomer.toml")).unwrap();
+        eventually("what was taken away is gone", async || (!world.is_let_in(&gateway, "newcomer").await).then_some(())).await;
+    }
+    assert_eq!(bank.ask(&get("/v1/me")).await.unwrap().status, 200, "the same line all the while");
+}
+
+#[tokio::test]
+async fn what_holds_from_the_next_start_on_is_said() {
+    let world = World::new();
+    let gateway = world.serve().await;
+    gateway.signal("HUP");
+    gateway.logs(IN_FORCE, 1).await;
+    assert!(gateway.logged("next start").is_empty());
+    let changed = gateway_file("127.0.0.1:1", "").replace("header_timeout_ms = 600000", "header_timeout_ms = 700000");
+    world.write("conf/portolan.toml", &changed);
+    let told = gateway.logs("some of the new configuration holds from the next start on", 1).await;
+    assert_eq!(told["keys"], "partner_listener.address, limits.header_timeout_ms");
+    assert!(world.is_let_in(&gateway, "bank").await, "it listens where it did");
+}
+
+#[tokio::test]
+async fn sighup_reads_the_configuration_again() {
+    let world = World::new();
+    let gateway = world.serve().await;
+    gateway.signal("HUP");
+    gateway.logs(IN_FORCE, 1).await;
+    world.write("conf/flows/payments.toml", "colour = \"red\"\n");
+    let told = gateway.logs(REFUSED, 1).await["message"].to_string();
+    assert!(told.contains("flows/payments.toml:1: "), "{told}");
+    let refusals = gateway.logged(REFUSED).len();
+    gateway.signal("HUP");
+    gateway.logs(REFUSED, refusals + 1).await;
+}
