@@ -25,6 +25,9 @@ use portolan_contract::Limits;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
+/// Bytes of a body that is translated at once, on the thread that received it: a few milliseconds.
+const INLINE_TRANSLATION_BYTES_MAX: u64 = 16 * 1024;
+
 /// What every exchange is handled with.
 pub struct Exchanges {
     /// What is in force.
@@ -69,6 +72,10 @@ pub struct Evidence {
     pub exchange: ExchangeId,
     /// Its receipt.
     pub receipt: Receipt,
+    /// It was committed before; this is the first answer again.
+    pub repeat: bool,
+    /// Bytes of the body as received; 0 for a repeat.
+    pub received_bytes: u64,
 }
 
 /// A body that is whole, with what it was admitted as.
@@ -161,7 +168,9 @@ async fn know_corrected(exchanges: &Exchanges, admitted: &Admitted) -> Result<()
 /// Translates, at once where the body is small, else on a thread of the bounded pool.
 async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(Received, Translated), Fault> {
     let spool = exchanges.spool.clone();
-    let small = matches!(received.body.spooled.stored(), Stored::Inline(_)) && received.admitted.coding == Coding::Identity;
+    let stored = received.body.spooled.stored();
+    let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
+    let small = small && received.admitted.coding == Coding::Identity;
     if small {
         let translated = run(&received, &spool)?;
         return Ok((received, translated));
@@ -207,7 +216,9 @@ async fn commit(exchanges: &Exchanges, received: Received, translated: Translate
     // An order is a sender's own within a flow: nobody's dead letter holds another's deliveries.
     let scope = format!("{}/{}", admitted.flow.flow.id, admitted.partner);
     verdict.chunks.iter_mut().filter_map(|chunk| chunk.order_key.as_mut()).for_each(|key| *key = format!("{scope}/{key}"));
-    let told = Told { fault: verdict.fault, findings: verdict.findings.clone(), findings_left_out: verdict.findings_left_out };
+    let received_bytes = body.spooled.stored().length();
+    let told =
+        Told { received_bytes, fault: verdict.fault, findings: verdict.findings.clone(), findings_left_out: verdict.findings_left_out };
     let destinations = verdict.destinations.clone();
     let id = admitted.exchange;
     let new = NewExchange {
@@ -259,6 +270,7 @@ async fn outcome_of(exchanges: &Exchanges, id: ExchangeId) -> Result<Committed, 
 
 /// What a verdict says to the sender beside its counts.
 struct Told {
+    received_bytes: u64,
     fault: Option<FaultCode>,
     findings: Vec<Finding>,
     findings_left_out: u64,
@@ -267,6 +279,8 @@ struct Told {
 /// The answer to what a commit came to. What there is to tell is at hand when it was just made; a
 /// repeat's is read from the first one.
 async fn answer(exchanges: &Exchanges, committed: Committed, told: Option<Told>) -> Result<Answer, Fault> {
+    let repeat = matches!(committed, Committed::Repeat(_));
+    let received_bytes = told.as_ref().filter(|_| !repeat).map_or(0, |told| told.received_bytes);
     let (journaled, told) = match (committed, told) {
         // Which records were known before, only the journal's own report says.
         (Committed::New(journaled), Some(told)) if journaled.counts().repeated == 0 => (journaled, told),
@@ -287,13 +301,14 @@ async fn answer(exchanges: &Exchanges, committed: Committed, told: Option<Told>)
         fault: told.fault,
         findings: told.findings,
         findings_left_out: told.findings_left_out,
-        evidence: Some(Evidence { exchange: journaled.exchange(), receipt: Receipt::new(&journaled) }),
+        evidence: Some(Evidence { exchange: journaled.exchange(), receipt: Receipt::new(&journaled), repeat, received_bytes }),
     })
 }
 
 async fn recall(journal: &dyn Journal, id: ExchangeId) -> Result<Told, Fault> {
     let row = journal.exchange(id).await.map_err(journal_fault)?;
     Ok(Told {
+        received_bytes: 0,
         fault: row.as_ref().and_then(|r| r.fault.as_deref()).and_then(|f| f.parse().ok()),
         findings: report(journal, id).await?,
         findings_left_out: row.map_or(0, |r| r.findings_left_out),

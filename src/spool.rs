@@ -142,7 +142,7 @@ mod tests {
         std::fs::rename(path, &kept).unwrap();
         drop((left, taken));
         let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
-        assert_eq!(files, [kept.clone()]);
+        assert_eq!(files, std::slice::from_ref(&kept));
         assert_eq!(std::fs::read(kept).unwrap(), b"taken");
     }
 }

@@ -219,16 +219,20 @@ impl PartnerDoor {
         let admitted = admit(asking, flow, &query, &asked.head.headers)?;
         let max = live.config.gateway.limits.partner_submissions_max;
         let share = self.submissions.enter(&asked.partner, max).ok_or_else(|| too_many(max, "报送", "submissions"))?;
-        let (flow, bytes) = (admitted.flow.flow.id.clone(), hyper::body::Body::size_hint(&body).exact());
+        let flow = admitted.flow.flow.id.clone();
         let answer = exchange(&self.exchanges, admitted, body).await?;
         drop(share);
-        self.note(asked, &flow, &answer, bytes.unwrap_or(0), begun);
+        self.note(asked, &flow, &answer, begun);
         Ok(answered(&answer, &flow, asked.zh))
     }
 
-    fn note(&self, asked: &Asked<'_>, flow: &FlowId, answer: &Answer, bytes: u64, begun: Instant) {
+    fn note(&self, asked: &Asked<'_>, flow: &FlowId, answer: &Answer, begun: Instant) {
         let Some(evidence) = &answer.evidence else { return };
-        self.metrics.exchanged(&asked.partner, flow, answer.outcome, answer.counts, bytes, begun.elapsed());
+        if evidence.repeat {
+            tracing::info!(exchange = %evidence.exchange, trace_id = asked.trace_id, partner = %asked.partner, %flow, "a repeat got its first answer");
+            return;
+        }
+        self.metrics.exchanged(&asked.partner, flow, answer.outcome, answer.counts, evidence.received_bytes, begun.elapsed());
         tracing::info!(
             exchange = %evidence.exchange, trace_id = asked.trace_id, partner = %asked.partner, %flow,
             outcome = answer.outcome.as_str(), records = answer.counts.records, refused = answer.counts.refused,

@@ -11,6 +11,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Ways in which one record does not fit its schema that are told apart; there may be one for each
+/// value of each item of a list, and the record is refused for the first.
+pub const SCHEMA_FINDINGS_MAX: usize = 10_000;
+
 /// A canonical record's schema, ready to check records.
 pub struct Canonical {
     /// `NAME.vN`.
@@ -99,12 +103,12 @@ impl Canonical {
         self.titles.iter().map(|(path, words)| (path.as_str(), words))
     }
 
-    /// Checks a record; all findings, in the order of the schema.
+    /// Checks a record; the first [`SCHEMA_FINDINGS_MAX`] findings, in the order of the schema.
     pub fn check(&self, record: &Value) -> Vec<SchemaFinding> {
         if self.validator.is_valid(record) {
             return Vec::new();
         }
-        self.validator.iter_errors(record).flat_map(|e| findings(&e)).collect()
+        self.validator.iter_errors(record).flat_map(|e| findings(&e)).take(SCHEMA_FINDINGS_MAX).collect()
     }
 
     /// The first 16 bytes of the SHA-256 of the record's business key; zero where it has none.
@@ -187,7 +191,8 @@ fn findings(error: &jsonschema::ValidationError<'_>) -> Vec<SchemaFinding> {
         }
         Kind::MinItems { limit } => one(path.clone(), format!("至少 {limit} 项"), format!("at least {limit} items are needed")),
         Kind::MaxItems { limit } => one(path.clone(), format!("最多 {limit} 项"), format!("at most {limit} items are allowed")),
-        _ => one(path.clone(), "不符合标准记录的结构".into(), error.to_string()),
+        // Without the value itself, which may be a whole list.
+        _ => one(path.clone(), "不符合标准记录的结构".into(), error.masked().to_string()),
     }
 }
 

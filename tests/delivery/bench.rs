@@ -5,10 +5,12 @@ use jiff::Timestamp;
 use portolan::certs::{Authority, Issued, Names, Usage, Validity};
 use portolan::config::{Config, Destination, Gateway, Identity, Listener, Partner, RequestLimits};
 use portolan::delivery::{Attempted, Delivery, Observer, Parts, PushTransport, Render, RenderJob, Rendered, tls};
-use portolan::domain::{Chunk, Counts, DestinationId, Digest, ExchangeId, IndexRow, Name, Outcome, Pins, Routed, Stored, Verdict};
+use portolan::domain::{
+    Chunk, Counts, DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Name, Outcome, Pins, Routed, Stored, Verdict,
+};
 use portolan::fault::Fault;
 use portolan::journal::sqlite::SqliteJournal;
-use portolan::journal::{Committed, DeliveryRow, DeliveryState, Journal, NewExchange};
+use portolan::journal::{Act, ActKind, Committed, DeliveryRow, DeliveryState, Journal, NewExchange};
 use portolan::receipt::keys::Keys;
 use portolan::seams::{Clock, SystemClock, new_id};
 use std::collections::{BTreeMap, BTreeSet};
@@ -200,9 +202,10 @@ impl Bench {
         id
     }
 
-    /// The moment on the test's clock.
-    pub fn now(&self) -> jiff::Timestamp {
-        self.clock.now()
+    /// Does what an operator decides about a dead letter. Returns whether there was one.
+    pub async fn act(&self, delivery: DeliveryId, kind: ActKind) -> bool {
+        let act = Act { kind, at: self.clock.now(), operator: "CN=operator".into(), reason: "the office was closed".into() };
+        self.journal.act(delivery, act).await.unwrap().is_some()
     }
 
     /// The only delivery of an exchange.

@@ -156,8 +156,7 @@ impl<'a> Group<'a> {
             Work::Lease { to, now, until, leases_max } => Answer::Leases(self.lease(to, *now, *until, *leases_max)?),
             Work::Rendered { delivery, token, digest } => self.rendered(*delivery, *token, *digest)?,
             Work::Settle { delivery, token, now, settlement } => Answer::Changed(self.settle(*delivery, *token, *now, settlement)?),
-            Work::Resend { delivery, now } => Answer::Changed(self.resend(*delivery, *now)?),
-            Work::Waive { delivery, now, reason } => Answer::Changed(self.waive(*delivery, *now, reason)?),
+            Work::Act { delivery, act } => Answer::Acted(self.act(*delivery, act)?),
         }))
     }
 

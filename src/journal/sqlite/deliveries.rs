@@ -1,11 +1,11 @@
 //! The steps of a group's transaction that move deliveries on. States are those of `schema.sql`.
 
 use super::commit::Group;
-use super::reads::{digest, id, name, number, parse};
+use super::reads::{act_number, digest, id, name, number, parse};
 use super::writer::Answer;
 use super::{column, milliseconds, timestamp};
 use crate::domain::{DeliveryId, DestinationId, Digest, Pins};
-use crate::journal::{ANSWER_BYTES_MAX, JournalError, Lease, Settlement};
+use crate::journal::{ANSWER_BYTES_MAX, Act, ActKind, JournalError, Lease, Settlement};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -104,24 +104,35 @@ impl Group<'_> {
         Ok(true)
     }
 
-    /// Queues a dead letter again.
-    pub fn resend(&mut self, delivery: DeliveryId, now: Timestamp) -> Result<bool, JournalError> {
-        let Some(open) = self.dead(delivery)? else { return Ok(false) };
-        let queue = "UPDATE delivery SET state = 0, due_at = ?2, due_since = ?2 WHERE sequence = ?1";
-        self.connection.prepare_cached(queue)?.execute(params![open.sequence, milliseconds(now)])?;
+    /// Does what an operator decided about a dead letter, and keeps the decision.
+    pub fn act(&mut self, delivery: DeliveryId, act: &Act) -> Result<Option<DestinationId>, JournalError> {
+        let Some(open) = self.dead(delivery)? else { return Ok(None) };
+        let to = open.destination.parse().map_err(JournalError::Damaged)?;
+        let note = "INSERT INTO act (delivery, number, kind, at, operator, reason)
+                    VALUES (?1, (SELECT ifnull(max(number), 0) + 1 FROM act WHERE delivery = ?1), ?2, ?3, ?4, ?5)";
+        self.connection.prepare_cached(note)?.execute(params![
+            open.sequence,
+            act_number(act.kind),
+            milliseconds(act.at),
+            act.operator,
+            act.reason
+        ])?;
+        match act.kind {
+            ActKind::Resent => {
+                let queue = "UPDATE delivery SET state = 0, due_at = ?2, due_since = ?2 WHERE sequence = ?1";
+                self.connection.prepare_cached(queue)?.execute(params![open.sequence, milliseconds(act.at)])?;
+            }
+            ActKind::Waived => {
+                self.connection.prepare_cached("UPDATE delivery SET state = 5 WHERE sequence = ?1")?.execute([open.sequence])?;
+                self.release_next(&open, act.at)?;
+            }
+        }
         let total = self.destination_totals.entry(open.destination).or_default();
-        (total.queued, total.dead) = (total.queued + open.records, total.dead - open.records);
-        Ok(true)
-    }
-
-    /// Gives a dead letter up for good.
-    pub fn waive(&mut self, delivery: DeliveryId, now: Timestamp, reason: &str) -> Result<bool, JournalError> {
-        let Some(open) = self.dead(delivery)? else { return Ok(false) };
-        let end = "UPDATE delivery SET state = 5, waived_because = ?2 WHERE sequence = ?1";
-        self.connection.prepare_cached(end)?.execute(params![open.sequence, reason])?;
-        self.release_next(&open, now)?;
-        self.destination_totals.entry(open.destination).or_default().dead -= open.records;
-        Ok(true)
+        total.dead -= open.records;
+        if act.kind == ActKind::Resent {
+            total.queued += open.records;
+        }
+        Ok(Some(to))
     }
 
     fn leased(&self, delivery: DeliveryId, token: u64) -> Result<Option<Open>, JournalError> {

@@ -20,8 +20,8 @@ pub use writer::{GROUP_BYTES_MAX, GROUP_CALLS_MAX};
 
 use super::bodies::{BodyStore, Part};
 use super::{
-    Committed, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease, NewExchange, RepeatQuery,
-    Settlement, Totals,
+    Act, Committed, DeadLetterFilter, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease,
+    NewExchange, RepeatQuery, Settlement, Totals,
 };
 use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Stored};
 use crate::seams::SharedClock;
@@ -242,12 +242,15 @@ impl Journal for SqliteJournal {
         self.write(Work::Settle { delivery, token, now, settlement }).await?.changed()
     }
 
-    async fn resend(&self, delivery: DeliveryId, now: Timestamp) -> Result<bool, JournalError> {
-        self.write(Work::Resend { delivery, now }).await?.changed()
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeliveryRow>, JournalError> {
+        self.readers.read(move |connection| reads::dead_letters(connection, &filter)).await
     }
 
-    async fn waive(&self, delivery: DeliveryId, now: Timestamp, reason: &str) -> Result<bool, JournalError> {
-        self.write(Work::Waive { delivery, now, reason: reason.to_owned() }).await?.changed()
+    async fn act(&self, delivery: DeliveryId, act: Act) -> Result<Option<DestinationId>, JournalError> {
+        match self.write(Work::Act { delivery, act }).await? {
+            Answer::Acted(destination) => Ok(destination),
+            other => Err(other.unexpected()),
+        }
     }
 
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError> {
