@@ -74,11 +74,12 @@ pub(super) async fn payload(journal: Arc<dyn Journal>, render: Arc<dyn Render>, 
     blocking.await.unwrap_or_else(|panicked| Err(Fault::new(FaultCode::Internal).caused_by(panicked)))
 }
 
-/// The fault that stands for a journal's error.
+/// What the journal could not do, as a fault of a delivery: what is damaged is never sent, and anything
+/// else is tried again.
 pub(super) fn journal_fault(error: JournalError) -> Fault {
     match error {
         JournalError::Damaged(what) => damaged(&what),
-        other => Fault::new(FaultCode::Unavailable).caused_by(other),
+        other => Fault::new(other.code()).caused_by(other),
     }
 }
 

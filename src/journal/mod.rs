@@ -14,6 +14,7 @@ pub mod sqlite;
 pub use resolve::resolve;
 
 use crate::domain::{Counts, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Outcome, PartnerId, Pins, Stored, Verdict};
+use crate::fault::FaultCode;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -155,6 +156,18 @@ pub enum JournalError {
     /// What is stored is not what was stored.
     #[error("the journal is damaged: {0}")]
     Damaged(String),
+}
+
+impl JournalError {
+    /// The fault that it is to whoever waits for the journal.
+    pub fn code(&self) -> FaultCode {
+        match self {
+            Self::Unavailable(_) => FaultCode::Unavailable,
+            Self::Full => FaultCode::StorageFull,
+            Self::OutcomeUnknown => FaultCode::OutcomeUnknown,
+            Self::Damaged(_) => FaultCode::Internal,
+        }
+    }
 }
 
 /// Which repeat keys a submission carries.

@@ -125,6 +125,7 @@ impl<G: Gate> Door for OperatorDoor<G> {
 
 impl OpsView {
     async fn answer(&self, request: &request::Parts, zh: bool) -> Result<Response, Fault> {
+        http::within_header_bytes(&request.headers, self.live.load().config.gateway.limits.header_bytes_max)?;
         let path = request.uri.path();
         if !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/" | "/status" | "/status.json") {
             return Err(Fault::new(FaultCode::PathUnknown).detail(
