@@ -142,7 +142,7 @@ impl Gateway {
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
             health: Arc::new(Health::new(clock.now())),
-            lookups: lookups(endings.clone(), &metrics, &clock),
+            lookups: lookups(endings.clone(), &metrics, &clock, &delivery),
         });
         let gate = OperatorGate {
             trust: Arc::clone(&operators),

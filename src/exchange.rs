@@ -283,11 +283,5 @@ pub async fn report(journal: &dyn Journal, id: ExchangeId) -> Result<Vec<Finding
 
 /// What the journal could not do, as a fault.
 pub fn journal_fault(error: JournalError) -> Fault {
-    let code = match error {
-        JournalError::Unavailable(_) => FaultCode::Unavailable,
-        JournalError::Full => FaultCode::StorageFull,
-        JournalError::OutcomeUnknown => FaultCode::OutcomeUnknown,
-        JournalError::Damaged(_) => FaultCode::Internal,
-    };
-    Fault::new(code).caused_by(error)
+    error.into()
 }

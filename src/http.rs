@@ -3,13 +3,15 @@
 //! HTTP/1.1 and HTTP/2 by ALPN. A connection has a handshake time, a header time, a greatest age
 //! and bounded buffers; how many there are is bounded too. What is asked of it is the [`Door`]'s.
 
+pub mod query;
+
 use crate::config::RequestLimits;
 use crate::fault::problem::{PROBLEM_TYPE, problem};
 use crate::fault::{Fault, FaultCode, Retry};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -225,6 +227,14 @@ pub fn answer(status: StatusCode, media_type: &'static str, body: impl Into<Byte
 /// A fault as problem+json, with `Retry-After` where trying again can help.
 pub fn refusal(fault: &Fault, findings_left_out: u64, zh: bool) -> Response {
     refusal_with(fault, problem(fault, findings_left_out, zh).to_bytes())
+}
+
+/// The refusal of a method that an address does not support; `allowed` are those that it does.
+pub fn method_not_allowed(allowed: &'static str, zh: bool) -> Response {
+    let fault = Fault::new(FaultCode::MethodNotAllowed).detail(format!("可用方法：{allowed}"), format!("use {allowed}"));
+    let mut response = refusal(&fault, 0, zh);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 /// A fault with a problem body that was made already.

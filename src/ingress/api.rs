@@ -10,13 +10,14 @@ use crate::domain::{ExchangeId, FlowId, Outcome, PartnerId};
 use crate::exchange::{Answer, Exchanges, exchange, journal_fault, report};
 use crate::fault::problem::{FINDINGS_IN_PROBLEM_MAX, FindingEntry, prefers_chinese, problem, report_csv};
 use crate::fault::{Fault, FaultCode};
+use crate::http::query::{bad_query, parse_query};
 use crate::http::{self, Door, Response, TurnedAway};
 use crate::journal::{DeliveryRow, ExchangeFilter, ExchangeRow, PAGE_ROWS_MAX};
 use crate::metrics::Metrics;
 use crate::receipt::{Keys, Receipt};
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, ALLOW, CONTENT_LANGUAGE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::{Method, Request, StatusCode};
 use rustls::pki_types::CertificateDer;
 use serde_json::value::RawValue;
@@ -134,14 +135,14 @@ impl PartnerDoor {
     async fn route(&self, asked: &Asked<'_>, body: Incoming) -> Result<Response, Fault> {
         match (asked.path.as_slice(), asked.method.as_str()) {
             (["v1", "flows", flow, "exchanges"], "POST") => return self.submit(asked, flow, body).await,
-            (["v1", "flows", _, "exchanges"], _) => return Ok(method_not_allowed("POST", asked.zh)),
+            (["v1", "flows", _, "exchanges"], _) => return Ok(http::method_not_allowed("POST", asked.zh)),
             _ => {}
         }
         if !known(&asked.path) {
             return Err(Fault::new(FaultCode::PathUnknown));
         }
         if asked.method != Method::GET && asked.method != Method::HEAD {
-            return Ok(method_not_allowed("GET, HEAD", asked.zh));
+            return Ok(http::method_not_allowed("GET, HEAD", asked.zh));
         }
         self.limits.load().admit(&asked.partner, None, None)?;
         match asked.path.as_slice() {
@@ -384,13 +385,6 @@ fn json_answer(value: &Value) -> Response {
     http::answer(StatusCode::OK, "application/json", value.to_string())
 }
 
-fn method_not_allowed(allowed: &'static str, zh: bool) -> Response {
-    let fault = Fault::new(FaultCode::MethodNotAllowed).detail(format!("可用方法：{allowed}"), format!("use {allowed}"));
-    let mut response = http::refusal(&fault, 0, zh);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-    response
-}
-
 fn submission_query(pairs: &[(String, String)]) -> Result<Query, Fault> {
     let mut query = Query::default();
     for (name, value) in pairs {
@@ -401,39 +395,6 @@ fn submission_query(pairs: &[(String, String)]) -> Result<Query, Fault> {
         }
     }
     Ok(query)
-}
-
-fn bad_query(name: &str, allowed: &str) -> Fault {
-    let name: String = name.chars().take(40).collect();
-    Fault::new(FaultCode::QueryInvalid).detail(
-        format!("查询参数 {name:?} 不可用或取值不正确；可用 {allowed}"),
-        format!("the query parameter {name:?} is unknown or malformed; there are {allowed}"),
-    )
-}
-
-/// Splits a query string; percent-encoding is undone, `+` stands for itself as RFC 3986 has it.
-fn parse_query(text: &str) -> Vec<(String, String)> {
-    let pairs = text.split('&').filter(|p| !p.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, value)| (unescape(name), unescape(value))).collect()
-}
-
-fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        match (first, pair) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn insert_limits(headers: &mut HeaderMap, fields: &RateFields) {

@@ -14,6 +14,7 @@ pub mod sqlite;
 pub use resolve::resolve;
 
 use crate::domain::{Counts, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Outcome, PartnerId, Pins, Stored, Verdict};
+use crate::fault::{Fault, FaultCode};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -155,6 +156,19 @@ pub enum JournalError {
     /// What is stored is not what was stored.
     #[error("the journal is damaged: {0}")]
     Damaged(String),
+}
+
+impl From<JournalError> for Fault {
+    /// The fault of a request that the journal could not serve.
+    fn from(error: JournalError) -> Self {
+        let code = match error {
+            JournalError::Unavailable(_) => FaultCode::Unavailable,
+            JournalError::Full => FaultCode::StorageFull,
+            JournalError::OutcomeUnknown => FaultCode::OutcomeUnknown,
+            JournalError::Damaged(_) => FaultCode::Internal,
+        };
+        Self::new(code).caused_by(error)
+    }
 }
 
 /// Which repeat keys a submission carries.

@@ -1,4 +1,4 @@
-//! The operators' listener: health, metrics and status, for holders of an operator's certificate.
+//! The operators' listener: health, metrics, status and dead letters, for holders of an operator's certificate.
 //!
 //! | address | answer |
 //! |---|---|
@@ -8,8 +8,9 @@
 //! | `/`, `/status` | the status page; `?lang=zh` or `?lang=en` overrules `Accept-Language` |
 //! | `/status.json` | the same numbers |
 //!
-//! GET and HEAD. Everything else is problem+json.
+//! GET and HEAD. Beside them the calls of [`super::dead_letters`]. Everything else is problem+json.
 
+use super::dead_letters::Call;
 use super::gauges::with_gauges;
 use super::health::Phase;
 use super::page::{Via, page};
@@ -19,7 +20,7 @@ use crate::fault::{Fault, FaultCode};
 use crate::http::{self, Door, Response, TurnedAway};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, HeaderValue, VARY};
+use hyper::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, HeaderValue, VARY};
 use hyper::http::request;
 use hyper::{Method, Request, StatusCode};
 use rustls::pki_types::CertificateDer;
@@ -28,6 +29,8 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// What can be asked of every page here.
+pub(super) const METHODS: &str = "GET, HEAD";
 /// The media type of OpenMetrics text (OpenMetrics 1.0, "Overall structure").
 pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -105,7 +108,7 @@ impl<G: Gate> Door for OperatorDoor<G> {
         let answered = match self.gate.operator(&caller) {
             Ok(operator) => {
                 tracing::debug!(operator, path = request.uri.path(), "an operator asks");
-                self.view.answer(&request, zh).await
+                self.view.answer(&request, &operator, zh).await
             }
             Err(fault) => Err(fault),
         };
@@ -122,16 +125,19 @@ impl<G> OperatorDoor<G> {
 }
 
 impl OpsView {
-    async fn answer(&self, request: &request::Parts, zh: bool) -> Result<Response, Fault> {
+    async fn answer(&self, request: &request::Parts, operator: &str, zh: bool) -> Result<Response, Fault> {
         let path = request.uri.path();
+        if let Some(call) = Call::at(path) {
+            return self.answer_call(call, request, operator, zh).await;
+        }
         if !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/" | "/status" | "/status.json") {
             return Err(Fault::new(FaultCode::PathUnknown).detail(
-                "这里有 /status、/status.json、/metrics、/healthz、/readyz",
-                "there are /status, /status.json, /metrics, /healthz and /readyz",
+                "这里有 /status、/status.json、/metrics、/healthz、/readyz、/v1/dead-letters",
+                "there are /status, /status.json, /metrics, /healthz, /readyz and /v1/dead-letters",
             ));
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {
-            return Ok(method_not_allowed(zh));
+            return Ok(http::method_not_allowed(METHODS, zh));
         }
         match path {
             "/healthz" => Ok(http::answer(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
@@ -166,14 +172,6 @@ pub(super) fn asks_chinese(request: &request::Parts) -> bool {
         Some("en") => false,
         _ => prefers_chinese(request.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())),
     }
-}
-
-/// The 405 of every address here.
-pub(super) fn method_not_allowed(zh: bool) -> Response {
-    let fault = Fault::new(FaultCode::MethodNotAllowed).detail("可用方法：GET、HEAD", "use GET or HEAD");
-    let mut response = http::refusal(&fault, 0, zh);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
 }
 
 /// The header fields of every answer; nothing here may be kept by a cache. HEAD gets no body.

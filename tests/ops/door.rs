@@ -95,16 +95,16 @@ async fn only_operators_come_in() {
 }
 
 /// A listener with the door behind it, and those who knock.
-struct House {
+pub struct House {
     folder: tempfile::TempDir,
     authority: Authority,
-    operator: Issued,
+    pub operator: Issued,
     address: SocketAddr,
     _stop: watch::Sender<bool>,
 }
 
 impl House {
-    async fn open(world: &World) -> Self {
+    pub async fn open(world: &World) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut authority = authority(&folder, "main");
         let server = issue(&mut authority, "localhost", Usage::Server);
@@ -129,7 +129,7 @@ impl House {
         issue(&mut authority(&self.folder, "stranger"), "operator", Usage::Client)
     }
 
-    async fn connect(&self, who: Option<&Issued>) -> io::Result<TlsStream<TcpStream>> {
+    pub async fn connect(&self, who: Option<&Issued>) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(files::read_certificates(&self.authority.certificate_file()).unwrap().remove(0)).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
