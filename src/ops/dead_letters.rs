@@ -2,7 +2,7 @@
 //!
 //! | call | answer |
 //! |---|---|
-//! | `GET /v1/dead-letters?destination=&after=&rows=` | 200, a page of dead letters by destination, oldest first; `next_after` is the `after` of the next page |
+//! | `GET /v1/dead-letters?destination=&after=&rows=` | 200, a page of dead letters by destination, oldest first; `next_after` is the `after` of the next page, if there may be one |
 //! | `POST /v1/deliveries/ID/resend` | 200, queued again under the same id, with the same bytes |
 //! | `POST /v1/deliveries/ID/waive` | 200, given up for good; in an ordered flow those behind it go on |
 //!
@@ -61,8 +61,10 @@ impl OpsView {
     }
 
     async fn list(&self, query: &str) -> Result<Response, Fault> {
-        let rows = self.journal.dead_letters(filter(query)?).await?;
-        let next = rows.last().map(|row| row.id.to_string());
+        let filter = filter(query)?;
+        let rows_max = filter.rows_max;
+        let rows = self.journal.dead_letters(filter).await?;
+        let next = rows.last().filter(|_| rows.len() == rows_max).map(|row| row.id.to_string());
         Ok(json_answer(&json!({ "dead_letters": rows.iter().map(dead_letter).collect::<Vec<_>>(), "next_after": next })))
     }
 

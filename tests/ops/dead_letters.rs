@@ -82,10 +82,10 @@ async fn check(step: &Step, world: &World, house: &House, names: &[Named]) {
 }
 
 /// A delivery by its name in the steps, and its exchange.
-type Named = (&'static str, DeliveryId, portolan::domain::ExchangeId);
+pub type Named = (&'static str, DeliveryId, portolan::domain::ExchangeId);
 
 /// Commits the deliveries of the steps, and has their receivers refuse whatever is due.
-async fn bury(world: &World) -> Vec<Named> {
+pub async fn bury(world: &World) -> Vec<Named> {
     let deliveries = [
         ("FIRST", "bureau/inbox", Some("key")),
         ("SECOND", "bureau/inbox", Some("key")),

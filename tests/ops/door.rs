@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -127,6 +128,15 @@ impl House {
 
     fn issue_stranger(&mut self) -> Issued {
         issue(&mut authority(&self.folder, "stranger"), "operator", Usage::Client)
+    }
+
+    /// The arguments with which a command comes in as the operator.
+    pub fn access(&self) -> Vec<OsString> {
+        let url = format!("https://localhost:{}", self.address.port());
+        let (chain, key) = (self.operator.chain.clone(), self.operator.key.clone().unwrap());
+        let files = [("--cert", chain), ("--key", key), ("--ca", self.authority.certificate_file())];
+        let files = files.into_iter().flat_map(|(name, file)| [OsString::from(name), file.into_os_string()]);
+        [OsString::from("--url"), url.into()].into_iter().chain(files).collect()
     }
 
     pub async fn connect(&self, who: Option<&Issued>) -> io::Result<TlsStream<TcpStream>> {
