@@ -155,7 +155,7 @@ impl Gateway {
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
             health: Arc::new(Health::new(clock.now())),
-            lookups: lookups(endings.clone(), &metrics, &clock),
+            lookups: lookups(endings.clone(), &metrics, &clock, &delivery),
         });
         let gate = OperatorGate { trust: Arc::clone(&operators), strangers: Arc::clone(&operator_strangers), clock: Arc::clone(&clock) };
         let operator_door = Arc::new(OperatorDoor::new(gate, Arc::clone(&view)));

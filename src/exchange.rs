@@ -327,5 +327,5 @@ pub async fn report(journal: &dyn Journal, id: ExchangeId) -> Result<Vec<Finding
 
 /// What the journal could not do, as a fault.
 pub fn journal_fault(error: JournalError) -> Fault {
-    Fault::new(error.code()).caused_by(error)
+    error.into()
 }

@@ -9,6 +9,8 @@
 //! [`HEADER_BUFFER_FACTOR`] times the limit. Such answers have no language and nobody to count them for;
 //! hyper offers no place to word them.
 
+pub mod query;
+
 use crate::config::RequestLimits;
 use crate::fault::problem::{PROBLEM_TYPE, problem};
 use crate::fault::{Fault, FaultCode, Retry};

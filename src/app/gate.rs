@@ -1,5 +1,6 @@
 //! The operators' gate: their trust store and their limits on strangers, as `ops` asks for them.
 
+use crate::delivery::Delivery;
 use crate::domain::DestinationId;
 use crate::expiry::{Endings, words};
 use crate::fault::{Fault, FaultCode};
@@ -51,12 +52,13 @@ impl Gate for OperatorGate {
     }
 }
 
-/// What the status page asks of the modules that it may not import.
-pub fn lookups(endings: Endings, metrics: &Arc<Metrics>, clock: &SharedClock) -> Lookups {
-    let (metrics, clock) = (Arc::clone(metrics), Arc::clone(clock));
+/// What `ops` asks of the modules that it may not import, and tells them.
+pub fn lookups(endings: Endings, metrics: &Arc<Metrics>, clock: &SharedClock, delivery: &Arc<Delivery>) -> Lookups {
+    let (metrics, clock, delivery) = (Arc::clone(metrics), Arc::clone(clock), Arc::clone(delivery));
     Lookups {
         endings: Arc::new(move || endings.due(clock.now()).iter().map(ending).collect()),
         circuit_open: Box::new(move |to: &DestinationId| metrics.circuit_open(to)),
+        wake: Box::new(move |to: &DestinationId| delivery.wake(to)),
     }
 }
 

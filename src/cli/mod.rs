@@ -4,8 +4,10 @@
 //! [`exit`]; clap itself exits with 2 where the arguments are wrong.
 
 mod audit;
+mod call;
 mod check;
 mod convert;
+mod dead_letters;
 mod demo;
 mod explain;
 mod keys;
@@ -73,6 +75,9 @@ enum Command {
     /// Send a file to a gateway as a partner, over mutual TLS
     #[command(long_about = send::ABOUT, after_help = send::EXAMPLE)]
     Send(send::Send),
+    /// List, resend or waive deliveries that were given up
+    #[command(subcommand, long_about = dead_letters::GROUP_ABOUT, after_help = dead_letters::GROUP_EXAMPLE)]
+    DeadLetters(dead_letters::DeadLetters),
     /// Prove offline what a receipt says
     #[command(long_about = verify::ABOUT, after_help = verify::EXAMPLE)]
     Verify(verify::Verify),
@@ -135,6 +140,7 @@ pub fn run() -> ExitCode {
         },
         Command::Serve(args) => serve::run(&args),
         Command::Send(args) => send::run(&args),
+        Command::DeadLetters(command) => dead_letters::run(&command),
         Command::Verify(args) => verify::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Keys(command) => keys::run(&command),

@@ -6,6 +6,7 @@ use super::exit;
 use crate::domain::{Finding, Severity};
 use crate::fault::FaultCode;
 pub use crate::figures::thousands;
+use clap::ValueEnum;
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write;
@@ -63,6 +64,21 @@ impl Paint {
     fn wrap(self, code: &str, text: &str) -> String {
         if self.on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
+}
+
+/// The language of what is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// Chinese
+    Zh,
+    /// English
+    En,
+}
+
+/// Whether to speak Chinese: as asked for, else as the locale has it.
+pub fn speaks_chinese(asked: Option<Language>) -> bool {
+    let locale = || ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok()).find(|v| !v.is_empty());
+    asked.map_or_else(|| locale().is_some_and(|locale| locale.starts_with("zh")), |language| language == Language::Zh)
 }
 
 fn colour_wanted() -> bool {

@@ -1,5 +1,6 @@
 //! Three short stories that make the point.
 
+use super::party::Party;
 use super::play::{Message, Play, STORY_MESSAGES, WrongCellKind, receipt_of};
 use super::world::FLOWS;
 use crate::fault::BoxError;
@@ -36,52 +37,62 @@ async fn cut_line(play: &mut Play) -> Result<(), BoxError> {
         "A bank's line is cut after the commit: its repeat gets the same receipt, and no money is confirmed twice.",
     );
     let message = Message { flow: 0, number: STORY_MESSAGES + 1, records: STORY_RECORDS, wrong: Vec::new() };
+    let mut other_line = Party::new(&play.world.url(), &play.world.identity(FLOWS[0].sender), &play.world.authority())?;
+    let exchange = send_and_cut(play, &message, &mut other_line).await?;
+    let first = other_line.fetch(&format!("/v1/exchanges/{exchange}/receipt"), "application/json").await?.bytes;
+    let total = repeat(play, &message, &first).await?;
+    println!(
+        "   It sends the same bytes again: the same receipt, {} bytes, bit for bit. The tax bureau's total before and after: {total}.",
+        first.len()
+    );
+    fs::write(play.world.out().join("bank.receipt.json"), &first)?;
+    fs::write(play.world.out().join("bank.camt054.xml"), message.submission(play.world.settings.seed).body)?;
+    Ok(())
+}
+
+/// Sends a message and cuts its line once another one tells of the commit. Gives the exchange's id.
+async fn send_and_cut(play: &mut Play, message: &Message, other_line: &mut Party) -> Result<String, BoxError> {
     let seed = play.world.settings.seed;
-    let submission = message.submission(seed);
     let message_id = message.feed(seed).message_id().unwrap_or_default();
-    let mut other_line = super::party::Party::new(&play.world.url(), &play.world.identity(FLOWS[0].sender), &play.world.authority())?;
     let ask = format!("/v1/exchanges?flow={}&message_id={message_id}", FLOWS[0].name);
-    let mut exchange = String::new();
+    let mut exchange = None;
     let committed = async {
-        let asking = async {
-            loop {
-                if let Ok(reply) = other_line.fetch(&ask, "application/json").await
-                    && let Some(id) = reply.body["exchanges"][0]["exchange"].as_str()
-                {
-                    return id.to_owned();
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        exchange = tokio::time::timeout(COMMIT_WAIT_MAX, asking).await.unwrap_or_default();
+        exchange = tokio::time::timeout(COMMIT_WAIT_MAX, first_exchange(other_line, &ask)).await.ok();
     };
-    play.parties[0].submit_and_cut(&submission, committed).await?;
-    if exchange.is_empty() {
-        return Err("the commit of a cut line was not seen".into());
-    }
+    play.parties[0].submit_and_cut(&message.submission(seed), committed).await?;
+    let exchange = exchange.ok_or("the commit of a cut line was not seen")?;
     println!("   The line is cut; over another line the bank asks for message id {message_id} and finds exchange {exchange}.");
-    let first = other_line.fetch(&format!("/v1/exchanges/{exchange}/receipt"), "application/json").await?;
+    Ok(exchange)
+}
+
+/// Asks until the list at an address has an exchange, and gives its id.
+async fn first_exchange(line: &mut Party, address: &str) -> String {
+    loop {
+        if let Ok(reply) = line.fetch(address, "application/json").await
+            && let Some(id) = reply.body["exchanges"][0]["exchange"].as_str()
+        {
+            return id.to_owned();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Sends a message again, which must bring its first receipt and no money. Gives the receiver's total.
+async fn repeat(play: &mut Play, message: &Message, first: &[u8]) -> Result<String, BoxError> {
+    let total = |play: &Play| play.receiver.totals().get(FLOWS[0].name).cloned().unwrap_or_default();
     play.wait_until_delivered().await?;
-    let before = play.receiver.totals().get(FLOWS[0].name).cloned().unwrap_or_default();
-    let repeat = play.send(&message).await?;
-    if receipt_of(&repeat).as_bytes() != first.bytes.as_ref() {
+    let before = total(play);
+    let reply = play.send(message).await?;
+    if receipt_of(&reply).as_bytes() != first {
         return Err("the repeat has another receipt".into());
     }
     play.wait_until_delivered().await?;
-    let after = play.receiver.totals().get(FLOWS[0].name).cloned().unwrap_or_default();
+    let after = total(play);
     if (before.records, &before.amounts) != (after.records, &after.amounts) {
         return Err("the repeat changed the receiver's total".into());
     }
-    let total: Vec<String> = after.amounts.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect();
-    println!(
-        "   It sends the same bytes again: the same receipt, {} bytes, bit for bit. The tax bureau's total before and after: {}.",
-        first.bytes.len(),
-        total.join(", ")
-    );
-    let path = play.world.out().join("bank.receipt.json");
-    fs::write(&path, &first.bytes)?;
-    fs::write(play.world.out().join("bank.camt054.xml"), &submission.body)?;
-    Ok(())
+    let amounts: Vec<String> = after.amounts.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect();
+    Ok(amounts.join(", "))
 }
 
 /// Two wrong cells are named in both languages, and the rest is in.

@@ -31,6 +31,8 @@ pub enum FaultCode {
     FlowUnknown,
     /// `request.exchange-unknown`: there is no such exchange.
     ExchangeUnknown,
+    /// `request.dead-letter-unknown`: there is no such dead letter.
+    DeadLetterUnknown,
     /// `request.method`: the address does not support this method.
     MethodNotAllowed,
     /// `request.header`: a header field is malformed.
@@ -142,6 +144,7 @@ impl FaultCode {
         Self::PathUnknown,
         Self::FlowUnknown,
         Self::ExchangeUnknown,
+        Self::DeadLetterUnknown,
         Self::MethodNotAllowed,
         Self::HeaderInvalid,
         Self::QueryInvalid,
@@ -232,6 +235,7 @@ impl FaultCode {
             Self::PathUnknown => include_str!("codes/request.path-unknown.md"),
             Self::FlowUnknown => include_str!("codes/request.flow-unknown.md"),
             Self::ExchangeUnknown => include_str!("codes/request.exchange-unknown.md"),
+            Self::DeadLetterUnknown => include_str!("codes/request.dead-letter-unknown.md"),
             Self::MethodNotAllowed => include_str!("codes/request.method.md"),
             Self::HeaderInvalid => include_str!("codes/request.header.md"),
             Self::QueryInvalid => include_str!("codes/request.query.md"),
@@ -347,6 +351,9 @@ impl FaultCode {
             Self::FlowUnknown => ("request.flow-unknown", 404, Party::Sender, Retry::Never, "交换业务不存在", "there is no such flow"),
             Self::ExchangeUnknown => {
                 ("request.exchange-unknown", 404, Party::Sender, Retry::Never, "交换单不存在", "there is no such exchange")
+            }
+            Self::DeadLetterUnknown => {
+                ("request.dead-letter-unknown", 404, Party::Sender, Retry::Never, "没有此投递失败待处理", "there is no such dead letter")
             }
             Self::MethodNotAllowed => {
                 ("request.method", 405, Party::Sender, Retry::Never, "该地址不支持此方法", "the address does not support this method")

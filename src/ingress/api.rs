@@ -11,6 +11,7 @@ use crate::domain::{ExchangeId, FlowId, Outcome, PartnerId};
 use crate::exchange::{Answer, Exchanges, exchange, journal_fault, report};
 use crate::fault::problem::{FINDINGS_IN_PROBLEM_MAX, FindingEntry, prefers_chinese, problem, report_csv};
 use crate::fault::{Fault, FaultCode, Party};
+use crate::http::query::{bad_query, parse_query};
 use crate::http::{self, Door, Response, TurnedAway};
 use crate::journal::{DeliveryRow, ExchangeFilter, ExchangeRow, PAGE_ROWS_MAX};
 use crate::metrics::Metrics;
@@ -468,39 +469,6 @@ fn submission_query(pairs: &[(String, String)]) -> Result<Query, Fault> {
         }
     }
     Ok(query)
-}
-
-fn bad_query(name: &str, allowed: &str) -> Fault {
-    let name: String = name.chars().take(40).collect();
-    Fault::new(FaultCode::QueryInvalid).detail(
-        format!("查询参数 {name:?} 不可用或取值不正确；可用 {allowed}"),
-        format!("the query parameter {name:?} is unknown or malformed; there are {allowed}"),
-    )
-}
-
-/// Splits a query string; percent-encoding is undone, `+` stands for itself as RFC 3986 has it.
-fn parse_query(text: &str) -> Vec<(String, String)> {
-    let pairs = text.split('&').filter(|p| !p.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, value)| (unescape(name), unescape(value))).collect()
-}
-
-fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        match (first, pair) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn insert_limits(headers: &mut HeaderMap, fields: &RateFields) {

@@ -14,7 +14,7 @@ pub mod sqlite;
 pub use resolve::resolve;
 
 use crate::domain::{Counts, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Outcome, PartnerId, Pins, Stored, Verdict};
-use crate::fault::FaultCode;
+use crate::fault::{Fault, FaultCode};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -167,6 +167,13 @@ impl JournalError {
             Self::OutcomeUnknown => FaultCode::OutcomeUnknown,
             Self::Damaged(_) => FaultCode::Internal,
         }
+    }
+}
+
+impl From<JournalError> for Fault {
+    /// The fault of a request that the journal could not serve.
+    fn from(error: JournalError) -> Self {
+        Self::new(error.code()).caused_by(error)
     }
 }
 

@@ -294,88 +294,67 @@ fn period_in(text: &str, layout: Option<&str>) -> Option<String> {
     }
 }
 
+/// A code is the text itself; what it should be is told together with it where it is not.
 fn code(kind: Kind, text: &str) -> Result<Value, Misfit> {
-    let (shaped, checked, rule, zh, en) = match kind {
-        Kind::TaxOffice => (
-            digits(text, 11),
-            tables::is_division(text.get(..6).unwrap_or("")),
-            "type.tax-office",
-            "应为 11 位税务机关代码",
-            "an 11-digit tax office code is expected",
-        ),
-        Kind::Division => (
-            digits(text, 6),
-            tables::is_division(text),
-            "type.division",
-            "应为 6 位行政区划代码（GB/T 2260）",
-            "a 6-digit division code (GB/T 2260) is expected",
-        ),
-        Kind::Uscc => (
-            uscc_shape(text),
-            uscc_check(text),
-            "type.uscc",
-            "应为校验位正确的 18 位统一社会信用代码（GB 32100）",
-            "an 18-character unified social credit code with a right check character (GB 32100) is expected",
-        ),
-        Kind::ResidentId => (
-            resident_shape(text),
-            resident_check(text),
-            "type.resident-id",
-            "应为校验位正确的 18 位公民身份号码（GB 11643）",
-            "an 18-character resident identity number with a right check character (GB 11643) is expected",
-        ),
-        Kind::TaxpayerNumber => taxpayer(text),
-        Kind::Iban => (
-            iban_shape(text),
-            iban_check(text),
-            "type.iban",
-            "应为校验位正确的 IBAN（ISO 13616）",
-            "an IBAN with right check digits (ISO 13616) is expected",
-        ),
-        Kind::Bic => (
-            bic_shape(text),
-            bic_shape(text) && tables::is_country(&text[4..6]),
-            "type.bic",
-            "应为 8 或 11 位 BIC（ISO 9362）",
-            "a BIC of 8 or 11 characters (ISO 9362) is expected",
-        ),
-        Kind::Lei => (
-            lei_shape(text),
-            lei_shape(text) && mod_97(text) == Some(1),
-            "type.lei",
-            "应为校验位正确的 20 位 LEI（ISO 17442）",
-            "a 20-character LEI with right check digits (ISO 17442) is expected",
-        ),
-        Kind::Uetr => (uuid_shape(text), uuid_version_4(text), "type.uetr", "应为第 4 版 UUID", "a UUID of version 4 is expected"),
-        Kind::HsCode => (
-            (6..=10).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()),
-            true,
-            "type.hs-code",
-            "应为 6 至 10 位 HS 编码",
-            "an HS code of 6 to 10 digits is expected",
-        ),
-        Kind::Currency => (
-            text.len() == 3,
-            tables::currency_decimals(text).is_some(),
-            "type.currency",
-            "应为 ISO 4217 币种代码",
-            "an ISO 4217 currency code is expected",
-        ),
-        Kind::Country => (
-            text.len() == 2,
-            tables::is_country(text),
-            "type.country",
-            "应为 ISO 3166 两位国家代码",
-            "an ISO 3166 two-letter country code is expected",
-        ),
-        _ => return Ok(Value::from(text)),
-    };
-    if shaped && checked {
+    let Some((rule, zh, en)) = code_words(kind) else { return Ok(Value::from(text)) };
+    if is_code(kind, text) {
         return Ok(Value::from(text));
     }
     let mut misfit = Misfit::new(rule, zh, en);
     misfit.checked_only = Some(Value::from(text));
     Err(misfit)
+}
+
+/// Whether a text has the shape, the check digits and the place in a list that its kind asks for.
+fn is_code(kind: Kind, text: &str) -> bool {
+    match kind {
+        Kind::TaxOffice => digits(text, 11) && tables::is_division(text.get(..6).unwrap_or("")),
+        Kind::Division => digits(text, 6) && tables::is_division(text),
+        Kind::Uscc => uscc_check(text),
+        Kind::ResidentId => resident_check(text),
+        Kind::TaxpayerNumber => is_taxpayer_number(text),
+        Kind::Iban => iban_check(text),
+        Kind::Bic => bic_shape(text) && tables::is_country(&text[4..6]),
+        Kind::Lei => lei_shape(text) && mod_97(text) == Some(1),
+        Kind::Uetr => uuid_version_4(text),
+        Kind::HsCode => (6..=10).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()),
+        Kind::Currency => text.len() == 3 && tables::currency_decimals(text).is_some(),
+        Kind::Country => text.len() == 2 && tables::is_country(text),
+        _ => true,
+    }
+}
+
+/// The rule of a kind of code and what it asks for, in Chinese and English; `None` for what is no code.
+fn code_words(kind: Kind) -> Option<(&'static str, &'static str, &'static str)> {
+    Some(match kind {
+        Kind::TaxOffice => ("type.tax-office", "应为 11 位税务机关代码", "an 11-digit tax office code is expected"),
+        Kind::Division => ("type.division", "应为 6 位行政区划代码（GB/T 2260）", "a 6-digit division code (GB/T 2260) is expected"),
+        Kind::Uscc => (
+            "type.uscc",
+            "应为校验位正确的 18 位统一社会信用代码（GB 32100）",
+            "an 18-character unified social credit code with a right check character (GB 32100) is expected",
+        ),
+        Kind::ResidentId => (
+            "type.resident-id",
+            "应为校验位正确的 18 位公民身份号码（GB 11643）",
+            "an 18-character resident identity number with a right check character (GB 11643) is expected",
+        ),
+        Kind::TaxpayerNumber => (
+            "type.taxpayer-number",
+            "应为校验位正确的 18 位纳税人识别号，或 15、17、20 位旧号",
+            "an 18-character taxpayer number with a right check character, or an older one of 15, 17 or 20, is expected",
+        ),
+        Kind::Iban => ("type.iban", "应为校验位正确的 IBAN（ISO 13616）", "an IBAN with right check digits (ISO 13616) is expected"),
+        Kind::Bic => ("type.bic", "应为 8 或 11 位 BIC（ISO 9362）", "a BIC of 8 or 11 characters (ISO 9362) is expected"),
+        Kind::Lei => {
+            ("type.lei", "应为校验位正确的 20 位 LEI（ISO 17442）", "a 20-character LEI with right check digits (ISO 17442) is expected")
+        }
+        Kind::Uetr => ("type.uetr", "应为第 4 版 UUID", "a UUID of version 4 is expected"),
+        Kind::HsCode => ("type.hs-code", "应为 6 至 10 位 HS 编码", "an HS code of 6 to 10 digits is expected"),
+        Kind::Currency => ("type.currency", "应为 ISO 4217 币种代码", "an ISO 4217 currency code is expected"),
+        Kind::Country => ("type.country", "应为 ISO 3166 两位国家代码", "an ISO 3166 two-letter country code is expected"),
+        _ => return None,
+    })
 }
 
 fn digits(text: &str, count: usize) -> bool {
@@ -415,16 +394,9 @@ fn resident_check(text: &str) -> bool {
 }
 
 /// 18 characters: a credit code, or for a person an identity number; else the older 15, 17 or 20.
-fn taxpayer(text: &str) -> (bool, bool, &'static str, &'static str, &'static str) {
+fn is_taxpayer_number(text: &str) -> bool {
     let old = matches!(text.len(), 15 | 17 | 20) && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
-    let right = old || uscc_check(text) || resident_check(text);
-    (
-        right,
-        right,
-        "type.taxpayer-number",
-        "应为校验位正确的 18 位纳税人识别号，或 15、17、20 位旧号",
-        "an 18-character taxpayer number with a right check character, or an older one of 15, 17 or 20, is expected",
-    )
+    old || uscc_check(text) || resident_check(text)
 }
 
 fn iban_shape(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The operators' listener: health, metrics and status, for holders of an operator's certificate.
+//! The operators' listener: health, metrics, status and dead letters, for holders of an operator's certificate.
 //!
 //! | address | answer |
 //! |---|---|
@@ -8,8 +8,9 @@
 //! | `/`, `/status` | the status page; `?lang=zh` or `?lang=en` overrules `Accept-Language` |
 //! | `/status.json` | the same numbers |
 //!
-//! GET and HEAD. Everything else is problem+json.
+//! GET and HEAD. Beside them the calls of [`super::dead_letters`]. Everything else is problem+json.
 
+use super::dead_letters::Call;
 use super::gauges::with_gauges;
 use super::health::Phase;
 use super::page::{Via, page};
@@ -28,7 +29,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What can be asked of every address here.
+/// What can be asked of every page here.
 pub(super) const METHODS: &str = "GET, HEAD";
 /// The media type of OpenMetrics text (OpenMetrics 1.0, "Overall structure").
 pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -100,7 +101,7 @@ impl<G: Gate> Door for OperatorDoor<G> {
         let answered = match self.gate.operator(&caller) {
             Ok(operator) => {
                 tracing::debug!(operator, path = head.uri.path(), "an operator asks");
-                self.view.answer(&head, zh).await
+                self.view.answer(&head, &operator, zh).await
             }
             Err(fault) => Err(fault),
         };
@@ -124,13 +125,16 @@ impl<G: Gate> Door for OperatorDoor<G> {
 }
 
 impl OpsView {
-    async fn answer(&self, request: &request::Parts, zh: bool) -> Result<Response, Fault> {
+    async fn answer(&self, request: &request::Parts, operator: &str, zh: bool) -> Result<Response, Fault> {
         http::within_header_bytes(&request.headers, self.live.load().config.gateway.limits.header_bytes_max)?;
         let path = request.uri.path();
+        if let Some(call) = Call::at(path) {
+            return self.answer_call(call, request, operator, zh).await;
+        }
         if !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/" | "/status" | "/status.json") {
             return Err(Fault::new(FaultCode::PathUnknown).detail(
-                "这里有 /status、/status.json、/metrics、/healthz、/readyz",
-                "there are /status, /status.json, /metrics, /healthz and /readyz",
+                "这里有 /status、/status.json、/metrics、/healthz、/readyz、/v1/dead-letters",
+                "there are /status, /status.json, /metrics, /healthz, /readyz and /v1/dead-letters",
             ));
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {

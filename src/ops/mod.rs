@@ -1,8 +1,10 @@
-//! What operators see: whether the gateway is well, its metrics, and the read-only status page.
+//! What operators see and do: whether the gateway is well, its metrics, the read-only status page, and
+//! what becomes of dead letters.
 //!
-//! `ops` reads the journal and never changes it, and it never meets `ingress` or `delivery`: what it
+//! `ops` changes nothing in the journal but dead letters, and it never meets `ingress` or `delivery`: what it
 //! needs of them comes in through [`door::Gate`] and [`view::Lookups`], which `app` fulfils.
 
+pub mod dead_letters;
 pub mod door;
 mod gauges;
 pub mod health;

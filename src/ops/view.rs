@@ -34,13 +34,15 @@ pub struct OpsView {
     pub lookups: Lookups,
 }
 
-/// What the status page asks of modules that `ops` may not import.
+/// What `ops` asks of modules that it may not import, and tells them.
 pub struct Lookups {
     /// What ends soon or has ended, soonest first. May read files: it is called on a thread that may
     /// be blocked.
     pub endings: Arc<dyn Fn() -> Vec<Ending> + Send + Sync>,
     /// Whether a destination is not called for a while because it keeps failing.
     pub circuit_open: Box<dyn Fn(&DestinationId) -> bool + Send + Sync>,
+    /// Something may have become due at a destination.
+    pub wake: Box<dyn Fn(&DestinationId) + Send + Sync>,
 }
 
 impl OpsView {

@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -95,16 +96,16 @@ async fn only_operators_come_in() {
 }
 
 /// A listener with the door behind it, and those who knock.
-struct House {
+pub struct House {
     folder: tempfile::TempDir,
     authority: Authority,
-    operator: Issued,
+    pub operator: Issued,
     address: SocketAddr,
     _stop: watch::Sender<bool>,
 }
 
 impl House {
-    async fn open(world: &World) -> Self {
+    pub async fn open(world: &World) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut authority = authority(&folder, "main");
         let server = issue(&mut authority, "localhost", Usage::Server);
@@ -129,7 +130,16 @@ impl House {
         issue(&mut authority(&self.folder, "stranger"), "operator", Usage::Client)
     }
 
-    async fn connect(&self, who: Option<&Issued>) -> io::Result<TlsStream<TcpStream>> {
+    /// The arguments with which a command comes in as the operator.
+    pub fn access(&self) -> Vec<OsString> {
+        let url = format!("https://localhost:{}", self.address.port());
+        let (chain, key) = (self.operator.chain.clone(), self.operator.key.clone().unwrap());
+        let files = [("--cert", chain), ("--key", key), ("--ca", self.authority.certificate_file())];
+        let files = files.into_iter().flat_map(|(name, file)| [OsString::from(name), file.into_os_string()]);
+        [OsString::from("--url"), url.into()].into_iter().chain(files).collect()
+    }
+
+    pub async fn connect(&self, who: Option<&Issued>) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(files::read_certificates(&self.authority.certificate_file()).unwrap().remove(0)).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

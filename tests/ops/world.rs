@@ -16,7 +16,7 @@ use portolan::seams::Clock;
 use portolan_contract::Words;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -27,6 +27,8 @@ pub struct World {
     _folder: TempDir,
     pub clock: Arc<TestClock>,
     pub view: Arc<OpsView>,
+    /// Destinations that were woken.
+    pub woken: Arc<Mutex<Vec<String>>>,
 }
 
 impl World {
@@ -58,6 +60,7 @@ impl World {
         let live = Live { config: Arc::new(config), library: Library::load(&[]).unwrap(), flows: BTreeMap::new() };
         let health = Health::new(clock.now());
         health.serving();
+        let woken = Arc::new(Mutex::new(Vec::new()));
         let view = OpsView {
             journal,
             metrics: Arc::new(metrics),
@@ -67,9 +70,13 @@ impl World {
             lookups: Lookups {
                 endings: Arc::new(|| vec![ending("2026-07-05T00:00:00Z", 3)]),
                 circuit_open: Box::new(|to| to.place.as_str() == "payments"),
+                wake: {
+                    let woken = Arc::clone(&woken);
+                    Box::new(move |to| woken.lock().unwrap().push(to.to_string()))
+                },
             },
         };
-        Self { _folder: folder, clock, view: Arc::new(view) }
+        Self { _folder: folder, clock, view: Arc::new(view), woken }
     }
 }
 

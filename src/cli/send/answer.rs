@@ -1,8 +1,8 @@
 //! What came back: shown as a table, and kept beside the file.
 
-use super::call::{Caller, Reply};
 use super::code_of;
 use crate::certs::files::write_public;
+use crate::cli::call::{Caller, Reply, told};
 use crate::cli::exit;
 use crate::cli::terminal::{Paint, table, thousands};
 use crate::domain::{Counts, ExchangeId, Finding, Outcome, Severity};
@@ -198,7 +198,7 @@ async fn keep_report(answer: &Answer<'_>, findings: &[Finding], caller: &Caller,
         Some(address) => {
             let language = HeaderValue::from_static(if zh { "zh" } else { "en" });
             let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/csv")), (ACCEPT_LANGUAGE, language)]);
-            let reply = caller.call(Method::GET, address, &headers, None).await.map_err(|e| super::told(&e))?;
+            let reply = caller.call(Method::GET, address, &headers, None).await.map_err(|e| told(&e))?;
             if reply.status != 200 {
                 return Err(format!("HTTP {} at {address}", reply.status));
             }

@@ -5,16 +5,15 @@
 //! same key, at most [`ATTEMPTS_MAX`] times, so that the file is taken in once at most.
 
 mod answer;
-mod call;
 mod prepare;
 
+use super::call::{self, Access, Caller, Reply, Upload, told};
 use super::exit;
-use super::terminal::{byte_bar, fail};
+use super::terminal::{Language, byte_bar, fail, speaks_chinese};
 use crate::coding::Coding;
 use crate::delivery::push::TransportError;
 use crate::domain::{ExchangeId, FlowId};
 use answer::Answer;
-use call::{Caller, Reply};
 use clap::ValueEnum;
 use hyper::Method;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -53,21 +52,11 @@ const WAIT_MAX: Duration = Duration::from_secs(10 * 60);
 /// `portolan send`.
 #[derive(Debug, clap::Args)]
 pub struct Send {
-    /// The gateway's address, https://HOST:PORT
-    #[arg(long, value_name = "URL")]
-    url: String,
+    #[command(flatten)]
+    access: Access,
     /// The flow to send under
     #[arg(long, value_name = "NAME")]
     flow: FlowId,
-    /// Your certificate with its chain, PEM
-    #[arg(long, value_name = "FILE")]
-    cert: PathBuf,
-    /// Its private key, PEM; only its owner may read it
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// The authority that the gateway's certificate must come from, PEM
-    #[arg(long, value_name = "FILE")]
-    ca: PathBuf,
     /// The mapping of the file's format, where the flow takes several from you
     #[arg(long, value_name = "NAME")]
     mapping: Option<String>,
@@ -105,19 +94,9 @@ enum Compress {
     Zstd,
 }
 
-/// The language of findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Language {
-    /// Chinese
-    Zh,
-    /// English
-    En,
-}
-
 impl Send {
     fn zh(&self) -> bool {
-        let locale = || ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok()).find(|v| !v.is_empty());
-        self.language.map_or_else(|| locale().is_some_and(|locale| locale.starts_with("zh")), |language| language == Language::Zh)
+        speaks_chinese(self.language)
     }
 }
 
@@ -130,7 +109,7 @@ pub fn run(args: &Send) -> ExitCode {
 }
 
 fn send(args: &Send) -> Result<u8, String> {
-    let caller = Caller::new(&args.url, &args.cert, &args.key, &args.ca)?;
+    let caller = args.access.caller()?;
     let coding = match args.compress {
         Compress::None => Coding::Identity,
         Compress::Gzip => Coding::Gzip,
@@ -183,7 +162,8 @@ async fn push(args: &Send, caller: &Caller, prepared: &Prepared, headers: &Heade
     let mut wait = FIRST_WAIT;
     for attempt in 1.. {
         let bar = byte_bar(Some(prepared.bytes), "sending");
-        let sent = caller.call(Method::POST, &path, headers, Some((prepared, bar.clone()))).await;
+        let upload = Upload { path: &prepared.path, bytes: prepared.bytes, bar: bar.clone() };
+        let sent = caller.call(Method::POST, &path, headers, Some(upload)).await;
         bar.finish_and_clear();
         let (reason, asked) = match sent {
             Ok(reply) => match reply.again() {
@@ -205,17 +185,6 @@ async fn push(args: &Send, caller: &Caller, prepared: &Prepared, headers: &Heade
         wait *= 2;
     }
     Err("no attempt was made".to_owned())
-}
-
-/// A transport's error as the partner understands it.
-fn told(error: &TransportError) -> String {
-    match error {
-        TransportError::Unreachable(why) => format!("the gateway cannot be reached: {why}"),
-        TransportError::Timeout => "the gateway did not answer in time".to_owned(),
-        TransportError::Untrusted(why) => format!("the gateway's certificate does not prove that it is the gateway: {why}"),
-        TransportError::Broken(why) => format!("the line broke: {why}"),
-        TransportError::Unusable(why) => why.clone(),
-    }
 }
 
 /// Whether an exit code says that something was taken in.

@@ -1,6 +1,5 @@
 //! One call of the gateway: a line of its own, the request, and the whole answer.
 
-use super::prepare::Prepared;
 use crate::certs::files;
 use crate::delivery::push::{Line, Place, TransportError, dial, shake_hands_tls, why_closed, with_causes};
 use crate::delivery::retry::RetryAfter;
@@ -16,7 +15,7 @@ use indicatif::ProgressBar;
 use jiff::Timestamp;
 use rustls::{ClientConfig, RootCertStore};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +40,44 @@ pub fn content_digest(digest: Digest) -> String {
     format!("sha-256=:{}:", base64::engine::general_purpose::STANDARD.encode(digest.0))
 }
 
-/// Calls one gateway as one partner.
+/// A gateway's address, and what its caller is known by: arguments that every calling command takes.
+#[derive(Debug, clap::Args)]
+pub struct Access {
+    /// The gateway's address, https://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// Your certificate with its chain, PEM
+    #[arg(long, value_name = "FILE")]
+    cert: PathBuf,
+    /// Its private key, PEM; only its owner may read it
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The authority that the gateway's certificate must come from, PEM
+    #[arg(long, value_name = "FILE")]
+    ca: PathBuf,
+}
+
+impl Access {
+    /// The caller that these describe.
+    ///
+    /// # Errors
+    /// What is wrong with the address or with a file.
+    pub fn caller(&self) -> Result<Caller, String> {
+        Caller::new(&self.url, &self.cert, &self.key, &self.ca)
+    }
+}
+
+/// A file that goes as the body, and the bar that shows how far it is.
+pub struct Upload<'f> {
+    /// Where its bytes lie.
+    pub path: &'f Path,
+    /// How many they are.
+    pub bytes: u64,
+    /// Moves as they go.
+    pub bar: ProgressBar,
+}
+
+/// Calls one gateway with one certificate.
 pub struct Caller {
     place: Place,
     tls: ClientConfig,
@@ -74,12 +110,12 @@ impl Caller {
     ///
     /// # Errors
     /// What is wrong with the address or with a file.
-    pub fn new(url: &str, certificates: &Path, key: &Path, authority: &Path) -> Result<Self, String> {
+    fn new(url: &str, certificates: &Path, key: &Path, authority: &Path) -> Result<Self, String> {
         let named = |file: &Path| {
             let file = file.display().to_string();
             move |why: String| format!("{file}: {why}")
         };
-        let place = Place::of(url).map_err(|e| super::told(&e))?;
+        let place = Place::of(url).map_err(|e| told(&e))?;
         let mut roots = RootCertStore::empty();
         for certificate in files::read_certificates(authority).map_err(named(authority))? {
             roots.add(certificate).map_err(|e| named(authority)(format!("not an authority's certificate: {e}")))?;
@@ -100,16 +136,10 @@ impl Caller {
     ///
     /// # Errors
     /// Whatever kept an answer from coming back.
-    pub async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &HeaderMap,
-        body: Option<(&Prepared, ProgressBar)>,
-    ) -> Result<Reply, TransportError> {
+    pub async fn call(&self, method: Method, path: &str, headers: &HeaderMap, body: Option<Upload<'_>>) -> Result<Reply, TransportError> {
         let moved = Arc::new(AtomicU64::new(0));
         let body = match body {
-            Some((prepared, bar)) => FileBody::open(prepared, bar, Arc::clone(&moved)).await.map_err(unusable)?.boxed_unsync(),
+            Some(upload) => FileBody::open(upload, Arc::clone(&moved)).await.map_err(unusable)?.boxed_unsync(),
             None => Empty::new().map_err(|never| match never {}).boxed_unsync(),
         };
         watched(&moved, self.exchange(method, path, headers, body)).await
@@ -170,6 +200,17 @@ impl Caller {
     }
 }
 
+/// A transport's error as the caller understands it.
+pub fn told(error: &TransportError) -> String {
+    match error {
+        TransportError::Unreachable(why) => format!("the gateway cannot be reached: {why}"),
+        TransportError::Timeout => "the gateway did not answer in time".to_owned(),
+        TransportError::Untrusted(why) => format!("the gateway's certificate does not prove that it is the gateway: {why}"),
+        TransportError::Broken(why) => format!("the line broke: {why}"),
+        TransportError::Unusable(why) => why.clone(),
+    }
+}
+
 fn unusable(error: impl std::fmt::Display) -> TransportError {
     TransportError::Unusable(error.to_string())
 }
@@ -210,9 +251,9 @@ struct FileBody {
 }
 
 impl FileBody {
-    async fn open(prepared: &Prepared, bar: ProgressBar, moved: Arc<AtomicU64>) -> io::Result<Self> {
-        let file = File::open(&prepared.path).await?;
-        Ok(Self { file, piece: vec![0; PIECE_BYTES], left: prepared.bytes, bar, moved })
+    async fn open(upload: Upload<'_>, moved: Arc<AtomicU64>) -> io::Result<Self> {
+        let file = File::open(upload.path).await?;
+        Ok(Self { file, piece: vec![0; PIECE_BYTES], left: upload.bytes, bar: upload.bar, moved })
     }
 }
 

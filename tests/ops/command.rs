@@ -1,0 +1,56 @@
+//! `portolan dead-letters` as an operator runs it, against the operators' door. Runs are in `command.toml`.
+
+use crate::dead_letters::bury;
+use crate::door::House;
+use crate::world::World;
+use serde::Deserialize;
+use std::process::{Command, Output};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Runs {
+    run: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Run {
+    name: String,
+    arguments: Vec<String>,
+    code: i32,
+    #[serde(default)]
+    output: Vec<String>,
+    #[serde(default)]
+    errors: Vec<String>,
+    /// What must not stand in either.
+    #[serde(default)]
+    lacks: Vec<String>,
+}
+
+#[tokio::test]
+async fn dead_letters_are_dealt_with_by_command() {
+    let world = World::new().await;
+    let house = House::open(&world).await;
+    let names = bury(&world).await;
+    let runs: Runs = toml::from_str(include_str!("command.toml")).unwrap();
+    for run in &runs.run {
+        let ids = |text: &String| names.iter().fold(text.clone(), |text, (name, id, _)| text.replace(name, &id.to_string()));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portolan"));
+        command.env("LC_ALL", "C").env("COLUMNS", "160").arg("dead-letters").args(run.arguments.iter().map(ids)).args(house.access());
+        let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        check(run, &ran, ids);
+    }
+    let waived = names.iter().find(|(name, ..)| *name == "FIRST").unwrap();
+    let acts = world.view.journal.deliveries(waived.2).await.unwrap().remove(0).acts;
+    assert_eq!(acts.last().map(|act| act.reason.as_str()), Some("纸质移交 100% / 88"));
+}
+
+fn check(run: &Run, ran: &Output, ids: impl Fn(&String) -> String) {
+    let (output, errors) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    let told = format!("{}\n--- output\n{output}\n--- errors\n{errors}", run.name);
+    assert_eq!(ran.status.code(), Some(run.code), "{told}");
+    run.output.iter().for_each(|text| assert!(output.contains(&ids(text)), "{text:?} is not in the output of {told}"));
+    run.errors.iter().for_each(|text| assert!(errors.contains(&ids(text)), "{text:?} is not in the errors of {told}"));
+    let both = format!("{output}{errors}");
+    run.lacks.iter().for_each(|text| assert!(!both.contains(&ids(text)), "{text:?} stands in {told}"));
+}
