@@ -170,6 +170,7 @@ impl PartnerDoor {
             identity: &asked.identity,
             live: &live,
             limits: &limits,
+            spool: &self.exchanges.spool,
             clock: self.exchanges.clock.as_ref(),
         };
         let admitted = admit(asking, flow, &query, asked.headers)?;
