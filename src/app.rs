@@ -12,8 +12,8 @@ use crate::expiry::{Endings, ExpiryWatch, LOOK_INTERVAL};
 use crate::fault::BoxError;
 use crate::http;
 use crate::ingress::api::PartnerDoor;
-use crate::ingress::identity::{Operators, Partners, Trust, TrustStore};
-use crate::ingress::in_flight::InFlight;
+use crate::ingress::identity::{Operators, Partners, PreparedTrust, Trust, TrustStore};
+use crate::ingress::in_flight::{InFlight, PerPartner};
 use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
 use crate::journal::Journal;
@@ -100,6 +100,13 @@ pub struct Gateway {
     tasks: JoinSet<()>,
 }
 
+/// A configuration that was read, with all that can fail behind it.
+struct Prepared {
+    live: Live,
+    partners: PreparedTrust<Partners>,
+    operators: PreparedTrust<Operators>,
+}
+
 impl Gateway {
     /// Starts everything that a configuration folder describes.
     ///
@@ -137,6 +144,8 @@ impl Gateway {
             exchanges,
             limits: Arc::clone(&limits),
             strangers: Arc::clone(&partner_strangers),
+            connections: PerPartner::default(),
+            submissions: PerPartner::default(),
             keys: Arc::clone(&keys),
             metrics: Arc::clone(&metrics),
         });
@@ -211,14 +220,12 @@ impl Gateway {
         self.shutdown().await;
     }
 
-    /// Reads the configuration again and takes up the receipt key that waits, if there is one. With
-    /// any problem in the configuration everything stays as it was.
+    /// Reads the configuration again. With any problem in it the old one stays, whole.
     pub fn reload(&self) {
         match self.prepare() {
-            Ok(config) => {
-                self.take_up_key();
-                let later = self.started_with.gateway.keys_for_next_start(&config.gateway);
-                let _ = self.config.send(config);
+            Ok(prepared) => {
+                let later = self.started_with.gateway.keys_for_next_start(&prepared.live.config.gateway);
+                self.put_in_force(prepared);
                 self.view.health.reloaded(self.clock.now());
                 tracing::info!("the new configuration is in force");
                 if !later.is_empty() {
@@ -232,7 +239,31 @@ impl Gateway {
         }
     }
 
-    fn take_up_key(&self) {
+    /// Reads and builds everything that can fail. Nothing is in force yet.
+    fn prepare(&self) -> Result<Prepared, Vec<Problem>> {
+        let live = Live::load(&self.folder)?;
+        let gateway = &live.config.gateway;
+        let register = Partners::new(&live.config.partners)?;
+        let partners = Trust::build(&gateway.partner_listener, register).and_then(|t| self.partners.prepare(t).map_err(|p| vec![p]));
+        let operators = Trust::build(&gateway.operator_listener, Operators).and_then(|t| self.operators.prepare(t).map_err(|p| vec![p]));
+        match (partners, operators) {
+            (Ok(partners), Ok(operators)) => Ok(Prepared { live, partners, operators }),
+            (partners, operators) => Err(partners.err().into_iter().chain(operators.err()).flatten().collect()),
+        }
+    }
+
+    /// Swaps in what was prepared, and takes up the receipt key that waits, if there is one. What the key
+    /// meets with is no reason to keep the old configuration.
+    fn put_in_force(&self, prepared: Prepared) {
+        let Prepared { live, partners, operators } = prepared;
+        let config = Arc::clone(&live.config);
+        self.operators.replace(operators);
+        self.partners.replace(partners);
+        self.limits.store(Arc::new(RateLimits::new(&config.partners, &config.flows, Some(&self.limits.load()), Arc::clone(&self.clock))));
+        let per_minute_max = config.gateway.limits.stranger_handshakes_per_minute_max;
+        self.strangers.iter().for_each(|strangers| strangers.set_per_minute_max(per_minute_max));
+        self.live.store(Arc::new(live));
+        let _ = self.config.send(config);
         match self.keys.take_up() {
             Ok(Some(kid)) => tracing::info!(kid, "receipts are signed with a new key"),
             Ok(None) => {}
@@ -240,27 +271,18 @@ impl Gateway {
         }
     }
 
-    fn prepare(&self) -> Result<Arc<Config>, Vec<Problem>> {
-        let live = Live::load(&self.folder)?;
-        let config = Arc::clone(&live.config);
-        let partners = Trust::build(&config.gateway.partner_listener, Partners::new(&config.partners)?)?;
-        let operators = Trust::build(&config.gateway.operator_listener, Operators)?;
-        self.operators.replace(operators).map_err(|p| vec![p])?;
-        self.partners.replace(partners).map_err(|p| vec![p])?;
-        self.limits.store(Arc::new(RateLimits::new(&config.partners, &config.flows, Some(&self.limits.load()), Arc::clone(&self.clock))));
-        let per_minute_max = config.gateway.limits.stranger_handshakes_per_minute_max;
-        self.strangers.iter().for_each(|strangers| strangers.set_per_minute_max(per_minute_max));
-        self.live.store(Arc::new(live));
-        Ok(config)
-    }
-
-    /// Takes nothing new in, ends what is under way within the shutdown time, and stops.
+    /// Takes nothing new in, ends requests and deliveries under way, both within the same shutdown time,
+    /// and stops.
     pub async fn shutdown(mut self) {
         let timeout = self.live.load().config.gateway.limits.shutdown_timeout;
         self.view.health.stopping();
         let _ = self.stop.send(true);
-        while self.tasks.join_next().await.is_some() {}
-        if !self.delivery.shutdown(timeout).await {
+        let answered = tokio::time::timeout(timeout, async { while self.tasks.join_next().await.is_some() {} });
+        let (answered, delivered) = tokio::join!(answered, self.delivery.shutdown(timeout));
+        if answered.is_err() {
+            tracing::warn!("requests were cut at the end of the shutdown time");
+        }
+        if !delivered {
             tracing::warn!("deliveries were cut at the end of the shutdown time; they go on after the next start");
         }
         tracing::info!("the gateway is down");
@@ -304,7 +326,8 @@ async fn storage(config: &Arc<Config>, clock: &SharedClock) -> Result<(Arc<Keys>
         let keys = Arc::new(Keys::open_or_create(&keys_folder(data), Arc::clone(&clock)).map_err(other("the receipts' keys"))?);
         let journal = SqliteJournal::open_in(folder, Arc::clone(&keys) as _, clock, Options::default()).map_err(other("the journal"))?;
         let spool = empty_spool(&data.join("spool")).map_err(other("the spool folder"))?;
-        let spool = Spool::new(&spool, &config.gateway.limits);
+        let limits = &config.gateway.limits;
+        let spool = Spool::new(&spool, limits.inline_bytes_max, limits.free_bytes_min);
         Ok::<_, StartError>((keys, Arc::new(journal) as Arc<dyn Journal>, spool))
     });
     opened.await.map_err(other("opening the data folder"))?

@@ -2,15 +2,18 @@
 //!
 //! One pass in memory that is bounded by the largest record. Canonical records are NDJSON: one
 //! JSON object a line, at most [`LINE_BYTES_MAX`] bytes each. A record with an error is left out
-//! and its findings are handed over as they come; nothing of a body is kept.
+//! and its findings, at most [`FINDINGS_PER_RECORD_MAX`], are handed over as they come; nothing of
+//! a body is kept.
 
 use crate::domain::{Counts, Finding, Severity};
 use crate::fault::FaultCode;
-use crate::mapping::read::{CheckRunner, RecordReader};
+use crate::mapping::body::{BodyReader, ReadRecord, Step};
+use crate::mapping::findings::{FINDINGS_PER_RECORD_MAX, RecordFindings};
+use crate::mapping::trace::{Traced, Tracer};
 use crate::mapping::{Canonical, Mapping, write};
 use crate::translate::{Stop, no_records};
 use jiff::tz::TimeZone;
-use portolan_contract::{Found, Limits, Position, RawRecord, Words, WriteRecords};
+use portolan_contract::{Limits, Position, RawRecord, Words, WriteRecords};
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -43,6 +46,8 @@ pub enum Target<'m> {
 pub struct Converted {
     /// Records found, written and left out.
     pub counts: Counts,
+    /// Findings of single records that were counted and not handed over.
+    pub findings_left_out: u64,
     /// Why the body could not be read to its end, or cannot be taken as a whole.
     pub fault: Option<FaultCode>,
 }
@@ -68,7 +73,7 @@ pub fn convert<'m>(
     match read.and_then(|()| pass.sink.finish()) {
         Ok(()) => Ok(pass.converted),
         Err(Stop::Body(code, finding)) => {
-            pass.note(&finding);
+            (pass.noted)(&finding);
             Ok(Converted { fault: Some(code), ..pass.converted })
         }
         Err(Stop::Gateway(error)) => Err(error),
@@ -83,20 +88,18 @@ struct Pass<'m, 'n> {
 
 impl<'m> Pass<'m, '_> {
     fn body(&mut self, mapping: &'m Mapping, zone: &'m TimeZone, limits: &Limits, input: Box<dyn Read + 'm>) -> Result<(), Stop> {
-        let mut reader = mapping.format.reader(input, limits).map_err(Stop::of)?;
-        let mut records = RecordReader::new(mapping, zone);
-        let mut checks = CheckRunner::new(mapping);
+        let mut reader = BodyReader::new(mapping, zone, limits, FINDINGS_PER_RECORD_MAX, input).map_err(Stop::of)?;
+        let mut tracer = Tracer::new(mapping);
         loop {
             match reader.read().map_err(Stop::of)? {
-                Found::Record(raw) => {
-                    self.converted.counts.records += 1;
-                    let (canonical, findings) = records.read(raw, self.converted.counts.records);
-                    self.whole(&checks.record(raw, &canonical));
-                    self.trace(&mut records, raw)?;
+                Step::Record(ReadRecord { number, raw, canonical, findings, of_body }) => {
+                    self.converted.counts.records = number;
+                    self.whole(&of_body);
+                    self.trace(&mut tracer, raw)?;
                     self.record(raw.at, &canonical, findings)?;
                 }
-                Found::End(raw) => {
-                    self.whole(&checks.end(raw));
+                Step::End { of_body, .. } => {
+                    self.whole(&of_body);
                     break;
                 }
             }
@@ -112,10 +115,13 @@ impl<'m> Pass<'m, '_> {
         while lines.read()? {
             self.converted.counts.records += 1;
             let record = self.converted.counts.records;
-            match serde_json::from_slice::<Value>(&lines.text) {
+            let mut findings = RecordFindings::new(FINDINGS_PER_RECORD_MAX);
+            let canonical = match serde_json::from_slice::<Value>(&lines.text) {
                 Ok(canonical) => {
-                    let findings = schema.check(&canonical).into_iter().map(|f| finding(record, lines.at, &f.rule, Some(f.path), f.words));
-                    self.record(lines.at, &canonical, findings.collect())?;
+                    for found in schema.check(&canonical) {
+                        findings.push(finding(record, lines.at, &found.rule, Some(found.path), found.words));
+                    }
+                    canonical
                 }
                 Err(error) => {
                     let (column, text) = (error.column(), error.to_string());
@@ -126,9 +132,11 @@ impl<'m> Pass<'m, '_> {
                         format!("this line is not JSON: {why} in column {column}"),
                     );
                     let code = FaultCode::SyntaxMalformed.as_str();
-                    self.record(lines.at, &Value::Null, vec![finding(record, lines.at, code, None, words)])?;
+                    findings.push(finding(record, lines.at, code, None, words));
+                    Value::Null
                 }
-            }
+            };
+            self.record(lines.at, &canonical, findings)?;
         }
         Ok(())
     }
@@ -136,43 +144,41 @@ impl<'m> Pass<'m, '_> {
     /// Findings of the body as a whole: an error among them means that it cannot be taken.
     fn whole(&mut self, findings: &[Finding]) {
         for finding in findings {
-            self.note(finding);
-            if finding.severity == Severity::Error {
-                self.converted.fault = Some(FaultCode::TotalsMismatch);
+            (self.noted)(finding);
+            match finding.severity {
+                Severity::Error => self.converted.fault = Some(FaultCode::TotalsMismatch),
+                Severity::Warning => self.converted.counts.warnings += 1,
             }
         }
     }
 
     /// Writes one record unless there is an error in it or the target has no form for it.
-    fn record(&mut self, at: Position, canonical: &Value, mut findings: Vec<Finding>) -> Result<(), Stop> {
-        let good = |findings: &[Finding]| findings.iter().all(|f| f.severity == Severity::Warning);
-        if good(&findings)
+    fn record(&mut self, at: Position, canonical: &Value, mut findings: RecordFindings) -> Result<(), Stop> {
+        if !findings.refuse()
             && let Some(unwritable) = self.sink.write(canonical)?
         {
             let record = self.converted.counts.records;
             findings.push(finding(record, at, FaultCode::RenderFailed.as_str(), Some(unwritable.path), unwritable.words));
         }
-        match good(&findings) {
-            true => self.converted.counts.accepted += 1,
-            false => self.converted.counts.refused += 1,
+        match findings.refuse() {
+            true => self.converted.counts.refused += 1,
+            false => self.converted.counts.accepted += 1,
         }
-        findings.iter().for_each(|finding| self.note(finding));
+        self.converted.counts.warnings += findings.warnings();
+        let (kept, left_out) = findings.into_kept();
+        self.converted.findings_left_out += left_out;
+        kept.iter().for_each(|finding| (self.noted)(finding));
         Ok(())
     }
 
-    fn trace(&mut self, records: &mut RecordReader<'_>, raw: &RawRecord) -> Result<(), Stop> {
+    fn trace(&mut self, tracer: &mut Tracer<'_>, raw: &RawRecord) -> Result<(), Stop> {
         let Sink::Trace(output) = &mut self.sink else { return Ok(()) };
-        for traced in records.trace(raw) {
+        for traced in tracer.trace(raw) {
             let line = TraceLine { record: self.converted.counts.records, traced };
             serde_json::to_writer(&mut *output, &line).map_err(io::Error::from).map_err(Stop::Gateway)?;
             output.write_all(b"\n").map_err(Stop::Gateway)?;
         }
         Ok(())
-    }
-
-    fn note(&mut self, finding: &Finding) {
-        self.converted.counts.warnings += u64::from(finding.severity == Severity::Warning);
-        (self.noted)(finding);
     }
 }
 
@@ -180,7 +186,7 @@ impl<'m> Pass<'m, '_> {
 struct TraceLine {
     record: u64,
     #[serde(flatten)]
-    traced: crate::mapping::read::Traced,
+    traced: Traced,
 }
 
 fn finding(record: u64, at: Position, rule: &str, canonical: Option<String>, words: Words) -> Finding {

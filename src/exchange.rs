@@ -5,7 +5,7 @@
 //! before it has a verdict, and no receipt exists before the commit.
 
 use crate::coding::{Coding, DecodeLimits};
-use crate::domain::{DestinationId, Digest, ExchangeId, Finding, Outcome, PartnerId, Stored};
+use crate::domain::{DestinationId, Digest, ExchangeId, Finding, Outcome, Stored};
 use crate::fault::{Fault, FaultCode};
 use crate::ingress::admit::{Admitted, Mode};
 use crate::ingress::identity::{Partners, TrustStore};
@@ -24,6 +24,9 @@ use jiff::Timestamp;
 use portolan_contract::Limits;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+
+/// Bytes of a body that is translated at once, on the thread that received it: a few milliseconds.
+const INLINE_TRANSLATION_BYTES_MAX: u64 = 16 * 1024;
 
 /// What every exchange is handled with.
 pub struct Exchanges {
@@ -69,6 +72,10 @@ pub struct Evidence {
     pub exchange: ExchangeId,
     /// Its receipt.
     pub receipt: Receipt,
+    /// It was committed before; this is the first answer again.
+    pub repeat: bool,
+    /// Bytes of the body as received; 0 for a repeat.
+    pub received_bytes: u64,
 }
 
 /// A body that is whole, with what it was admitted as.
@@ -111,9 +118,20 @@ async fn settle(exchanges: &Arc<Exchanges>, received: Received) -> Result<Answer
     if received.admitted.mode == Mode::Validate {
         return Ok(validated(translated));
     }
-    let partner = exchanges.trust.resolve(&received.admitted.identity, exchanges.clock.now())?;
-    let committed = commit(exchanges, partner, received, translated).await?;
-    Ok(committed)
+    still_entitled(exchanges, &received.admitted)?;
+    commit(exchanges, received, translated).await
+}
+
+/// Whether the caller is still who it was when it was admitted, and may still send this flow: a
+/// body may take long to come in, and trust and configuration may have changed meanwhile.
+fn still_entitled(exchanges: &Exchanges, admitted: &Admitted) -> Result<(), Fault> {
+    let partner = exchanges.trust.resolve(&admitted.identity, exchanges.clock.now())?;
+    if partner != admitted.partner {
+        return Err(Fault::new(FaultCode::CertificateUnlisted));
+    }
+    let live = exchanges.live.load();
+    let flow = live.flows.get(&admitted.flow.flow.id).filter(|plan| plan.flow.senders.contains_key(&partner));
+    flow.map(drop).ok_or_else(|| Fault::new(FaultCode::FlowForbidden))
 }
 
 /// The first answer, where this submission was made before, byte for byte. Other bytes under a known
@@ -150,7 +168,9 @@ async fn know_corrected(exchanges: &Exchanges, admitted: &Admitted) -> Result<()
 /// Translates, at once where the body is small, else on a thread of the bounded pool.
 async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(Received, Translated), Fault> {
     let spool = exchanges.spool.clone();
-    let small = matches!(received.body.spooled.stored(), Stored::Inline(_)) && received.admitted.coding == Coding::Identity;
+    let stored = received.body.spooled.stored();
+    let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
+    let small = small && received.admitted.coding == Coding::Identity;
     if small {
         let translated = run(&received, &spool)?;
         return Ok((received, translated));
@@ -189,19 +209,25 @@ fn validated(translated: Translated) -> Answer {
 }
 
 /// The one durable step, and the receipt that only it can give.
-async fn commit(exchanges: &Exchanges, partner: PartnerId, received: Received, translated: Translated) -> Result<Answer, Fault> {
+async fn commit(exchanges: &Exchanges, received: Received, translated: Translated) -> Result<Answer, Fault> {
     let Received { admitted, body, received_at } = received;
     // Body and files are held to the end of this function: what the journal did not take over goes with them.
-    let Translated { verdict, files: _files } = translated;
-    let told = Told { fault: verdict.fault, findings: verdict.findings.clone(), findings_left_out: verdict.findings_left_out };
+    let Translated { mut verdict, files: _files } = translated;
+    // An order is a sender's own within a flow: nobody's dead letter holds another's deliveries.
+    let scope = format!("{}/{}", admitted.flow.flow.id, admitted.partner);
+    verdict.chunks.iter_mut().filter_map(|chunk| chunk.order_key.as_mut()).for_each(|key| *key = format!("{scope}/{key}"));
+    let received_bytes = body.spooled.stored().length();
+    let told =
+        Told { received_bytes, fault: verdict.fault, findings: verdict.findings.clone(), findings_left_out: verdict.findings_left_out };
     let destinations = verdict.destinations.clone();
     let id = admitted.exchange;
     let new = NewExchange {
         id,
-        partner,
+        partner: admitted.partner.clone(),
         flow: admitted.flow.flow.id.clone(),
         received_at,
-        key_space: admitted.flow.canonical.key_space().to_owned(),
+        // A fact is a sender's own: nobody can claim another's before it is sent.
+        key_space: format!("{}/{}", admitted.partner, admitted.flow.canonical.key_space()),
         idempotency_key: admitted.idempotency_key,
         certificate: admitted.certificate,
         corrects: admitted.corrects,
@@ -244,6 +270,7 @@ async fn outcome_of(exchanges: &Exchanges, id: ExchangeId) -> Result<Committed, 
 
 /// What a verdict says to the sender beside its counts.
 struct Told {
+    received_bytes: u64,
     fault: Option<FaultCode>,
     findings: Vec<Finding>,
     findings_left_out: u64,
@@ -252,8 +279,11 @@ struct Told {
 /// The answer to what a commit came to. What there is to tell is at hand when it was just made; a
 /// repeat's is read from the first one.
 async fn answer(exchanges: &Exchanges, committed: Committed, told: Option<Told>) -> Result<Answer, Fault> {
+    let repeat = matches!(committed, Committed::Repeat(_));
+    let received_bytes = told.as_ref().filter(|_| !repeat).map_or(0, |told| told.received_bytes);
     let (journaled, told) = match (committed, told) {
-        (Committed::New(journaled), Some(told)) => (journaled, told),
+        // Which records were known before, only the journal's own report says.
+        (Committed::New(journaled), Some(told)) if journaled.counts().repeated == 0 => (journaled, told),
         (Committed::New(journaled) | Committed::Repeat(journaled), _) => {
             let told = recall(exchanges.journal.as_ref(), journaled.exchange()).await?;
             (journaled, told)
@@ -271,13 +301,14 @@ async fn answer(exchanges: &Exchanges, committed: Committed, told: Option<Told>)
         fault: told.fault,
         findings: told.findings,
         findings_left_out: told.findings_left_out,
-        evidence: Some(Evidence { exchange: journaled.exchange(), receipt: Receipt::new(&journaled) }),
+        evidence: Some(Evidence { exchange: journaled.exchange(), receipt: Receipt::new(&journaled), repeat, received_bytes }),
     })
 }
 
 async fn recall(journal: &dyn Journal, id: ExchangeId) -> Result<Told, Fault> {
     let row = journal.exchange(id).await.map_err(journal_fault)?;
     Ok(Told {
+        received_bytes: 0,
         fault: row.as_ref().and_then(|r| r.fault.as_deref()).and_then(|f| f.parse().ok()),
         findings: report(journal, id).await?,
         findings_left_out: row.map_or(0, |r| r.findings_left_out),

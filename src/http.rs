@@ -2,6 +2,12 @@
 //!
 //! HTTP/1.1 and HTTP/2 by ALPN. A connection has a handshake time, a header time, a greatest age
 //! and bounded buffers; how many there are is bounded too. What is asked of it is the [`Door`]'s.
+//!
+//! A known gap: what is no HTTP request at all never reaches a door, and hyper answers it itself, with
+//! a status and no problem. That is a malformed request line or field, a `Content-Length` that is no
+//! number, more than 100 fields over HTTP/1.1, and a header section of more than
+//! [`HEADER_BUFFER_FACTOR`] times the limit. Such answers have no language and nobody to count them for;
+//! hyper offers no place to word them.
 
 use crate::config::RequestLimits;
 use crate::fault::problem::{PROBLEM_TYPE, problem};
@@ -9,7 +15,8 @@ use crate::fault::{Fault, FaultCode, Retry};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -24,7 +31,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
@@ -64,14 +71,17 @@ pub trait Door: Send + Sync + 'static {
     /// Who it is, once the handshake is done.
     ///
     /// # Errors
-    /// A fault of identity; the connection is closed.
+    /// A fault of identity, or too many connections; the connection is closed.
     fn caller(&self, from: IpAddr, chain: &[CertificateDer<'_>]) -> Result<Self::Caller, Fault>;
 
     /// A connection was turned away, or its handshake failed; for counters and logs.
     fn turned_away(&self, from: IpAddr, why: TurnedAway<'_>);
 
     /// Answers a request.
-    async fn answer(self: Arc<Self>, caller: Arc<Self::Caller>, request: Request<Incoming>) -> Response;
+    async fn answer(self: Arc<Self>, caller: Arc<Self::Caller>, head: Arc<Parts>, body: Incoming) -> Response;
+
+    /// Answers a request that cannot be given to [`Door::answer`], or that it did not come back from.
+    fn refuse(&self, caller: &Self::Caller, head: &Parts, fault: &Fault) -> Response;
 }
 
 /// Why a connection came to nothing.
@@ -84,16 +94,33 @@ pub enum TurnedAway<'e> {
     Slow,
     /// The handshake failed.
     Handshake(&'e io::Error),
-    /// The caller is nobody.
-    Unknown(&'e Fault),
+    /// The caller is nobody, or has enough connections.
+    Refused(&'e Fault),
 }
 
-/// Listens until `stop` says true; then open connections are asked to end, and are cut after the
-/// shutdown time.
+impl TurnedAway<'_> {
+    /// The reason, as counters and logs name it, and what more there is to say. `identity` is the fault
+    /// of identity that made a handshake fail, if it was one.
+    pub fn reason(&self, identity: impl Fn(&io::Error) -> Option<FaultCode>) -> (&'static str, String) {
+        match self {
+            Self::Stranger => ("strangers", String::new()),
+            Self::Full => ("full", String::new()),
+            Self::Slow => ("slow", String::new()),
+            Self::Handshake(error) => (identity(error).map_or("handshake", FaultCode::as_str), error.to_string()),
+            Self::Refused(fault) => (fault.code.as_str(), fault.to_string()),
+        }
+    }
+}
+
+/// Listens until `stop` says true; then open connections are asked to end. It returns when they have,
+/// and everything that was asked over them is answered. How long that may take is the caller's: when
+/// this is dropped, what is still open is cut.
 pub async fn listen<D: Door>(listener: TcpListener, door: Arc<D>, limits: RequestLimits, mut stop: watch::Receiver<bool>) {
     let limits = Arc::new(limits);
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut connections = JoinSet::new();
+    // Every answer under way holds the sending side, so that their end is known.
+    let (answers, mut answered) = mpsc::channel(1);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -103,7 +130,8 @@ pub async fn listen<D: Door>(listener: TcpListener, door: Arc<D>, limits: Reques
         match accepted {
             Ok((stream, from)) => {
                 if let Some(place) = place(&door, &places, from) {
-                    connections.spawn(connection(stream, from, Arc::clone(&door), Arc::clone(&limits), stop.clone(), place));
+                    let requests = Requests { places: Arc::new(Semaphore::new(STREAMS_MAX as usize)), answers: answers.clone() };
+                    connections.spawn(connection(stream, from, Arc::clone(&door), Arc::clone(&limits), stop.clone(), requests, place));
                 }
             }
             // Out of file descriptors or the like: others may be closed meanwhile.
@@ -113,11 +141,17 @@ pub async fn listen<D: Door>(listener: TcpListener, door: Arc<D>, limits: Reques
             }
         }
     }
-    drop(listener);
-    let ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(limits.shutdown_timeout, ended).await.is_err() {
-        tracing::warn!("connections were cut at the end of the shutdown time");
-    }
+    drop((listener, answers));
+    while connections.join_next().await.is_some() {}
+    while answered.recv().await.is_some() {}
+}
+
+/// The requests of one connection.
+struct Requests {
+    /// What is under way stays bounded although it outlives its stream.
+    places: Arc<Semaphore>,
+    /// Held by each answer until it is made; nothing is ever sent.
+    answers: mpsc::Sender<Infallible>,
 }
 
 fn place<D: Door>(door: &Arc<D>, places: &Arc<Semaphore>, from: SocketAddr) -> Option<OwnedSemaphorePermit> {
@@ -138,6 +172,7 @@ async fn connection<D: Door>(
     door: Arc<D>,
     limits: Arc<RequestLimits>,
     mut stop: watch::Receiver<bool>,
+    requests: Requests,
     _place: OwnedSemaphorePermit,
 ) {
     let from = from.ip();
@@ -150,12 +185,11 @@ async fn connection<D: Door>(
     };
     let caller = match door.caller(from, stream.get_ref().1.peer_certificates().unwrap_or_default()) {
         Ok(caller) => Arc::new(caller),
-        Err(fault) => return door.turned_away(from, TurnedAway::Unknown(&fault)),
+        Err(fault) => return door.turned_away(from, TurnedAway::Refused(&fault)),
     };
-    let under_way = Arc::new(Semaphore::new(STREAMS_MAX as usize));
     let service = service_fn(move |request| {
-        let answering = answering(Arc::clone(&door), Arc::clone(&caller), &under_way, request);
-        async move { Ok::<_, Infallible>(answering.await.unwrap_or_else(|fault| refusal(&fault, 0, false))) }
+        let answering = answering(Arc::clone(&door), Arc::clone(&caller), &requests, request);
+        async move { Ok::<_, Infallible>(answering.await) }
     });
     let builder = builder(&limits);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
@@ -182,24 +216,31 @@ async fn connection<D: Door>(
 
 /// Answers a request in a task of its own. hyper drops what answers a line that was lost, even with
 /// the last byte of a body read and not handed over yet; the body would be whole and not committed.
-/// What is under way on one connection stays bounded although it outlives its stream.
 fn answering<D: Door>(
     door: Arc<D>,
     caller: Arc<D::Caller>,
-    under_way: &Arc<Semaphore>,
+    requests: &Requests,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<Response, Fault>> + use<D> {
-    let place = Arc::clone(under_way).try_acquire_owned();
-    let task = place.map(|place| {
+) -> impl Future<Output = Response> + use<D> {
+    let (head, body) = request.into_parts();
+    let head = Arc::new(head);
+    let task = Arc::clone(&requests.places).try_acquire_owned().map(|place| {
+        let (door, caller, head, answers) = (Arc::clone(&door), Arc::clone(&caller), Arc::clone(&head), requests.answers.clone());
         tokio::spawn(async move {
-            let response = door.answer(caller, request).await;
-            drop(place);
+            let response = door.answer(caller, head, body).await;
+            drop((place, answers));
             response
         })
     });
     async move {
-        let task = task.map_err(|_| Fault::new(FaultCode::TooManyRequests))?;
-        task.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))
+        let answered = match task {
+            Ok(task) => task.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error)),
+            Err(_) => Err(Fault::new(FaultCode::TooManyRequests).detail(
+                format!("同一连接上处理中的请求不得超过 {STREAMS_MAX} 个"),
+                format!("a connection may have at most {STREAMS_MAX} requests under way"),
+            )),
+        };
+        answered.unwrap_or_else(|fault| door.refuse(&caller, &head, &fault))
     }
 }
 
@@ -246,6 +287,14 @@ pub fn answer(status: StatusCode, media_type: &'static str, body: impl Into<Byte
 /// A fault as problem+json, with `Retry-After` where trying again can help.
 pub fn refusal(fault: &Fault, findings_left_out: u64, zh: bool) -> Response {
     refusal_with(fault, problem(fault, findings_left_out, zh).to_bytes())
+}
+
+/// The refusal of a method that an address does not support; `allowed` are those that it does.
+pub fn method_not_allowed(allowed: &'static str, zh: bool) -> Response {
+    let fault = Fault::new(FaultCode::MethodNotAllowed).detail(format!("可用方法：{allowed}"), format!("use {allowed}"));
+    let mut response = refusal(&fault, 0, zh);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 /// A fault with a problem body that was made already.

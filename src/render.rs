@@ -2,9 +2,10 @@
 //! mapping, schema and zone whenever it is done, and so the same bytes.
 
 use crate::delivery::{Render, RenderJob, Rendered};
-use crate::domain::Digest;
+use crate::domain::{Digest, IndexRow};
 use crate::fault::{Fault, FaultCode};
 use crate::mapping::{Library, Mapping, write};
+use bytes::Bytes;
 use jiff::tz::TimeZone;
 use portolan_contract::{FormatError, RawRecord};
 use serde_json::Value;
@@ -47,21 +48,22 @@ impl Render for PinnedRender {
     fn render(&self, job: &RenderJob<'_>, output: &mut Vec<u8>) -> Result<Rendered, Fault> {
         let (mapping, zone) = self.compiled(job)?;
         let mut raw = RawRecord::default();
-        let mut records = Vec::with_capacity(job.records.len());
-        for (row, line) in &job.records {
+        let fill = |(row, line): &(IndexRow, Bytes), raw: &mut RawRecord| {
             let record: Value = serde_json::from_slice(line).map_err(|e| unrenderable(row.record, &e.to_string(), &e.to_string()))?;
-            records.push((row.record, record));
-        }
-        if let Some((number, first)) = records.first() {
-            write::write(&mapping, &zone, first, &mut raw).map_err(|e| unrenderable(*number, &e.words.zh, &e.to_string()))?;
+            write::write(&mapping, &zone, &record, raw).map_err(|e| unrenderable(row.record, &e.words.zh, &e.to_string()))
+        };
+        // What stands before the records is written from the first one, which is then read again:
+        // one record at a time is in memory.
+        if let Some(first) = job.records.first() {
+            fill(first, &mut raw)?;
         }
         let mut writer = mapping.format.writer(Box::new(output), &raw).map_err(|e| unwritable(0, &e))?;
-        for (number, record) in &records {
-            write::write(&mapping, &zone, record, &mut raw).map_err(|e| unrenderable(*number, &e.words.zh, &e.to_string()))?;
-            writer.write(&raw).map_err(|e| unwritable(*number, &e))?;
+        for record in &job.records {
+            fill(record, &mut raw)?;
+            writer.write(&raw).map_err(|e| unwritable(record.0.record, &e))?;
         }
         writer.finish().map_err(|e| unwritable(0, &e))?;
-        Ok(Rendered { media_type: mapping.format.media_type(), records: records.len() as u64 })
+        Ok(Rendered { media_type: mapping.format.media_type(), records: job.records.len() as u64 })
     }
 }
 

@@ -5,7 +5,6 @@
 //! begun or goes on growing where that would take the last free bytes of the disk: those are for the
 //! journal, which must still be able to record what became of what it has accepted.
 
-use crate::config::RequestLimits;
 use crate::domain::{Digest, Hasher, Stored};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -29,8 +28,8 @@ pub struct Spool {
 impl Spool {
     /// A spool in an existing folder: for bodies larger than `inline_bytes_max`, and as long as
     /// `free_bytes_min` are free there.
-    pub fn new(folder: &Path, limits: &RequestLimits) -> Self {
-        Self { folder: folder.into(), inline_bytes_max: limits.inline_bytes_max, free_bytes_min: limits.free_bytes_min }
+    pub fn new(folder: &Path, inline_bytes_max: usize, free_bytes_min: u64) -> Self {
+        Self { folder: folder.into(), inline_bytes_max, free_bytes_min }
     }
 
     /// A spool that keeps everything in memory, and nothing for long.
@@ -163,13 +162,8 @@ pub fn open(stored: &Stored) -> io::Result<Box<dyn Read + Send>> {
 mod tests {
     use super::*;
 
-    /// A spool that has everything in files.
-    fn spool(folder: &Path, free_bytes_min: u64) -> Spool {
-        Spool { folder: folder.into(), inline_bytes_max: 0, free_bytes_min }
-    }
-
     fn spooled(folder: &Path, bytes: &[u8]) -> Spooled {
-        let mut writer = spool(folder, 0).writer();
+        let mut writer = Spool::new(folder, 0, 0).writer();
         writer.write_all(bytes).unwrap();
         writer.finish().unwrap().0
     }
@@ -193,7 +187,7 @@ mod tests {
     fn the_last_free_bytes_are_not_taken() {
         let folder = tempfile::tempdir().unwrap();
         // No disk has so many bytes; every disk has none.
-        let (none, enough) = (spool(folder.path(), u64::MAX), spool(folder.path(), 0));
+        let (none, enough) = (Spool::new(folder.path(), 0, u64::MAX), Spool::new(folder.path(), 0, 0));
         assert_eq!(none.check_room().unwrap_err().kind(), io::ErrorKind::StorageFull);
         enough.check_room().unwrap();
         let refused = none.writer().write_all(b"begun");

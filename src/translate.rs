@@ -7,14 +7,15 @@ use crate::coding::{self, Coding, DecodeError, DecodeLimits};
 use crate::config::{Flow, OnInvalid, Order};
 use crate::domain::{Chunk, Counts, Digest, Finding, Hasher, IndexRow, Outcome, Pins, Routed, Severity, Stored, Verdict};
 use crate::fault::{Fault, FaultCode};
-use crate::mapping::read::{CheckRunner, RecordReader};
+use crate::mapping::body::{BodyReader, ReadRecord, Step};
+use crate::mapping::findings::RecordFindings;
 use crate::mapping::rules::Runner;
 use crate::mapping::schema::at_path;
 use crate::mapping::{Canonical, Mapping};
 use crate::routing::Router;
 use crate::spool::{self, Spool, SpoolWriter, Spooled};
 use jiff::tz::TimeZone;
-use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, RawRecord, Words};
+use portolan_contract::{FormatCode, FormatError, Limits, Position, RawRecord, Words};
 use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -174,7 +175,7 @@ impl<'p> Pass<'p> {
             limits,
             runner: Runner::new(),
             counts: Counts::default(),
-            findings: Findings { kept: Vec::new(), left_out: 0, flow },
+            findings: Findings { kept: Vec::new(), left_out: 0, warnings: 0, flow },
             message_id: None,
             canonical: spool.writer(),
             index: spool.writer(),
@@ -185,29 +186,28 @@ impl<'p> Pass<'p> {
     }
 
     fn read_all(&mut self, input: &mut Decoded) -> Result<(), Stop> {
-        let mut reader = self.mapping.format.reader(Box::new(input), &self.limits.read).map_err(Stop::of)?;
-        let mut records = RecordReader::new(self.mapping, &self.plan.zone);
-        let mut checks = CheckRunner::new(self.mapping);
+        let findings_max = self.plan.flow.findings_per_record_max;
+        let reader = BodyReader::new(self.mapping, &self.plan.zone, &self.limits.read, findings_max, Box::new(input));
+        let mut reader = reader.map_err(Stop::of)?;
         loop {
             match reader.read().map_err(Stop::of)? {
-                Found::Record(raw) => {
-                    self.count_record(raw)?;
-                    let (canonical, findings) = records.read(raw, self.counts.records);
-                    self.findings.of_body(checks.record(raw, &canonical));
-                    self.note_message_id(&records, raw);
+                Step::Record(ReadRecord { number, raw, canonical, findings, of_body }) => {
+                    self.count_record(number, raw)?;
+                    self.findings.of_body(of_body);
+                    self.note_message_id(raw);
                     self.record(raw, &canonical, findings).map_err(Stop::Gateway)?;
                 }
-                Found::End(raw) => {
-                    self.note_message_id(&records, raw);
-                    self.findings.of_body(checks.end(raw));
+                Step::End { raw, of_body } => {
+                    self.note_message_id(raw);
+                    self.findings.of_body(of_body);
                     return Ok(());
                 }
             }
         }
     }
 
-    fn count_record(&mut self, raw: &RawRecord) -> Result<(), Stop> {
-        self.counts.records += 1;
+    fn count_record(&mut self, number: u64, raw: &RawRecord) -> Result<(), Stop> {
+        self.counts.records = number;
         if self.counts.records <= self.limits.records_max {
             return Ok(());
         }
@@ -216,22 +216,25 @@ impl<'p> Pass<'p> {
         Err(Stop::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, raw.at, None, words))))
     }
 
-    fn note_message_id(&mut self, records: &RecordReader<'_>, raw: &RawRecord) {
+    fn note_message_id(&mut self, raw: &RawRecord) {
         if self.message_id.is_none() {
-            self.message_id = records.message_id(raw);
+            self.message_id = self.mapping.message_id_in(raw);
         }
     }
 
     /// Routes one record, and writes it where nothing is wrong with it.
-    fn record(&mut self, raw: &RawRecord, canonical: &Value, mut findings: Vec<Finding>) -> io::Result<()> {
+    fn record(&mut self, raw: &RawRecord, canonical: &Value, mut findings: RecordFindings) -> io::Result<()> {
         let mut bits = 0;
-        if findings.iter().all(|f| f.severity == Severity::Warning) {
+        if !findings.refuse() {
             match self.plan.router.destinations(&self.runner, canonical) {
                 Ok(found) => bits = found,
                 Err(message) => findings.push(unroutable(raw, self.counts.records, &message)),
             }
         }
-        let taken = findings.iter().all(|f| f.severity == Severity::Warning);
+        let taken = !findings.refuse();
+        if taken && bits == 0 && !self.plan.destinations.is_empty() {
+            findings.push(routed_nowhere(raw, self.counts.records));
+        }
         self.findings.of_record(findings);
         if !taken {
             self.counts.refused += 1;
@@ -295,7 +298,7 @@ impl<'p> Pass<'p> {
             self.chunks.closed.clear();
             self.chunks.open.clear();
         }
-        self.counts.warnings = self.findings.warnings();
+        self.counts.warnings = self.findings.warnings;
         let (canonical, canonical_digest) = self.canonical.finish()?;
         let (index, _) = self.index.finish()?;
         let verdict = Verdict {
@@ -321,28 +324,29 @@ impl<'p> Pass<'p> {
 struct Findings<'p> {
     kept: Vec<Finding>,
     left_out: u64,
+    /// Warnings, those left out included.
+    warnings: u64,
     flow: &'p Flow,
 }
 
 impl Findings<'_> {
-    fn of_record(&mut self, mut findings: Vec<Finding>) {
-        // Errors first, so that a cap never hides why a record was refused.
-        findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
-        let room = self.flow.findings_per_body_max.saturating_sub(self.kept.len());
-        let take = findings.len().min(self.flow.findings_per_record_max).min(room);
-        self.left_out += (findings.len() - take) as u64;
-        self.kept.extend(findings.into_iter().take(take));
+    fn of_record(&mut self, findings: RecordFindings) {
+        self.warnings += findings.warnings();
+        let (findings, left_out) = findings.into_kept();
+        self.left_out += left_out;
+        self.keep(findings, self.flow.findings_per_body_max);
     }
 
     /// Findings of the whole body are few and always kept.
     fn of_body(&mut self, findings: Vec<Finding>) {
-        let room = (self.flow.findings_per_body_max * 2).saturating_sub(self.kept.len());
-        self.left_out += findings.len().saturating_sub(room) as u64;
-        self.kept.extend(findings.into_iter().take(room));
+        self.warnings += findings.iter().filter(|f| f.severity == Severity::Warning).count() as u64;
+        self.keep(findings, self.flow.findings_per_body_max.saturating_mul(2));
     }
 
-    fn warnings(&self) -> u64 {
-        self.kept.iter().filter(|f| f.severity == Severity::Warning).count() as u64
+    fn keep(&mut self, findings: Vec<Finding>, body_max: usize) {
+        let room = body_max.saturating_sub(self.kept.len());
+        self.left_out += findings.len().saturating_sub(room) as u64;
+        self.kept.extend(findings.into_iter().take(room));
     }
 }
 
@@ -423,6 +427,14 @@ fn unroutable(raw: &RawRecord, record: u64, message: &str) -> Finding {
         found: None,
         words: Words::new(format!("无法判断投递去向：{message}"), format!("where it goes cannot be decided: {message}")),
     }
+}
+
+/// A record that no route takes is kept and delivered to no one, which its sender may not have meant.
+fn routed_nowhere(raw: &RawRecord, record: u64) -> Finding {
+    let words = Words::new("没有投递路由接收此记录：已留存，但不投递", "no route takes this record: it is kept and delivered to no one");
+    let at = raw.at;
+    let rule = "route.none".to_owned();
+    Finding { severity: Severity::Warning, rule, record: Some(record), at, source: None, canonical: None, found: None, words }
 }
 
 fn body_finding(code: FaultCode, at: Position, source: Option<String>, words: Words) -> Finding {

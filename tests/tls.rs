@@ -139,13 +139,13 @@ async fn open_connections_follow_the_trust_of_the_moment() {
     assert_eq!(code(now), Ok("bank".to_owned()));
     assert_eq!(code(in_days(29)), Ok("bank".to_owned()), "within certificate and list");
     assert_eq!(code(in_days(31)), Err(FaultCode::CertificateExpired), "the certificate has ended meanwhile");
-    store.replace(world.trust(Vec::new(), false)).unwrap();
+    store.replace(store.prepare(world.trust(Vec::new(), false)).unwrap());
     assert_eq!(code(now), Err(FaultCode::CertificateUnlisted), "no longer listed");
-    store.replace(world.trust(listed.clone(), false)).unwrap();
+    store.replace(store.prepare(world.trust(listed.clone(), false)).unwrap());
     assert_eq!(code(now), Ok("bank".to_owned()), "listed again");
     world.main.revoke(&issued.summary.serial, &SystemClock).unwrap();
     assert_eq!(code(now), Ok("bank".to_owned()), "a list counts once it is loaded");
-    store.replace(world.trust(listed, false)).unwrap();
+    store.replace(store.prepare(world.trust(listed, false)).unwrap());
     assert_eq!(code(now), Err(FaultCode::CertificateRevoked));
 }
 
@@ -219,14 +219,15 @@ fn what_ends_soon_is_warned_of() {
     let mut world = World::new();
     let issued = world.issue(&Case { days: [-1, 20], ..Case::default() }).unwrap();
     let store = world.store(world.listed(&issued, "key"), false);
-    let now = Timestamp::now();
+    // An hour later, so that no second more or less makes another day.
+    let now = Timestamp::now() + SignedDuration::from_hours(1);
     let chain = files::read_certificates(&issued.chain).unwrap();
     store.connect(&chain, now).unwrap();
     let warned: Vec<_> =
         store.expiring(&[60, 30, 7], now).into_iter().map(|expiry| (expiry.what, expiry.days_left, expiry.within_days)).collect();
     let old_list = Expiring::RevocationList { file: world.old.list_file(), issuer: "CN=Old CA".to_owned() };
     let partner = Expiring::PartnerCertificate { partner: bank(), subject: "CN=bank".to_owned(), serial: issued.summary.serial.clone() };
-    assert_eq!(warned, [(old_list, -31, 7), (partner, 19, 30)]);
+    assert_eq!(warned, [(old_list, -32, 7), (partner, 19, 30)]);
 }
 
 #[test]

@@ -98,6 +98,9 @@ async fn play(args: &Demo) -> Result<bool, BoxError> {
     if exact {
         println!("The tax bureau holds exactly what was accepted, field by field.");
     }
+    if args.once && args.folder.is_none() {
+        println!("The folder is removed now, with all that is in it; --folder keeps it.");
+    }
     if !args.once {
         let (page, link) = Loopback::open(Arc::clone(&play.gateway.view), 0).await?;
         let (stop, stopped) = watch::channel(false);

@@ -32,6 +32,8 @@ pub const CERTIFICATES_PER_PARTNER_MAX: usize = 4;
 pub const DESTINATIONS_PER_PARTNER_MAX: usize = 64;
 /// Mappings that one sender may send with.
 pub const MAPPINGS_PER_SENDER_MAX: usize = 64;
+/// Records of one body of a partner whose file does not say.
+pub const RECORDS_PER_BODY_MAX_DEFAULT: u64 = 5_000_000;
 /// Characters of a title, a subject or an alternative name.
 pub const TEXT_CHARS_MAX: usize = 512;
 
@@ -234,6 +236,8 @@ impl Checker<'_> {
             connection_age_max: milliseconds(raw.connection_age_ms_max),
             header_bytes_max: size(raw.header_bytes_max),
             connections_max: size(raw.connections_max),
+            partner_connections_max: size(raw.partner_connections_max),
+            partner_submissions_max: size(raw.partner_submissions_max),
             stranger_handshakes_per_minute_max: raw.stranger_handshakes_per_minute_max.get(),
             body_bytes_max: body,
             decoded_bytes_max: raw.decoded_bytes_max.get(),
@@ -247,7 +251,9 @@ impl Checker<'_> {
 
     fn partner(&mut self, id: &PartnerId, raw: &RawPartner, certificates: Option<Certificates>, identity_given: bool) -> Option<Partner> {
         let title = self.title(raw.title.as_ref());
-        let limits = self.limits(&raw.limits);
+        let limits = self
+            .limits(&raw.limits)
+            .map(|limits| Limits { records_per_body_max: limits.records_per_body_max.or(Some(RECORDS_PER_BODY_MAX_DEFAULT)), ..limits });
         if raw.destination.len() > DESTINATIONS_PER_PARTNER_MAX {
             self.page.note(None, format!("more than {DESTINATIONS_PER_PARTNER_MAX} destinations"));
         }

@@ -76,7 +76,6 @@ impl Gateway {
             ("limits.inline_bytes_max", limits.inline_bytes_max != next.inline_bytes_max),
             ("limits.free_bytes_min", limits.free_bytes_min != next.free_bytes_min),
             ("limits.translations_max", limits.translations_max != next.translations_max),
-            ("limits.shutdown_timeout_ms", limits.shutdown_timeout != next.shutdown_timeout),
         ];
         differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
     }
@@ -123,6 +122,10 @@ pub struct RequestLimits {
     pub header_bytes_max: usize,
     /// Connections open at once, per listener.
     pub connections_max: usize,
+    /// Connections of one partner open at once.
+    pub partner_connections_max: usize,
+    /// Submissions of one partner under way at once.
+    pub partner_submissions_max: usize,
     /// Handshakes per minute from one /24 or /64 before identity is known.
     pub stranger_handshakes_per_minute_max: u32,
     /// Bytes of a body as received.
@@ -181,7 +184,7 @@ pub struct Limits {
     pub bytes: Option<Rate>,
     /// Records, charged after translation.
     pub records: Option<Rate>,
-    /// Records of one body; beyond it is 413.
+    /// Records of one body; beyond it is 413. A partner always has it.
     pub records_per_body_max: Option<u64>,
 }
 

@@ -100,6 +100,10 @@ pub struct RawRequestLimits {
     pub header_bytes_max: NonZeroU32,
     /// Connections open at once, for each listener.
     pub connections_max: NonZeroU32,
+    /// Connections of one partner open at once; a further one is closed after its handshake.
+    pub partner_connections_max: NonZeroU32,
+    /// Submissions of one partner under way at once, from admission to answer; a further one is told to come back.
+    pub partner_submissions_max: NonZeroU32,
     /// Handshakes a minute from one /24 (IPv4) or /64 (IPv6) before the caller is known.
     pub stranger_handshakes_per_minute_max: NonZeroU32,
     /// Bytes of a body as received.
@@ -128,6 +132,8 @@ impl Default for RawRequestLimits {
             connection_age_ms_max: count(60 * 60_000),
             header_bytes_max: count(32 << 10),
             connections_max: count(20_000),
+            partner_connections_max: count(512),
+            partner_submissions_max: count(256),
             stranger_handshakes_per_minute_max: count(600),
             body_bytes_max: At::default_value(large(4 << 30)),
             decoded_bytes_max: large(8 << 30),
@@ -184,7 +190,7 @@ pub struct RawCertificate {
     pub alternative_name: Option<At<String>>,
 }
 
-/// Token buckets. What is absent is not limited.
+/// Token buckets. A rate that is absent is not limited.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawLimits {
@@ -194,7 +200,8 @@ pub struct RawLimits {
     pub bytes: Option<At<RawRate>>,
     /// Records, charged after translation as a debt on the next request.
     pub records: Option<At<RawRate>>,
-    /// Records of one body; a body with more is refused.
+    /// Records of one body; a body with more is refused. Absent, it is 5000000 for a partner, and
+    /// within a flow as much as the partner has.
     pub records_per_body_max: Option<NonZeroU64>,
 }
 
@@ -231,7 +238,7 @@ pub struct RawDestination {
     pub retry_first_ms: At<NonZeroU32>,
     /// Longest wait between two attempts; at least `retry_first_ms`.
     pub retry_ms_max: At<NonZeroU32>,
-    /// Hours after which a delivery that was never acknowledged becomes a dead letter (投递失败待处理).
+    /// Hours after which a delivery that was never acknowledged becomes a dead letter (投递失败待处理), counted from when it could first be made or was resent.
     pub give_up_after_hours: NonZeroU32,
     /// Failures in a row that open the circuit: nothing is sent for a while.
     pub circuit_failures: NonZeroU32,

@@ -5,7 +5,7 @@ use crate::delivery::render::{Payload, damaged, journal_fault, payload};
 use crate::delivery::retry::Judgement;
 use crate::delivery::worker::Parts;
 use crate::delivery::{Attempted, DeliveryRequest, Ended, TransportError, later};
-use crate::fault::{Fault, FaultCode};
+use crate::fault::{Fault, FaultCode, Party};
 use crate::journal::{Lease, Settlement};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -87,11 +87,11 @@ async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgeme
     };
     match parts.journal.settle(lease.delivery, lease.token, now, settlement.clone()).await {
         Ok(true) => {
-            log(&settlement);
+            log(&settlement, code);
             ended
         }
         Ok(false) => {
-            tracing::warn!(?settlement, "the lease ran out before the attempt was settled; it will be made again");
+            tracing::warn!(fault = code.map(FaultCode::as_str), "the lease ran out before the attempt was settled; it will be made again");
             Ended::Abandoned
         }
         Err(error) => {
@@ -101,15 +101,70 @@ async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgeme
     }
 }
 
-/// The receiver's answer stays out of the log: it may hold personal values.
-fn log(settlement: &Settlement) {
+/// What a record holds stays out of the log: the receiver's answer may repeat it, and so does the
+/// detail of what our own side could not render. The journal keeps both for operators. The detail of
+/// the line (a status, why there is no connection) is told; `code` is what went wrong.
+fn log(settlement: &Settlement, code: Option<FaultCode>) {
+    let of_the_line = code.is_some_and(|code| code.party() == Party::Receiver);
     match settlement {
         Settlement::Acknowledged => tracing::info!("acknowledged"),
-        Settlement::RetryAt { at, fault, detail, .. } => tracing::warn!(%at, fault, detail, "to be tried again"),
-        Settlement::Dead { fault, detail, .. } => tracing::error!(fault, detail, "a dead letter; resend or waive it"),
+        Settlement::RetryAt { at, fault, detail, .. } => {
+            tracing::warn!(%at, fault, detail = of_the_line.then_some(detail), "to be tried again");
+        }
+        Settlement::Dead { fault, detail, .. } => {
+            tracing::error!(fault, detail = of_the_line.then_some(detail), "a dead letter; resend or waive it");
+        }
     }
 }
 
 fn span(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{self, Write};
+    use std::sync::{Mutex, PoisonError};
+
+    /// Keeps what is logged.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Logs both settlements of a failure and looks for its detail and its answer.
+    fn check(code: FaultCode, detail_is_told: bool) {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let (fault, detail, answer) = (code.to_string(), "DETAIL-91330100".to_owned(), Some("ANSWER-91330100".to_owned()));
+        let retried =
+            Settlement::RetryAt { at: Timestamp::UNIX_EPOCH, fault: fault.clone(), detail: detail.clone(), answer: answer.clone() };
+        tracing::subscriber::with_default(subscriber, || {
+            log(&retried, Some(code));
+            log(&Settlement::Dead { fault, detail, answer }, Some(code));
+        });
+        let logged = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(logged.matches(code.as_str()).count(), 2, "{logged}");
+        assert_eq!(logged.matches("DETAIL-91330100").count(), if detail_is_told { 2 } else { 0 }, "{code}: {logged}");
+        assert!(!logged.contains("ANSWER-91330100"), "{code}: {logged}");
+    }
+
+    #[test]
+    fn no_value_of_a_record_is_logged() {
+        check(FaultCode::RenderFailed, false);
+        check(FaultCode::Internal, false);
+        check(FaultCode::Unavailable, false);
+        check(FaultCode::ReceiverRefused, true);
+        check(FaultCode::ReceiverUnreachable, true);
+    }
 }

@@ -8,8 +8,10 @@
 //!
 //! Waits are exponential with full jitter: a random part of `retry_first` doubled at each attempt,
 //! at most `retry_max`. A `Retry-After` (RFC 9110, section 10.2.3) makes a wait longer, never
-//! shorter, and at most [`RETRY_AFTER_MAX`]. What was not acknowledged within `give_up_after` of
-//! being received becomes a dead letter; once resent by hand it has one more attempt each time.
+//! shorter, and at most [`RETRY_AFTER_MAX`]. What was not acknowledged within `give_up_after` becomes
+//! a dead letter. The span begins when the delivery could first be made or was resent by hand: time
+//! behind a dead letter does not count. A wait never reaches beyond its end, so that there is one
+//! attempt then, the last.
 
 use crate::config::Destination;
 use crate::delivery::later;
@@ -127,11 +129,12 @@ impl Judgement {
         let jittered = backoff(destination.retry_first, destination.retry_max, lease.attempt, random);
         let asked = setback.retry_after.map_or(Duration::ZERO, |after| after.wait_from(now));
         let at = later(now, jittered.max(asked));
-        if at > later(lease.received_at, destination.give_up_after) {
+        let give_up_at = later(lease.due_since, destination.give_up_after);
+        if now >= give_up_at {
             let detail = format!("{}: {}", setback.code, setback.detail);
             return Settlement::Dead { fault: FaultCode::DeliveryExpired.to_string(), detail, answer: setback.answer };
         }
-        Settlement::RetryAt { at, fault: setback.code.to_string(), detail: setback.detail, answer: setback.answer }
+        Settlement::RetryAt { at: at.min(give_up_at), fault: setback.code.to_string(), detail: setback.detail, answer: setback.answer }
     }
 }
 
@@ -189,15 +192,17 @@ mod tests {
         }
     }
 
-    fn lease(attempt: u32, received_at: Timestamp) -> Lease {
+    /// A lease of an exchange that was received long before it was due.
+    fn lease(attempt: u32, due_since: Timestamp) -> Lease {
         Lease {
             delivery: Id::new(0, [1; 10]),
             token: 1,
-            until: received_at,
+            until: due_since,
             exchange: Id::new(0, [2; 10]),
             partner: "bank".parse().unwrap(),
             flow: "payments".parse().unwrap(),
-            received_at,
+            received_at: due_since - jiff::SignedDuration::from_hours(2400),
+            due_since,
             to: "tax/push".parse().unwrap(),
             mapping: Digest::default(),
             pins: Pins::default(),
@@ -250,8 +255,8 @@ mod tests {
         for row in rows(include_str!("cases/settlements.txt")) {
             let [answer, retry_after, attempt, age, expected, code] = row[..] else { panic!("{row:?} has not 6 fields") };
             let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-            let received_at = now - jiff::SignedDuration::from_secs(age.parse().unwrap());
-            let lease = lease(attempt.parse().unwrap(), received_at);
+            let due_since = now - jiff::SignedDuration::from_secs(age.parse().unwrap());
+            let lease = lease(attempt.parse().unwrap(), due_since);
             // Half of all chance: waits of half the ceiling, of 10, 20, 40, 60, 60 … seconds.
             let settlement =
                 Judgement::of_answer(outcome(answer, retry_after)).settlement(&lease, &destination("10", "60", "86400"), now, 1 << 63);

@@ -74,7 +74,7 @@ pub struct Admitted {
     pub content_digest: Option<ContentDigest>,
     /// `Portolan-Corrects`.
     pub corrects: Option<ExchangeId>,
-    /// W3C trace id, taken from `traceparent` or new.
+    /// W3C trace id of the request.
     pub trace_id: String,
     /// Its charge on the limits.
     pub admission: Admission,
@@ -94,6 +94,8 @@ pub struct Asking<'a> {
     pub spool: &'a Spool,
     /// Time and chance.
     pub clock: &'a dyn Clock,
+    /// W3C trace id of the request.
+    pub trace_id: String,
 }
 
 /// Admits or refuses a submission, in the order: permission, room on the disk, limits, size, form.
@@ -128,7 +130,7 @@ pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap)
         content_type: text(headers, &CONTENT_TYPE)?.map(|t| t.chars().take(CONTENT_TYPE_CHARS_MAX).collect()),
         content_digest: text(headers, &CONTENT_DIGEST)?.map(ContentDigest::parse).transpose()?,
         corrects: text(headers, &CORRECTS)?.map(str::parse).transpose().map_err(|_| malformed("Portolan-Corrects"))?,
-        trace_id: trace_id(headers, asking.clock),
+        trace_id: asking.trace_id,
         admission,
     })
 }
@@ -179,7 +181,7 @@ fn malformed(field: &str) -> Fault {
 
 /// The trace id of a `traceparent` (W3C Trace Context), or a new one where there is none or it is
 /// not one.
-fn trace_id(headers: &HeaderMap, clock: &dyn Clock) -> String {
+pub(super) fn trace_id(headers: &HeaderMap, clock: &dyn Clock) -> String {
     let given = headers.get(TRACEPARENT).and_then(|v| v.to_str().ok()).and_then(|v| v.split('-').nth(1));
     let legal =
         |id: &&str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f')) && id.bytes().any(|b| b != b'0');

@@ -1,23 +1,25 @@
 //! The partner's API: what each address and method does. Every answer carries the caller's limits,
 //! every refusal is problem+json, and what belongs to another partner answers as if it were not there.
 
-use super::admit::{Asking, Mode, Query, admit};
+use super::admit::{Asking, Mode, Query, admit, trace_id};
 use super::identity::{ConnectionIdentity, Partners, TrustStore};
+use super::in_flight::{PerPartner, Share};
 use super::limits::{RateFields, RateLimits};
 use super::strangers::Strangers;
 use super::tls::refused_identity;
 use crate::domain::{ExchangeId, FlowId, Outcome, PartnerId};
 use crate::exchange::{Answer, Exchanges, exchange, journal_fault, report};
 use crate::fault::problem::{FINDINGS_IN_PROBLEM_MAX, FindingEntry, prefers_chinese, problem, report_csv};
-use crate::fault::{Fault, FaultCode};
+use crate::fault::{Fault, FaultCode, Party};
 use crate::http::{self, Door, Response, TurnedAway};
 use crate::journal::{DeliveryRow, ExchangeFilter, ExchangeRow, PAGE_ROWS_MAX};
 use crate::metrics::Metrics;
 use crate::receipt::{Keys, Receipt};
 use arc_swap::ArcSwap;
+use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, ALLOW, CONTENT_LANGUAGE, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use hyper::{Method, Request, StatusCode};
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use hyper::http::request::Parts;
 use rustls::pki_types::CertificateDer;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -39,26 +41,36 @@ pub struct PartnerDoor {
     pub limits: Arc<ArcSwap<RateLimits>>,
     /// Limits of those whom nobody knows yet.
     pub strangers: Arc<Strangers>,
+    /// Connections open, of each partner.
+    pub connections: PerPartner,
+    /// Submissions under way, of each partner.
+    pub submissions: PerPartner,
     /// The keys that verify receipts.
     pub keys: Arc<Keys>,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }
 
+/// A partner's connection.
+pub struct Connected {
+    identity: Arc<ConnectionIdentity>,
+    _share: Share,
+}
+
 /// What is asked, by whom.
 struct Asked<'r> {
     partner: PartnerId,
-    identity: Arc<ConnectionIdentity>,
-    method: Method,
+    identity: &'r Arc<ConnectionIdentity>,
+    head: &'r Parts,
     path: Vec<&'r str>,
     query: Vec<(String, String)>,
-    headers: &'r HeaderMap,
+    trace_id: String,
     zh: bool,
 }
 
 #[async_trait::async_trait]
 impl Door for PartnerDoor {
-    type Caller = Arc<ConnectionIdentity>;
+    type Caller = Connected;
 
     fn server_config(&self) -> Arc<rustls::ServerConfig> {
         self.trust().server_config()
@@ -69,52 +81,49 @@ impl Door for PartnerDoor {
     }
 
     fn caller(&self, from: IpAddr, chain: &[CertificateDer<'_>]) -> Result<Self::Caller, Fault> {
-        let identity = self.trust().connect(chain, self.exchanges.clock.now())?;
+        let now = self.exchanges.clock.now();
+        let identity = Arc::new(self.trust().connect(chain, now)?);
+        let partner = self.trust().resolve(&identity, now)?;
+        let max = self.exchanges.live.load().config.gateway.limits.partner_connections_max;
+        let share = self.connections.enter(&partner, max).ok_or_else(|| too_many(max, "连接", "connections"))?;
         self.strangers.refund(from);
-        Ok(Arc::new(identity))
+        Ok(Connected { identity, _share: share })
     }
 
     fn turned_away(&self, from: IpAddr, why: TurnedAway<'_>) {
-        let (code, detail) = match why {
-            TurnedAway::Stranger => ("strangers", String::new()),
-            TurnedAway::Full => ("full", String::new()),
-            TurnedAway::Slow => ("slow", String::new()),
-            TurnedAway::Handshake(error) => (refused_identity(error).map_or("handshake", FaultCode::as_str), error.to_string()),
-            TurnedAway::Unknown(fault) => (fault.code.as_str(), fault.to_string()),
-        };
+        let (code, detail) = why.reason(refused_identity);
         self.metrics.turned_away(code);
         tracing::info!(%from, code, detail, "a connection was turned away");
     }
 
-    async fn answer(self: Arc<Self>, identity: Arc<Self::Caller>, request: Request<Incoming>) -> Response {
-        let (parts, body) = request.into_parts();
-        let language = parts.headers.get(ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
-        let zh = prefers_chinese(language);
-        let mut limited = None;
-        let answered = match self.trust().resolve(&identity, self.exchanges.clock.now()) {
-            Err(fault) => Err(fault),
-            Ok(partner) => {
-                let path: Vec<&str> = parts.uri.path().split('/').skip(1).collect();
-                limited = Some((partner.clone(), flow_of(&path)));
-                let query = parse_query(parts.uri.query().unwrap_or_default());
-                let asked = Asked {
-                    partner,
-                    identity: Arc::clone(&identity),
-                    method: parts.method.clone(),
-                    path,
-                    query,
-                    headers: &parts.headers,
-                    zh,
-                };
-                self.route(&asked, body).await
-            }
+    async fn answer(self: Arc<Self>, caller: Arc<Connected>, head: Arc<Parts>, body: Incoming) -> Response {
+        let asked = match self.asked(&caller, &head) {
+            Ok(asked) => asked,
+            Err(fault) => return self.refuse(&caller, &head, &fault),
         };
-        let mut response = answered.unwrap_or_else(|fault| self.refusal(&fault, zh));
-        if let Some(fields) = limited.and_then(|(partner, flow)| self.limits.load().fields(&partner, flow.as_ref())) {
-            insert_limits(response.headers_mut(), &fields);
+        let answered = self.route(&asked, body).await;
+        let response = answered.unwrap_or_else(|fault| {
+            self.note_refusal(&asked, &fault);
+            http::refusal(&fault, 0, asked.zh)
+        });
+        self.finished(response, &asked)
+    }
+
+    fn refuse(&self, caller: &Connected, head: &Parts, fault: &Fault) -> Response {
+        let zh = asks_chinese(head);
+        let response = http::refusal(fault, 0, zh);
+        match self.asked(caller, head) {
+            Ok(asked) => {
+                self.note_refusal(&asked, fault);
+                self.finished(response, &asked)
+            }
+            Err(_) => {
+                self.metrics.refused(fault.code.as_str());
+                let (code, subject) = (fault.code.as_str(), &caller.identity.caller().subject);
+                tracing::info!(code, subject, path = head.uri.path(), error = fault.source.as_deref(), "a request of nobody was refused");
+                in_language(response, zh)
+            }
         }
-        response.headers_mut().insert(CONTENT_LANGUAGE, HeaderValue::from_static(if zh { "zh" } else { "en" }));
-        response
     }
 }
 
@@ -123,29 +132,63 @@ impl PartnerDoor {
         &self.exchanges.trust
     }
 
-    fn refusal(&self, fault: &Fault, zh: bool) -> Response {
-        self.metrics.refused(fault.code.as_str());
-        if let Some(source) = &fault.source {
-            tracing::error!(code = %fault.code, error = %source, "a request failed");
+    /// Who asks what.
+    ///
+    /// # Errors
+    /// A fault of identity: the caller is nobody by now.
+    fn asked<'r>(&self, caller: &'r Connected, head: &'r Parts) -> Result<Asked<'r>, Fault> {
+        let clock = self.exchanges.clock.as_ref();
+        Ok(Asked {
+            partner: self.trust().resolve(&caller.identity, clock.now())?,
+            identity: &caller.identity,
+            head,
+            path: head.uri.path().split('/').skip(1).collect(),
+            query: parse_query(head.uri.query().unwrap_or_default()),
+            trace_id: trace_id(&head.headers, clock),
+            zh: asks_chinese(head),
+        })
+    }
+
+    /// The fields of every answer.
+    fn finished(&self, mut response: Response, asked: &Asked<'_>) -> Response {
+        if let Some(fields) = self.limits.load().fields(&asked.partner, flow_of(&asked.path).as_ref()) {
+            insert_limits(response.headers_mut(), &fields);
         }
-        http::refusal(fault, 0, zh)
+        in_language(response, asked.zh)
+    }
+
+    /// Counts and logs a refusal. What is to blame on the gateway and has a cause is for an operator; the
+    /// detail stays out of the log, since it may hold values of a record.
+    fn note_refusal(&self, asked: &Asked<'_>, fault: &Fault) {
+        let (code, trace_id, partner) = (fault.code.as_str(), asked.trace_id.as_str(), &asked.partner);
+        let (method, path) = (asked.head.method.as_str(), asked.head.uri.path());
+        let exchange = fault.exchange.map(tracing::field::display);
+        self.metrics.refused(code);
+        match &fault.source {
+            Some(error) if fault.code.party() == Party::Gateway => {
+                tracing::error!(code, %partner, trace_id, exchange, method, path, %error, "a request failed");
+            }
+            _ => tracing::info!(code, %partner, trace_id, exchange, method, path, "a request was refused"),
+        }
     }
 
     async fn route(&self, asked: &Asked<'_>, body: Incoming) -> Result<Response, Fault> {
-        http::within_header_bytes(asked.headers, self.exchanges.live.load().config.gateway.limits.header_bytes_max)?;
-        match (asked.path.as_slice(), asked.method.as_str()) {
-            (["v1", "flows", flow, "exchanges"], "POST") => return self.submit(asked, flow, body).await,
-            (["v1", "flows", _, "exchanges"], _) => return Ok(method_not_allowed("POST", asked.zh)),
-            _ => {}
+        http::within_header_bytes(&asked.head.headers, self.exchanges.live.load().config.gateway.limits.header_bytes_max)?;
+        let (path, method) = (asked.path.as_slice(), &asked.head.method);
+        let allowed = match path {
+            ["v1", "flows", _, "exchanges"] => "POST",
+            path if known(path) => "GET, HEAD",
+            _ => return Err(Fault::new(FaultCode::PathUnknown)),
+        };
+        if !allowed.split(", ").any(|allowed| allowed == method.as_str()) {
+            self.note_refusal(asked, &Fault::new(FaultCode::MethodNotAllowed));
+            return Ok(http::method_not_allowed(allowed, asked.zh));
         }
-        if !known(&asked.path) {
-            return Err(Fault::new(FaultCode::PathUnknown));
-        }
-        if asked.method != Method::GET && asked.method != Method::HEAD {
-            return Ok(method_not_allowed("GET, HEAD", asked.zh));
+        if let ["v1", "flows", flow, "exchanges"] = path {
+            return self.submit(asked, flow, body).await;
         }
         self.limits.load().admit(&asked.partner, None, None)?;
-        match asked.path.as_slice() {
+        match path {
             ["v1", "exchanges"] => self.list(asked).await,
             ["v1", "exchanges", id] => self.own(asked, id).await.map(|row| json_answer(&state(&row))),
             ["v1", "exchanges", id, "receipt"] => {
@@ -167,25 +210,32 @@ impl PartnerDoor {
         let limits = self.limits.load_full();
         let asking = Asking {
             partner: asked.partner.clone(),
-            identity: &asked.identity,
+            identity: asked.identity,
             live: &live,
             limits: &limits,
             spool: &self.exchanges.spool,
             clock: self.exchanges.clock.as_ref(),
+            trace_id: asked.trace_id.clone(),
         };
-        let admitted = admit(asking, flow, &query, asked.headers)?;
-        let (flow, trace_id, bytes) =
-            (admitted.flow.flow.id.clone(), admitted.trace_id.clone(), hyper::body::Body::size_hint(&body).exact());
+        let admitted = admit(asking, flow, &query, &asked.head.headers)?;
+        let max = live.config.gateway.limits.partner_submissions_max;
+        let share = self.submissions.enter(&asked.partner, max).ok_or_else(|| too_many(max, "报送", "submissions"))?;
+        let flow = admitted.flow.flow.id.clone();
         let answer = exchange(&self.exchanges, admitted, body).await?;
-        self.note(asked, &flow, &answer, bytes.unwrap_or(0), begun, &trace_id);
+        drop(share);
+        self.note(asked, &flow, &answer, begun);
         Ok(answered(&answer, &flow, asked.zh))
     }
 
-    fn note(&self, asked: &Asked<'_>, flow: &FlowId, answer: &Answer, bytes: u64, begun: Instant, trace_id: &str) {
+    fn note(&self, asked: &Asked<'_>, flow: &FlowId, answer: &Answer, begun: Instant) {
         let Some(evidence) = &answer.evidence else { return };
-        self.metrics.exchanged(&asked.partner, flow, answer.outcome, answer.counts, bytes, begun.elapsed());
+        if evidence.repeat {
+            tracing::info!(exchange = %evidence.exchange, trace_id = asked.trace_id, partner = %asked.partner, %flow, "a repeat got its first answer");
+            return;
+        }
+        self.metrics.exchanged(&asked.partner, flow, answer.outcome, answer.counts, evidence.received_bytes, begun.elapsed());
         tracing::info!(
-            exchange = %evidence.exchange, trace_id, partner = %asked.partner, %flow,
+            exchange = %evidence.exchange, trace_id = asked.trace_id, partner = %asked.partner, %flow,
             outcome = answer.outcome.as_str(), records = answer.counts.records, refused = answer.counts.refused,
             took_ms = begun.elapsed().as_secs_f64() * 1e3, "an exchange was committed"
         );
@@ -226,7 +276,7 @@ impl PartnerDoor {
     async fn report(&self, asked: &Asked<'_>, id: &str) -> Result<Response, Fault> {
         let row = self.own(asked, id).await?;
         let findings = report(self.exchanges.journal.as_ref(), row.journaled.exchange()).await?;
-        let accept = asked.headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let accept = asked.head.headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
         if accept.contains("text/csv") {
             return Ok(http::answer(StatusCode::OK, "text/csv; charset=utf-8", report_csv(&findings, asked.zh)));
         }
@@ -394,11 +444,19 @@ fn json_answer(value: &Value) -> Response {
     http::answer(StatusCode::OK, "application/json", value.to_string())
 }
 
-fn method_not_allowed(allowed: &'static str, zh: bool) -> Response {
-    let fault = Fault::new(FaultCode::MethodNotAllowed).detail(format!("可用方法：{allowed}"), format!("use {allowed}"));
-    let mut response = http::refusal(&fault, 0, zh);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+fn asks_chinese(head: &Parts) -> bool {
+    prefers_chinese(head.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()))
+}
+
+fn in_language(mut response: Response, zh: bool) -> Response {
+    response.headers_mut().insert(CONTENT_LANGUAGE, HeaderValue::from_static(if zh { "zh" } else { "en" }));
     response
+}
+
+/// The fault of a partner that has `max` of something already.
+fn too_many(max: usize, zh: &str, en: &str) -> Fault {
+    Fault::new(FaultCode::TooManyRequests)
+        .detail(format!("单个单位同时{zh}不得超过 {max} 个"), format!("one partner may have at most {max} {en} at once"))
 }
 
 fn submission_query(pairs: &[(String, String)]) -> Result<Query, Fault> {

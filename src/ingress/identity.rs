@@ -232,6 +232,12 @@ struct Numbered<R> {
     server_config: Arc<ServerConfig>,
 }
 
+/// A snapshot with its TLS configuration, ready to be put in force.
+pub struct PreparedTrust<R> {
+    trust: Trust<R>,
+    server_config: Arc<ServerConfig>,
+}
+
 /// What a connection has shown of its caller. Kept with the connection, asked about with
 /// [`TrustStore::resolve`].
 pub struct ConnectionIdentity {
@@ -264,19 +270,24 @@ impl<R: Register> TrustStore<R> {
     /// # Errors
     /// What the TLS library objects to.
     pub fn new(trust: Trust<R>, clock: SharedClock) -> Result<Self, Problem> {
-        let first = Numbered::new(0, trust, clock.clone())?;
+        let PreparedTrust { trust, server_config } = PreparedTrust::new(trust, clock.clone())?;
+        let first = Numbered { generation: 0, trust, server_config };
         Ok(Self { current: ArcSwap::from_pointee(first), seen: Mutex::default(), clock })
+    }
+
+    /// Everything about a snapshot that can fail; nothing changes yet.
+    ///
+    /// # Errors
+    /// What the TLS library objects to.
+    pub fn prepare(&self, trust: Trust<R>) -> Result<PreparedTrust<R>, Problem> {
+        PreparedTrust::new(trust, self.clock.clone())
     }
 
     /// Replaces the snapshot and the TLS configuration. Connections that are open are checked against
     /// the new one with their next request.
-    ///
-    /// # Errors
-    /// What the TLS library objects to; the old snapshot stays.
-    pub fn replace(&self, trust: Trust<R>) -> Result<(), Problem> {
-        let next = Numbered::new(self.current.load().generation + 1, trust, self.clock.clone())?;
-        self.current.store(Arc::new(next));
-        Ok(())
+    pub fn replace(&self, next: PreparedTrust<R>) {
+        let PreparedTrust { trust, server_config } = next;
+        self.current.store(Arc::new(Numbered { generation: self.current.load().generation + 1, trust, server_config }));
     }
 
     /// The configuration for the next handshake.
@@ -368,11 +379,11 @@ impl<R: Register> TrustStore<R> {
     }
 }
 
-impl<R: Register> Numbered<R> {
-    fn new(generation: u64, trust: Trust<R>, clock: SharedClock) -> Result<Self, Problem> {
+impl<R: Register> PreparedTrust<R> {
+    fn new(trust: Trust<R>, clock: SharedClock) -> Result<Self, Problem> {
         let config = tls::server_config(trust.checks.clone(), trust.certified.clone(), clock);
         let server_config = config.map_err(|e| Problem { file: trust.server.chain.clone(), line: 0, message: e.to_string() })?;
-        Ok(Self { generation, trust, server_config })
+        Ok(Self { trust, server_config })
     }
 }
 

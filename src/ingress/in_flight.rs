@@ -1,9 +1,10 @@
-//! Submissions under way, so that a repeat that overtakes the first is told to come back.
+//! What is under way: the keys of submissions, so that a repeat that overtakes the first is told to
+//! come back; and how much each partner has, so that none takes the places of all others.
 
 use super::admit::Admitted;
 use crate::domain::{FlowId, PartnerId};
 use crate::fault::{Fault, FaultCode};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 type Key = (PartnerId, FlowId, String);
@@ -39,6 +40,43 @@ impl Drop for Place {
     fn drop(&mut self) {
         if let Some(key) = &self.key {
             self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        }
+    }
+}
+
+/// How many each partner has of something: connections, or submissions. It holds no more entries than
+/// there are partners.
+#[derive(Clone, Debug, Default)]
+pub struct PerPartner(Arc<Mutex<HashMap<PartnerId, usize>>>);
+
+/// One of a partner's, until it is dropped.
+#[derive(Debug)]
+pub struct Share {
+    counts: PerPartner,
+    partner: PartnerId,
+}
+
+impl PerPartner {
+    /// One more for a partner that has fewer than `max`.
+    pub fn enter(&self, partner: &PartnerId, max: usize) -> Option<Share> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(partner.clone()).or_default();
+        if *count >= max {
+            return None;
+        }
+        *count += 1;
+        Some(Share { counts: self.clone(), partner: partner.clone() })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut counts = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.partner) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.partner);
+            }
         }
     }
 }

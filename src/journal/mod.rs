@@ -286,8 +286,54 @@ pub struct DeliveryRow {
     pub last_fault: Option<(String, String)>,
     /// What the receiver answered with a failed attempt, cut to [`ANSWER_BYTES_MAX`].
     pub last_answer: Option<String>,
-    /// Why it was given up for good, if it was.
-    pub waived_because: Option<String>,
+    /// What operators did to it as a dead letter, oldest first; the latest [`ACTS_LISTED_MAX`].
+    pub acts: Vec<Act>,
+}
+
+/// Acts that are listed of one delivery.
+pub const ACTS_LISTED_MAX: usize = 20;
+
+/// What an operator did to a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// What.
+    pub kind: ActKind,
+    /// When.
+    pub at: Timestamp,
+    /// Who: the subject of the operator's certificate.
+    pub operator: String,
+    /// Why, in the operator's own words.
+    pub reason: String,
+}
+
+/// What can be done to a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActKind {
+    /// Queued again (重新投递).
+    Resent,
+    /// Given up for good, so that its order key goes on (免除).
+    Waived,
+}
+
+impl ActKind {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resent => "resent",
+            Self::Waived => "waived",
+        }
+    }
+}
+
+/// Which dead letters to list: by destination, and oldest first within it.
+#[derive(Clone, Debug, Default)]
+pub struct DeadLetterFilter {
+    /// Only of this destination.
+    pub to: Option<DestinationId>,
+    /// Only those after this one, for the next page. It need not be a dead letter any more.
+    pub after: Option<DeliveryId>,
+    /// At most so many; capped at [`PAGE_ROWS_MAX`].
+    pub rows_max: usize,
 }
 
 /// Bytes kept of a receiver's answer.
@@ -310,6 +356,9 @@ pub struct Lease {
     pub flow: FlowId,
     /// When the exchange was received.
     pub received_at: Timestamp,
+    /// Since when it may be delivered: when it was queued, let go by those before it in its order, or
+    /// resent, whichever was last.
+    pub due_since: Timestamp,
     /// Where to.
     pub to: DestinationId,
     /// The mapping to render with.
@@ -474,11 +523,13 @@ pub trait Journal: Send + Sync {
     /// end still counts as long as nobody else took the delivery.
     async fn settle(&self, delivery: DeliveryId, token: u64, now: Timestamp, settlement: Settlement) -> Result<bool, JournalError>;
 
-    /// Queues a dead letter again. Returns false when it is none.
-    async fn resend(&self, delivery: DeliveryId, now: Timestamp) -> Result<bool, JournalError>;
+    /// A page of dead letters.
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeliveryRow>, JournalError>;
 
-    /// Gives a dead letter up for good, so that its key goes on. Returns false when it is none.
-    async fn waive(&self, delivery: DeliveryId, reason: &str) -> Result<bool, JournalError>;
+    /// Queues a dead letter again, or gives it up for good so that its order key goes on; the act is
+    /// kept with it. Returns the destination at which something may have become due, and `None`, with
+    /// nothing changed, when there is no such dead letter.
+    async fn act(&self, delivery: DeliveryId, act: Act) -> Result<Option<DestinationId>, JournalError>;
 
     /// When the next delivery to a destination is due, leases that run out included.
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError>;

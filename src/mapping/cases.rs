@@ -4,24 +4,27 @@
 //! `NAME.findings.json` an array of `{rule, record, line, canonical, severity}`, of which those
 //! given must fit. Each body of a two-way mapping is also written and read again.
 
+use super::body::{BodyReader, Step};
 use super::compile::Mapping;
-use super::read::{CheckRunner, RecordReader};
+use super::findings::FINDINGS_PER_RECORD_MAX;
 use super::write;
 use crate::domain::{Finding, Severity};
 use jiff::tz::TimeZone;
-use portolan_contract::{FormatError, Found, Limits, RawRecord};
+use portolan_contract::{FormatError, Limits, RawRecord};
 use serde::Deserialize;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a body gives: its canonical records (of those without errors) and all findings.
+/// What a body gives: its canonical records (of those without errors) and findings.
 #[derive(Debug, Default)]
 pub struct Converted {
     /// Canonical records.
     pub records: Vec<Value>,
-    /// All findings.
+    /// The findings, of each record up to [`FINDINGS_PER_RECORD_MAX`].
     pub findings: Vec<Finding>,
+    /// How many more were found.
+    pub findings_left_out: u64,
 }
 
 /// Converts a small body in memory.
@@ -30,24 +33,20 @@ pub struct Converted {
 /// A body that is not well-formed.
 pub fn convert(mapping: &Mapping, zone: &TimeZone, body: &[u8]) -> Result<Converted, FormatError> {
     let mut converted = Converted::default();
-    let limits = Limits::default();
-    let mut reader = mapping.format.reader(Box::new(body), &limits)?;
-    let mut records = RecordReader::new(mapping, zone);
-    let mut checks = CheckRunner::new(mapping);
-    let mut number = 0;
+    let mut reader = BodyReader::new(mapping, zone, &Limits::default(), FINDINGS_PER_RECORD_MAX, Box::new(body))?;
     loop {
         match reader.read()? {
-            Found::Record(raw) => {
-                number += 1;
-                let (canonical, findings) = records.read(raw, number);
-                converted.findings.extend(checks.record(raw, &canonical));
-                if findings.iter().all(|f| f.severity == Severity::Warning) {
-                    converted.records.push(canonical);
+            Step::Record(record) => {
+                converted.findings.extend(record.of_body);
+                if !record.findings.refuse() {
+                    converted.records.push(record.canonical);
                 }
-                converted.findings.extend(findings);
+                let (kept, left_out) = record.findings.into_kept();
+                converted.findings.extend(kept);
+                converted.findings_left_out += left_out;
             }
-            Found::End(raw) => {
-                converted.findings.extend(checks.end(raw));
+            Step::End { of_body, .. } => {
+                converted.findings.extend(of_body);
                 return Ok(converted);
             }
         }

@@ -94,6 +94,8 @@ pub struct Field {
     pub layout: Option<String>,
     /// Canonical text where the source has none.
     pub default: Option<String>,
+    /// Source texts that mean that there is no value.
+    pub absent: Vec<String>,
     /// What several values mean.
     pub repeat: Repeat,
     /// White space is removed.
@@ -408,6 +410,7 @@ impl Compiler<'_> {
             codes,
             layout: entry.layout.clone(),
             default: entry.default.clone(),
+            absent: entry.absent.clone(),
             repeat: entry.repeat,
             trim: entry.trim,
             check: entry.check,

@@ -153,6 +153,9 @@ pub struct FieldEntry {
     /// The canonical value where the source has none.
     #[serde(default)]
     pub default: Option<String>,
+    /// Texts that mean that there is no value, such as `NOTPROVIDED`.
+    #[serde(default)]
+    pub absent: Vec<String>,
     /// What several values in the same place mean; `list` makes a canonical array.
     #[serde(default)]
     pub repeat: Repeat,

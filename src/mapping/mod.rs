@@ -1,15 +1,19 @@
 //! Mappings (映射规则): files that say how a format's values and a canonical record's values are the
 //! same. A file is compiled once into a [`Mapping`]; nothing here does I/O except [`library`].
 
+pub mod body;
 pub mod cases;
 mod compile;
 pub mod file;
+pub mod findings;
+mod index;
 pub mod kinds;
 pub mod library;
 pub mod read;
 pub mod rules;
 pub mod schema;
 mod tables;
+pub mod trace;
 pub mod write;
 
 pub use compile::{CompileProblem, Field, Group, ListMap, Mapping};

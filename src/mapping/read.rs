@@ -2,6 +2,8 @@
 
 use super::compile::{Check, CurrencyAt, Field, Group, Mapping};
 use super::file::{CheckSeverity, Direction};
+use super::findings::{Named, RecordFindings};
+use super::index::RecordIndex;
 use super::kinds::{self, KindContext};
 use super::rules::Runner;
 use super::schema::at_path;
@@ -15,57 +17,33 @@ use serde_json::{Map, Value};
 pub struct RecordReader<'m> {
     mapping: &'m Mapping,
     zone: &'m TimeZone,
+    findings_max: usize,
     runner: Runner,
-    /// Values of the present record by slot and item; see [`RecordReader::values`].
-    index: Vec<(SlotId, Option<u32>, u32)>,
+    index: RecordIndex<'m>,
 }
 
-/// Where one canonical value came from.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Traced {
-    /// Canonical path, with list indexes from 0.
-    pub canonical: String,
-    /// Source path.
-    pub source: String,
-    /// Line, from 1.
-    pub line: u64,
-    /// Byte offset, from 0.
-    pub byte: u64,
-    /// The text as it stands in the source.
-    pub text: String,
-}
-
-/// Findings of one record while it is being read.
+/// What is being found in one record.
 struct Notes<'r> {
     record: u64,
     raw: &'r RawRecord,
-    findings: Vec<Finding>,
+    findings: RecordFindings,
+    /// Paths with an error, of which the schema need not say more.
+    named: Named,
 }
 
 impl<'m> RecordReader<'m> {
-    /// A reader for bodies of this mapping, in the flow's zone.
-    pub fn new(mapping: &'m Mapping, zone: &'m TimeZone) -> Self {
-        Self { mapping, zone, runner: Runner::new(), index: Vec::new() }
+    /// A reader for bodies of this mapping, in the flow's zone, that keeps at most `findings_max`
+    /// findings of a record.
+    pub fn new(mapping: &'m Mapping, zone: &'m TimeZone, findings_max: usize) -> Self {
+        Self { mapping, zone, findings_max, runner: Runner::new(), index: RecordIndex::new(&mapping.plan) }
     }
 
-    /// The canonical record of a raw one, with all findings. A record with an error is not to be
+    /// The canonical record of a raw one, with its findings. A record with an error is not to be
     /// taken in; its canonical form is then what could be read.
-    pub fn read(&mut self, raw: &RawRecord, record: u64) -> (Value, Vec<Finding>) {
-        self.index_values(raw);
-        let mut notes = Notes { record, raw, findings: Vec::new() };
-        for found in &raw.findings {
-            let source = found.slot.map(|s| self.mapping.plan.slot(s).path.clone());
-            notes.findings.push(Finding {
-                severity: Severity::Error,
-                rule: found.rule.clone(),
-                record: Some(record),
-                at: found.at,
-                source,
-                canonical: None,
-                found: None,
-                words: found.words.clone(),
-            });
-        }
+    pub fn read(&mut self, raw: &RawRecord, record: u64) -> (Value, RecordFindings) {
+        self.index.fill(raw);
+        let mut notes = Notes { record, raw, findings: RecordFindings::new(self.findings_max), named: Named::default() };
+        self.found_by_the_format(&mut notes);
         let mut canonical = Value::Object(self.group(&self.mapping.record, None, "", &mut notes));
         self.compute(&mut canonical, &mut notes);
         self.conditional_checks(&canonical, &mut notes);
@@ -74,40 +52,21 @@ impl<'m> RecordReader<'m> {
         (canonical, notes.findings)
     }
 
-    /// Where each canonical value of a raw record came from.
-    pub fn trace(&mut self, raw: &RawRecord) -> Vec<Traced> {
-        self.index_values(raw);
-        let mut traced = Vec::new();
-        self.trace_group(&self.mapping.record, None, "", raw, &mut traced);
-        traced
-    }
-
-    /// The message id of a body, from any record of it or from its end.
-    pub fn message_id(&self, raw: &RawRecord) -> Option<String> {
-        let slot = self.mapping.message_id?;
-        raw.find(slot, None).map(|v| raw.text(v).trim().to_owned()).filter(|t| !t.is_empty())
-    }
-
-    fn index_values(&mut self, raw: &RawRecord) {
-        self.index.clear();
-        self.index.extend(raw.values().iter().enumerate().map(|(i, v)| (v.slot, v.item, i as u32)));
-        self.index.sort_unstable();
-    }
-
-    /// The values in a slot for an item (or for the record), in the order of the body. Outside a
-    /// list, values around the record count as the record's own.
-    fn values<'s>(&'s self, slot: SlotId, item: Option<u32>, raw: &'s RawRecord) -> impl Iterator<Item = &'s RawValue> {
-        let item = if self.mapping.plan.slot(slot).list.is_some() { item } else { None };
-        let start = self.index.partition_point(|&(s, i, _)| (s, i) < (slot, item));
-        self.index[start..].iter().take_while(move |&&(s, i, _)| (s, i) == (slot, item)).map(|&(_, _, at)| &raw.values()[at as usize])
-    }
-
-    /// The first of a field's slots that has a text, and its rank.
-    fn present<'s>(&'s self, field: &Field, item: Option<u32>, raw: &'s RawRecord) -> Option<(usize, &'s RawValue)> {
-        field.slots.iter().enumerate().find_map(|(rank, &slot)| {
-            let value = self.values(slot, item, raw).find(|v| !raw.text(v).trim_ascii().is_empty());
-            value.map(|v| (rank, v))
-        })
+    fn found_by_the_format(&self, notes: &mut Notes<'_>) {
+        for found in &notes.raw.findings {
+            let source = found.slot.map(|s| self.mapping.plan.slot(s).path.clone());
+            notes.findings.push(Finding {
+                severity: Severity::Error,
+                rule: found.rule.clone(),
+                record: Some(notes.record),
+                at: found.at,
+                source,
+                canonical: None,
+                found: None,
+                words: found.words.clone(),
+            });
+        }
+        notes.findings.count(Severity::Error, notes.raw.findings_left_out);
     }
 
     fn group(&self, group: &Group, item: Option<u32>, path: &str, notes: &mut Notes<'_>) -> Map<String, Value> {
@@ -116,16 +75,9 @@ impl<'m> RecordReader<'m> {
             self.field(field, item, path, &mut object, notes);
         }
         for list in &group.lists {
-            let items: Vec<u32> = (0..notes.raw.items().len() as u32)
-                .filter(|&i| {
-                    let of = notes.raw.items()[i as usize];
-                    of.list == list.list && of.parent == item
-                })
-                .collect();
+            let items = self.index.items(list.list, item).enumerate();
             let array: Vec<Value> = items
-                .iter()
-                .enumerate()
-                .map(|(n, &i)| Value::Object(self.group(&list.item, Some(i), &dotted(path, &format!("{}.{n}", list.to)), notes)))
+                .map(|(n, i)| Value::Object(self.group(&list.item, Some(i), &dotted(path, &format!("{}.{n}", list.to)), notes)))
                 .collect();
             if !array.is_empty() {
                 insert(&mut object, &list.to, Value::Array(array));
@@ -136,7 +88,7 @@ impl<'m> RecordReader<'m> {
 
     fn field(&self, field: &Field, item: Option<u32>, path: &str, object: &mut Map<String, Value>, notes: &mut Notes<'_>) {
         let raw = notes.raw;
-        let Some((rank, first)) = self.present(field, item, raw) else {
+        let Some((rank, first)) = self.index.present(field, item, raw) else {
             if let Some(default) = &field.default {
                 insert(object, &field.to, self.default_value(field, default));
             }
@@ -149,7 +101,8 @@ impl<'m> RecordReader<'m> {
             }
             return;
         }
-        let all: Vec<&RawValue> = self.values(field.slots[rank], item, raw).filter(|v| !raw.text(v).trim_ascii().is_empty()).collect();
+        let all: Vec<&RawValue> =
+            self.index.values(field.slots[rank], item, raw).filter(|v| !raw.text(v).trim_ascii().is_empty()).collect();
         let values: Vec<Value> = all.into_iter().filter_map(|v| self.value(field, v, currency.as_deref(), path, notes)).collect();
         if !values.is_empty() {
             insert(object, &field.to, Value::Array(values));
@@ -182,7 +135,7 @@ impl<'m> RecordReader<'m> {
                 Some(code.clone())
             }
             CurrencyAt::Slots(to, slots) => {
-                let value = self.values(slots[rank], item, notes.raw).next();
+                let value = self.index.values(slots[rank], item, notes.raw).next();
                 let (text, at) = value.map_or(("", amount.at), |v| (notes.raw.text(v).trim_ascii(), v.at));
                 if super::tables::currency_decimals(text).is_none() {
                     let words = Words::new("应为 ISO 4217 币种代码", "an ISO 4217 currency code is expected");
@@ -240,7 +193,7 @@ impl<'m> RecordReader<'m> {
             let Some(condition) = &field.check_if else { continue };
             let holds = at_path(canonical, &condition.field)
                 .is_some_and(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned) == condition.is);
-            let Some((_, value)) = self.present(field, None, notes.raw).filter(|_| holds && field.check != CheckSeverity::Off) else {
+            let Some((_, value)) = self.index.present(field, None, notes.raw).filter(|_| holds && field.check != CheckSeverity::Off) else {
                 continue;
             };
             let (at, slot, text) = (value.at, value.slot, notes.raw.text(value).trim().to_owned());
@@ -270,22 +223,24 @@ impl<'m> RecordReader<'m> {
         }
     }
 
+    /// What the schema says beyond the errors there are. Once these fill the room for findings, it
+    /// is not asked: nobody would read the answer.
     fn check_schema(&self, canonical: &Value, notes: &mut Notes<'_>) {
+        if !notes.findings.has_room(Severity::Error) {
+            return;
+        }
         for finding in self.mapping.canonical.check(canonical) {
-            let said =
-                |f: &Finding| f.canonical.as_deref().is_some_and(|c| c == finding.path || c.starts_with(&format!("{}.", finding.path)));
-            if notes.findings.iter().any(|f| f.severity == Severity::Error && said(f)) {
+            if notes.named.holds(&finding.path) {
                 continue;
             }
-            let (at, slot, text) = self.locate(&finding.path, notes.raw);
+            // A place is looked for only where someone will read it.
+            let room = notes.findings.has_room(Severity::Error);
+            let (at, slot, text) = if room { self.locate(&finding.path, notes.raw) } else { (notes.raw.at, None, None) };
             self.note(notes, Severity::Error, &finding.rule, at, slot, Some(finding.path), text.as_deref(), finding.words);
         }
     }
 
     fn check_rules(&self, canonical: &Value, notes: &mut Notes<'_>) {
-        if notes.findings.iter().any(|f| f.severity == Severity::Error) && self.mapping.rules.is_empty() {
-            return;
-        }
         for rule in &self.mapping.rules {
             let severity = match rule.severity {
                 CheckSeverity::Off => continue,
@@ -296,7 +251,7 @@ impl<'m> RecordReader<'m> {
                 Ok(true) => continue,
                 Ok(false) => rule.words.clone(),
                 // A value that could not be read has its own finding; the rule says nothing more.
-                Err(_) if notes.findings.iter().any(|f| f.severity == Severity::Error) => continue,
+                Err(_) if notes.findings.refuse() => continue,
                 Err(message) => Words::new(format!("规则无法判断：{message}"), format!("the rule cannot be judged: {message}")),
             };
             let (at, slot, text) = rule.field.as_deref().map_or((notes.raw.at, None, None), |f| self.locate(f, notes.raw));
@@ -319,42 +274,15 @@ impl<'m> RecordReader<'m> {
         let fills = |to: &str| to == path || path.strip_prefix(to).is_some_and(|rest| rest.starts_with('.'));
         let filling = |f: &&Field| fills(&f.to) || matches!(&f.currency, CurrencyAt::Slots(to, _) if fills(to));
         if let Some(field) = group.fields.iter().find(filling) {
-            let found = self.present(field, item, raw).map(|(_, v)| (v.at, Some(v.slot), Some(raw.text(v).to_owned())));
-            let fallback = item.and_then(|i| self.first_of_item(i, raw)).unwrap_or(raw.at);
+            let found = self.index.present(field, item, raw).map(|(_, v)| (v.at, Some(v.slot), Some(raw.text(v).to_owned())));
+            let fallback = item.and_then(|i| self.index.start(i)).unwrap_or(raw.at);
             return found.or_else(|| Some((fallback, field.slots.first().copied(), None)));
         }
         let below = |to: &str| path.strip_prefix(to).and_then(|rest| rest.strip_prefix('.'));
         let (list, rest) = group.lists.iter().find_map(|list| Some((list, below(&list.to)?)))?;
         let (number, rest) = rest.split_once('.').unwrap_or((rest, ""));
-        let items = raw.items().iter().enumerate().filter(|(_, of)| of.list == list.list && of.parent == item);
-        let index = items.map(|(i, _)| i as u32).nth(number.parse().ok()?)?;
-        self.locate_in(&list.item, Some(index), rest, raw).or_else(|| self.first_of_item(index, raw).map(|at| (at, None, None)))
-    }
-
-    fn first_of_item(&self, item: u32, raw: &RawRecord) -> Option<Position> {
-        raw.values().iter().find(|v| v.item == Some(item)).map(|v| v.at)
-    }
-
-    fn trace_group(&self, group: &Group, item: Option<u32>, path: &str, raw: &RawRecord, traced: &mut Vec<Traced>) {
-        for field in group.fields.iter().filter(|f| f.direction != Direction::Write) {
-            let Some((rank, first)) = self.present(field, item, raw) else { continue };
-            let mut push = |to: &str, v: &RawValue| {
-                let source = self.mapping.plan.slot(v.slot).path.clone();
-                traced.push(Traced { canonical: dotted(path, to), source, line: v.at.line, byte: v.at.byte, text: raw.text(v).to_owned() });
-            };
-            push(&field.to, first);
-            if let CurrencyAt::Slots(to, slots) = &field.currency
-                && let Some(v) = self.values(slots[rank], item, raw).next()
-            {
-                push(to, v);
-            }
-        }
-        for list in &group.lists {
-            let items = raw.items().iter().enumerate().filter(|(_, of)| of.list == list.list && of.parent == item);
-            for (n, (index, _)) in items.enumerate() {
-                self.trace_group(&list.item, Some(index as u32), &dotted(path, &format!("{}.{n}", list.to)), raw, traced);
-            }
-        }
+        let index = self.index.items(list.list, item).nth(number.parse().ok()?)?;
+        self.locate_in(&list.item, Some(index), rest, raw).or_else(|| self.index.start(index).map(|at| (at, None, None)))
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -369,9 +297,24 @@ impl<'m> RecordReader<'m> {
         found: Option<&str>,
         words: Words,
     ) {
+        if let Some(path) = canonical.as_deref().filter(|_| severity == Severity::Error) {
+            notes.named.add(path);
+        }
+        if !notes.findings.has_room(severity) {
+            notes.findings.count(severity, 1);
+            return;
+        }
         let source = slot.map(|s| source_name(&self.mapping.plan.slot(s).path));
         let found = found.map(|t| t.chars().take(FOUND_CHARS_MAX).collect());
         notes.findings.push(Finding { severity, rule: rule.to_owned(), record: Some(notes.record), at, source, canonical, found, words });
+    }
+}
+
+impl Mapping {
+    /// The message id of a body, from any record of it or from its end.
+    pub fn message_id_in(&self, raw: &RawRecord) -> Option<String> {
+        let slot = self.message_id?;
+        raw.find(slot, None).map(|v| raw.text(v).trim().to_owned()).filter(|t| !t.is_empty())
     }
 }
 
@@ -380,7 +323,8 @@ fn source_name(path: &str) -> String {
     path.strip_prefix("row/").unwrap_or(path).to_owned()
 }
 
-fn dotted(base: &str, path: &str) -> String {
+/// A canonical path below another; the whole of it where there is none above.
+pub fn dotted(base: &str, path: &str) -> String {
     if base.is_empty() { path.to_owned() } else { format!("{base}.{path}") }
 }
 
@@ -436,7 +380,7 @@ impl<'m> CheckRunner<'m> {
     }
 
     /// Ends the body; gives the findings of the last groups and of the whole.
-    pub fn end(mut self, raw: &RawRecord) -> Vec<Finding> {
+    pub fn end(&mut self, raw: &RawRecord) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (check, running) in self.mapping.checks.iter().zip(&mut self.running) {
             if check.group.is_none() {

@@ -11,6 +11,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Ways in which one record does not fit its schema that are told apart; there may be one for each
+/// value of each item of a list, and the record is refused for the first.
+pub const SCHEMA_FINDINGS_MAX: usize = 10_000;
+
 /// A canonical record's schema, ready to check records.
 pub struct Canonical {
     /// `NAME.vN`.
@@ -29,6 +33,10 @@ pub struct Canonical {
 struct Annotations {
     #[serde(default)]
     key: Vec<Vec<String>>,
+    /// Paths of references of which one must be there: without any, a record has no key, because
+    /// two facts may well agree in everything else.
+    #[serde(default)]
+    key_if: Vec<String>,
     #[serde(default)]
     decimal: BTreeSet<String>,
 }
@@ -62,7 +70,7 @@ impl Canonical {
         };
         let mut titles = BTreeMap::new();
         collect_titles(&schema, &schema, "", &mut titles);
-        for path in annotations.key.iter().flatten().chain(&annotations.decimal) {
+        for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal) {
             if !titles.contains_key(path) {
                 return Err(format!("x-portolan names {path:?}, which the schema has no title for"));
             }
@@ -95,16 +103,20 @@ impl Canonical {
         self.titles.iter().map(|(path, words)| (path.as_str(), words))
     }
 
-    /// Checks a record; all findings, in the order of the schema.
+    /// Checks a record; the first [`SCHEMA_FINDINGS_MAX`] findings, in the order of the schema.
     pub fn check(&self, record: &Value) -> Vec<SchemaFinding> {
         if self.validator.is_valid(record) {
             return Vec::new();
         }
-        self.validator.iter_errors(record).flat_map(|e| findings(&e)).collect()
+        self.validator.iter_errors(record).flat_map(|e| findings(&e)).take(SCHEMA_FINDINGS_MAX).collect()
     }
 
     /// The first 16 bytes of the SHA-256 of the record's business key; zero where it has none.
     pub fn business_key(&self, record: &Value) -> [u8; 16] {
+        let references = &self.annotations.key_if;
+        if !references.is_empty() && !references.iter().any(|path| at_path(record, path).is_some()) {
+            return [0; 16];
+        }
         let mut text = String::new();
         let mut any = false;
         for component in &self.annotations.key {
@@ -179,7 +191,8 @@ fn findings(error: &jsonschema::ValidationError<'_>) -> Vec<SchemaFinding> {
         }
         Kind::MinItems { limit } => one(path.clone(), format!("至少 {limit} 项"), format!("at least {limit} items are needed")),
         Kind::MaxItems { limit } => one(path.clone(), format!("最多 {limit} 项"), format!("at most {limit} items are allowed")),
-        _ => one(path.clone(), "不符合标准记录的结构".into(), error.to_string()),
+        // Without the value itself, which may be a whole list.
+        _ => one(path.clone(), "不符合标准记录的结构".into(), error.masked().to_string()),
     }
 }
 

@@ -19,15 +19,17 @@ use crate::fault::{Fault, FaultCode};
 use crate::http::{self, Door, Response, TurnedAway};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, HeaderValue, VARY};
+use hyper::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, HeaderValue, VARY};
 use hyper::http::request;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// What can be asked of every address here.
+pub(super) const METHODS: &str = "GET, HEAD";
 /// The media type of OpenMetrics text (OpenMetrics 1.0, "Overall structure").
 pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -88,36 +90,36 @@ impl<G: Gate> Door for OperatorDoor<G> {
     }
 
     fn turned_away(&self, from: IpAddr, why: TurnedAway<'_>) {
-        let (code, detail) = match why {
-            TurnedAway::Stranger => ("strangers", String::new()),
-            TurnedAway::Full => ("full", String::new()),
-            TurnedAway::Slow => ("slow", String::new()),
-            TurnedAway::Handshake(error) => (self.gate.identity_fault(error).map_or("handshake", FaultCode::as_str), error.to_string()),
-            TurnedAway::Unknown(fault) => (fault.code.as_str(), fault.to_string()),
-        };
+        let (code, detail) = why.reason(|error| self.gate.identity_fault(error));
         self.view.metrics.turned_away(code);
         tracing::info!(%from, code, detail, "a connection to the operators' listener was turned away");
     }
 
-    async fn answer(self: Arc<Self>, caller: Arc<G::Caller>, request: Request<Incoming>) -> Response {
-        let (request, _) = request.into_parts();
-        let zh = asks_chinese(&request);
+    async fn answer(self: Arc<Self>, caller: Arc<G::Caller>, head: Arc<request::Parts>, _body: Incoming) -> Response {
+        let zh = asks_chinese(&head);
         let answered = match self.gate.operator(&caller) {
             Ok(operator) => {
-                tracing::debug!(operator, path = request.uri.path(), "an operator asks");
-                self.view.answer(&request, zh).await
+                tracing::debug!(operator, path = head.uri.path(), "an operator asks");
+                self.view.answer(&head, zh).await
             }
             Err(fault) => Err(fault),
         };
-        let response = answered.unwrap_or_else(|fault| self.refusal(&fault, zh));
-        finished(response, &request, zh)
+        match answered {
+            Ok(response) => finished(response, &head, zh),
+            Err(fault) => self.refuse(&caller, &head, &fault),
+        }
     }
-}
 
-impl<G> OperatorDoor<G> {
-    fn refusal(&self, fault: &Fault, zh: bool) -> Response {
-        self.view.metrics.refused(fault.code.as_str());
-        http::refusal(fault, 0, zh)
+    fn refuse(&self, caller: &G::Caller, head: &request::Parts, fault: &Fault) -> Response {
+        let (code, path) = (fault.code.as_str(), head.uri.path());
+        let operator = self.gate.operator(caller).unwrap_or_default();
+        self.view.metrics.refused(code);
+        match &fault.source {
+            Some(error) => tracing::error!(code, operator, path, %error, "an operator's request failed"),
+            None => tracing::info!(code, operator, path, "an operator's request was refused"),
+        }
+        let zh = asks_chinese(head);
+        finished(http::refusal(fault, 0, zh), head, zh)
     }
 }
 
@@ -131,7 +133,7 @@ impl OpsView {
             ));
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {
-            return Ok(method_not_allowed(zh));
+            return Ok(http::method_not_allowed(METHODS, zh));
         }
         match path {
             "/healthz" => Ok(http::answer(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
@@ -166,14 +168,6 @@ pub(super) fn asks_chinese(request: &request::Parts) -> bool {
         Some("en") => false,
         _ => prefers_chinese(request.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())),
     }
-}
-
-/// The 405 of every address here.
-pub(super) fn method_not_allowed(zh: bool) -> Response {
-    let fault = Fault::new(FaultCode::MethodNotAllowed).detail("可用方法：GET、HEAD", "use GET or HEAD");
-    let mut response = http::refusal(&fault, 0, zh);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
 }
 
 /// The header fields of every answer; nothing here may be kept by a cache. HEAD gets no body.

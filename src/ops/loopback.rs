@@ -7,7 +7,7 @@
 //! 127.0.0.1 reaches the page (DNS rebinding). The cookie is named after the port: cookies are shared
 //! by all ports of a host.
 
-use super::door::{asks_chinese, finished, method_not_allowed};
+use super::door::{METHODS, asks_chinese, finished};
 use super::page::{Via, notice, page};
 use super::view::OpsView;
 use crate::domain::Digest;
@@ -136,7 +136,7 @@ impl Desk {
         } else if !matches!(path, "/" | "/status") {
             http::refusal(&Fault::new(FaultCode::PathUnknown), 0, zh)
         } else if !matches!(request.method, Method::GET | Method::HEAD) {
-            method_not_allowed(zh)
+            http::method_not_allowed(METHODS, zh)
         } else {
             page(&self.view.status().await, Via::Loopback, zh)
         };

@@ -5,13 +5,15 @@ use jiff::Timestamp;
 use portolan::certs::{Authority, Issued, Names, Usage, Validity};
 use portolan::config::{Config, Destination, Gateway, Identity, Listener, Partner, RequestLimits};
 use portolan::delivery::{Attempted, Delivery, Observer, Parts, PushTransport, Render, RenderJob, Rendered, tls};
-use portolan::domain::{Chunk, Counts, DestinationId, Digest, ExchangeId, IndexRow, Name, Outcome, Pins, Routed, Stored, Verdict};
+use portolan::domain::{
+    Chunk, Counts, DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Name, Outcome, Pins, Routed, Stored, Verdict,
+};
 use portolan::fault::Fault;
 use portolan::journal::sqlite::SqliteJournal;
-use portolan::journal::{Committed, DeliveryRow, DeliveryState, Journal, NewExchange};
+use portolan::journal::{Act, ActKind, Committed, DeliveryRow, DeliveryState, Journal, NewExchange};
 use portolan::receipt::keys::Keys;
 use portolan::seams::{Clock, SystemClock, new_id};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -200,6 +202,12 @@ impl Bench {
         id
     }
 
+    /// Does what an operator decides about a dead letter. Returns whether there was one.
+    pub async fn act(&self, delivery: DeliveryId, kind: ActKind) -> bool {
+        let act = Act { kind, at: self.clock.now(), operator: "CN=operator".into(), reason: "the office was closed".into() };
+        self.journal.act(delivery, act).await.unwrap().is_some()
+    }
+
     /// The only delivery of an exchange.
     pub async fn delivery(&self, exchange: ExchangeId) -> DeliveryRow {
         let mut deliveries = self.journal.deliveries(exchange).await.unwrap();
@@ -304,7 +312,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
         partner.destinations.insert(destination.id.place.clone(), Arc::new(destination));
     }
     let partners = partners.into_iter().map(|(id, partner)| (id, Arc::new(partner))).collect();
-    Config { gateway: gateway(&folder), folder, partners, flows: BTreeMap::new() }
+    Config { gateway: gateway(&folder), folder, partners, flows: BTreeMap::new(), certificate_files: BTreeSet::new() }
 }
 
 fn gateway(folder: &std::path::Path) -> Gateway {
@@ -322,6 +330,8 @@ fn gateway(folder: &std::path::Path) -> Gateway {
         body_timeout: PATIENCE,
         connection_age_max: PATIENCE,
         header_bytes_max: 0,
+        partner_connections_max: 512,
+        partner_submissions_max: 256,
         connections_max: 0,
         stranger_handshakes_per_minute_max: 0,
         body_bytes_max: 0,

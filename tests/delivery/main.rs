@@ -10,7 +10,7 @@ use bench::{Bench, within};
 use portolan::delivery::Ended;
 use portolan::domain::Digest;
 use portolan::fault::FaultCode;
-use portolan::journal::{DeliveryState, Journal};
+use portolan::journal::{ActKind, DeliveryState};
 use receiver::Reply;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -127,7 +127,7 @@ async fn a_dead_letter_is_resent_under_the_same_id() {
     let exchange = bench.commit(&RECORDS, &["tax/push"], None, 0).await;
     delivery.wake(&"tax/push".parse().unwrap());
     let dead = bench.reaches(exchange, DeliveryState::Dead).await;
-    assert!(bench.journal.resend(dead.id, portolan::seams::Clock::now(bench.clock.as_ref())).await.unwrap());
+    assert!(bench.act(dead.id, ActKind::Resent).await);
     delivery.wake(&"tax/push".parse().unwrap());
     bench.reaches(exchange, DeliveryState::Acknowledged).await;
 
@@ -152,7 +152,7 @@ async fn a_dead_letter_holds_its_key_until_it_is_waived() {
     bench.reaches(other, DeliveryState::Acknowledged).await;
     assert_eq!(bench.delivery(ordered[1]).await.attempts, 0, "what is behind a dead letter waits");
 
-    assert!(bench.journal.waive(dead.id, "the office was closed").await.unwrap());
+    assert!(bench.act(dead.id, ActKind::Waived).await);
     delivery.wake(&"tax/push".parse().unwrap());
     bench.reaches(ordered[3], DeliveryState::Acknowledged).await;
     let seen = receiver.seen().iter().map(|seen| seen.field("portolan-exchange").to_owned()).collect::<Vec<_>>();
@@ -273,13 +273,17 @@ async fn bytes_that_are_not_those_of_the_first_attempt_are_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delivery_that_is_too_old_is_given_up() {
+async fn a_delivery_that_was_due_too_long_is_given_up() {
     let bench = Bench::new();
     let receiver = bench.receiver("h2").await;
-    receiver.script([Reply::Answer(503, Vec::new(), "closed".into())]);
+    receiver.script((0..1000).map(|_| Reply::Answer(503, Vec::new(), "closed".into())));
     bench.configure([bench.destination("tax/push", receiver.address.port())]);
     let exchange = bench.commit(&RECORDS, &["tax/push"], None, 2 * 24 * 60).await;
-    let _delivery = bench.start();
+    let delivery = bench.start();
+    within(async || bench.delivery(exchange).await.attempts > 1).await;
+    assert_ne!(bench.delivery(exchange).await.state, DeliveryState::Dead, "received long ago, but due since a moment");
+    bench.clock.forward(24 * 60);
+    delivery.wake(&"tax/push".parse().unwrap());
     let dead = bench.reaches(exchange, DeliveryState::Dead).await;
     let (code, detail) = dead.last_fault.unwrap();
     assert_eq!((code.as_str(), detail.as_str()), ("delivery.expired", "delivery.failing: HTTP 503"));

@@ -4,11 +4,11 @@
 
 use crate::support::{SampleRecord, TestClock, bytes_of, of, sample, sample_of, spooled, unknown_id};
 use jiff::{SignedDuration, Timestamp};
-use portolan::domain::{Chunk, Counts, DestinationId, ExchangeId, Finding, Outcome, Severity, Stored};
+use portolan::domain::{Chunk, Counts, DeliveryId, DestinationId, ExchangeId, Finding, Outcome, Severity, Stored};
 use portolan::fault::FaultCode;
 use portolan::journal::{
-    ANSWER_BYTES_MAX, Committed, DeliveryState, ExchangeFilter, Journal, JournalError, Journaled, Lease, NewExchange, RepeatQuery,
-    Settlement, resolve,
+    ACTS_LISTED_MAX, ANSWER_BYTES_MAX, Act, ActKind, Committed, DeadLetterFilter, DeliveryState, ExchangeFilter, Journal, JournalError,
+    Journaled, Lease, NewExchange, RepeatQuery, Settlement, resolve,
 };
 use portolan::receipt::audit::verify_chain;
 use portolan::receipt::{Jwks, Receipt, verify};
@@ -51,6 +51,9 @@ macro_rules! journal_suite {
             a_waived_dead_letter_is_not_sent
             order_is_kept_within_a_key
             a_dead_letter_holds_its_key
+            a_delivery_is_due_since_it_could_be_made
+            dead_letters_are_listed_by_destination
+            acts_are_kept
             deliveries_survive_reopening
             chunks_count_their_own_rows
             pages_are_in_order
@@ -262,6 +265,8 @@ async fn check_business_keys(store: &dyn Store, prepare: impl Fn(NewExchange) ->
             assert_eq!(known(&journal.index(id, from, rows).await.unwrap()), step.known[from as usize..], "{name}, from {from}");
             let repeated = step.known.bytes().filter(|known| *known == b'1').count() as u64;
             assert_eq!((journaled.counts().repeated, journaled.counts().accepted), (repeated, rows), "{name}");
+            let report = journal.report(id).await.unwrap().unwrap();
+            assert_eq!(report.matches("record.repeated").count() as u64, repeated, "{name}: the report names each");
             let delivered: BTreeMap<String, u64> =
                 journal.deliveries(id).await.unwrap().iter().map(|delivery| (delivery.to.to_string(), delivery.records)).collect();
             let expected = [("archive/inbox", step.archive), ("tax/inbox", step.tax)];
@@ -429,15 +434,15 @@ pub async fn a_dead_letter_waits_until_it_is_resent(store: &dyn Store) {
     let journal = store.open();
     let exchange = commit_new(journal.as_ref(), sample(store.clock(), "a")).await.exchange();
     let first = lease_one(store, journal.as_ref()).await;
-    assert!(!journal.resend(first.delivery, store.clock().now()).await.unwrap(), "no dead letter yet");
+    assert!(!resend(store, journal.as_ref(), first.delivery).await, "no dead letter yet");
     bury(store, journal.as_ref(), &first, "delivery.refused").await;
     let row = &journal.deliveries(exchange).await.unwrap()[0];
     assert_eq!((row.state, row.last_answer.as_deref()), (DeliveryState::Dead, Some("no")));
     store.clock().advance(SignedDuration::from_hours(48));
     assert!(lease(store, journal.as_ref(), 9).await.is_empty());
     assert_eq!(journal.next_due(&tax()).await.unwrap(), None);
-    assert!(journal.resend(first.delivery, store.clock().now()).await.unwrap());
-    assert!(!journal.resend(first.delivery, store.clock().now()).await.unwrap());
+    assert!(resend(store, journal.as_ref(), first.delivery).await);
+    assert!(!resend(store, journal.as_ref(), first.delivery).await);
     let again = lease_one(store, journal.as_ref()).await;
     assert_eq!(again.delivery, first.delivery, "under the same id");
     assert!(again.token > first.token);
@@ -448,13 +453,19 @@ pub async fn a_waived_dead_letter_is_not_sent(store: &dyn Store) {
     let journal = store.open();
     commit_new(journal.as_ref(), sample(store.clock(), "a")).await;
     let lease_held = lease_one(store, journal.as_ref()).await;
-    assert!(!journal.waive(lease_held.delivery, "not dead").await.unwrap());
+    assert!(!waive(store, journal.as_ref(), lease_held.delivery, "not dead").await);
     bury(store, journal.as_ref(), &lease_held, "delivery.refused").await;
-    assert!(journal.waive(lease_held.delivery, "agreed by telephone").await.unwrap());
+    assert!(waive(store, journal.as_ref(), lease_held.delivery, "agreed by telephone").await);
     let row = &journal.deliveries(lease_held.exchange).await.unwrap()[0];
-    assert_eq!((row.state, row.waived_because.as_deref()), (DeliveryState::Waived, Some("agreed by telephone")));
-    assert!(!journal.resend(lease_held.delivery, store.clock().now()).await.unwrap());
-    assert!(!journal.waive(lease_held.delivery, "again").await.unwrap());
+    let act = Act {
+        kind: ActKind::Waived,
+        at: store.clock().now(),
+        operator: "CN=operator".to_owned(),
+        reason: "agreed by telephone".to_owned(),
+    };
+    assert_eq!((row.state, &row.acts), (DeliveryState::Waived, &vec![act]));
+    assert!(!resend(store, journal.as_ref(), lease_held.delivery).await);
+    assert!(!waive(store, journal.as_ref(), lease_held.delivery, "again").await);
     assert!(lease(store, journal.as_ref(), 9).await.is_empty());
 }
 
@@ -495,16 +506,111 @@ pub async fn a_dead_letter_holds_its_key(store: &dyn Store) {
     store.clock().advance(SignedDuration::from_hours(1));
     assert!(lease(store, journal.as_ref(), 9).await.is_empty());
     assert_eq!(journal.next_due(&tax()).await.unwrap(), None, "nobody is due behind a dead letter");
-    assert!(journal.resend(first.delivery, store.clock().now()).await.unwrap());
+    assert!(resend(store, journal.as_ref(), first.delivery).await);
     let again = lease_one(store, journal.as_ref()).await;
     assert_eq!(again.exchange, ids[0]);
     bury(store, journal.as_ref(), &again, "delivery.refused").await;
-    assert!(journal.waive(again.delivery, "sent by post").await.unwrap());
+    assert!(waive(store, journal.as_ref(), again.delivery, "sent by post").await);
     for expected in &ids[1..] {
         let next = lease_one(store, journal.as_ref()).await;
         assert_eq!(next.exchange, *expected);
         assert!(acknowledge(store, journal.as_ref(), &next).await);
     }
+}
+
+pub async fn a_delivery_is_due_since_it_could_be_made(store: &dyn Store) {
+    let journal = store.open();
+    let clock = store.clock();
+    for body in ["a1", "a2", "a3"] {
+        commit_new(journal.as_ref(), ordered(store, body, "A")).await;
+    }
+    let hour = || {
+        clock.advance(SignedDuration::from_hours(1));
+        clock.now()
+    };
+    let (queued, _) = (clock.now(), hour());
+    let first = lease_one(store, journal.as_ref()).await;
+    assert_eq!(first.due_since, queued);
+    bury(store, journal.as_ref(), &first, "delivery.refused").await;
+    let resent = hour();
+    assert!(resend(store, journal.as_ref(), first.delivery).await);
+    hour();
+    let again = lease_one(store, journal.as_ref()).await;
+    assert_eq!((again.received_at, again.due_since), (queued, resent));
+    bury(store, journal.as_ref(), &again, "delivery.refused").await;
+    let waived = hour();
+    assert!(waive(store, journal.as_ref(), again.delivery, "sent by post").await);
+    hour();
+    let second = lease_one(store, journal.as_ref()).await;
+    assert_eq!((second.received_at, second.due_since), (queued, waived));
+    let acknowledged = hour();
+    assert!(acknowledge(store, journal.as_ref(), &second).await);
+    hour();
+    assert_eq!(lease_one(store, journal.as_ref()).await.due_since, acknowledged);
+}
+
+pub async fn dead_letters_are_listed_by_destination(store: &dyn Store) {
+    let journal = store.open();
+    // Each letter is a delivery; capitals are dead letters. Within a destination they were queued in this order.
+    let mut names = BTreeMap::new();
+    for (name, to) in ["At", "Bz", "ct", "Dt", "ez", "Ft"].map(|text| text.split_at(1)) {
+        let mut exchange = sample(store.clock(), name);
+        exchange.verdict.destinations[0].to = if to == "t" { tax() } else { "zoo/inbox".parse().unwrap() };
+        let to = exchange.verdict.destinations[0].to.clone();
+        commit_new(journal.as_ref(), exchange).await;
+        let now = store.clock().now();
+        let held = journal.lease(&to, now, now + LEASE, 9).await.unwrap().remove(0);
+        names.insert(held.delivery, name);
+        match name {
+            "c" | "e" => assert!(acknowledge(store, journal.as_ref(), &held).await),
+            _ => bury(store, journal.as_ref(), &held, "delivery.refused").await,
+        }
+    }
+    let id = |wanted: &str| names.iter().find(|(_, name)| **name == wanted).map(|(id, _)| *id);
+    let zoo = || Some("zoo/inbox".parse().unwrap());
+    let cases = [
+        ("ADFB", DeadLetterFilter { rows_max: 10, ..Default::default() }),
+        ("AD", DeadLetterFilter { rows_max: 2, ..Default::default() }),
+        ("", DeadLetterFilter::default()),
+        ("FB", DeadLetterFilter { after: id("D"), rows_max: 10, ..Default::default() }),
+        ("DFB", DeadLetterFilter { after: id("c"), rows_max: 10, ..Default::default() }),
+        ("", DeadLetterFilter { after: id("B"), rows_max: 10, ..Default::default() }),
+        ("ADF", DeadLetterFilter { to: Some(tax()), rows_max: 10, ..Default::default() }),
+        ("F", DeadLetterFilter { to: Some(tax()), after: id("D"), rows_max: 1 }),
+        ("B", DeadLetterFilter { to: zoo(), rows_max: 10, ..Default::default() }),
+        ("B", DeadLetterFilter { to: zoo(), after: id("F"), rows_max: 10 }),
+        ("", DeadLetterFilter { to: Some("nobody/inbox".parse().unwrap()), rows_max: 10, ..Default::default() }),
+    ];
+    for (expected, filter) in cases {
+        let found: String = journal.dead_letters(filter.clone()).await.unwrap().iter().map(|row| names[&row.id]).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
+    let row = journal.dead_letters(DeadLetterFilter { rows_max: 1, ..Default::default() }).await.unwrap().remove(0);
+    assert_eq!((row.state, row.to, row.records, row.attempts), (DeliveryState::Dead, tax(), 1, 1));
+    assert_eq!(row.last_fault.map(|(code, _)| code).as_deref(), Some("delivery.refused"));
+}
+
+pub async fn acts_are_kept(store: &dyn Store) {
+    let journal = store.open();
+    let exchange = commit_new(journal.as_ref(), sample(store.clock(), "a")).await.exchange();
+    for _ in 0..=ACTS_LISTED_MAX {
+        let held = lease_one(store, journal.as_ref()).await;
+        bury(store, journal.as_ref(), &held, "delivery.refused").await;
+        assert!(resend(store, journal.as_ref(), held.delivery).await);
+    }
+    let held = lease_one(store, journal.as_ref()).await;
+    assert!(!waive(store, journal.as_ref(), held.delivery, "不是投递失败").await);
+    bury(store, journal.as_ref(), &held, "delivery.refused").await;
+    assert!(waive(store, journal.as_ref(), held.delivery, "已由人工送达").await);
+    assert!(!act(store, journal.as_ref(), unknown_id(store.clock()), ActKind::Resent, "nothing").await);
+    drop(journal);
+    let acts = store.open().deliveries(exchange).await.unwrap().remove(0).acts;
+    let kinds: Vec<ActKind> = acts.iter().map(|act| act.kind).collect();
+    let mut expected = vec![ActKind::Resent; ACTS_LISTED_MAX - 1];
+    expected.push(ActKind::Waived);
+    assert_eq!(kinds, expected, "the latest, oldest first");
+    let last = acts.last().unwrap();
+    assert_eq!((last.operator.as_str(), last.reason.as_str()), ("CN=operator", "已由人工送达"));
 }
 
 pub async fn deliveries_survive_reopening(store: &dyn Store) {
@@ -609,8 +715,8 @@ pub async fn totals_add_up(store: &dyn Store) {
     bury(store, journal.as_ref(), &leases[1], "delivery.refused").await;
     bury(store, journal.as_ref(), &leases[2], "delivery.refused").await;
     bury(store, journal.as_ref(), &leases[3], "delivery.refused").await;
-    assert!(journal.resend(leases[2].delivery, store.clock().now()).await.unwrap());
-    assert!(journal.waive(leases[3].delivery, "not needed").await.unwrap());
+    assert!(resend(store, journal.as_ref(), leases[2].delivery).await);
+    assert!(waive(store, journal.as_ref(), leases[3].delivery, "not needed").await);
     let totals = journal.totals().await.unwrap();
     let flow = &totals.flows[0];
     assert_eq!((flow.partner.as_str(), flow.flow.as_str(), flow.exchanges), ("bank", "payments", 5));
@@ -677,6 +783,21 @@ async fn lease_one(store: &dyn Store, journal: &dyn Journal) -> Lease {
     let mut leases = lease(store, journal, 9).await;
     assert_eq!(leases.len(), 1);
     leases.remove(0)
+}
+
+async fn resend(store: &dyn Store, journal: &dyn Journal, delivery: DeliveryId) -> bool {
+    act(store, journal, delivery, ActKind::Resent, "the receiver is repaired").await
+}
+
+async fn waive(store: &dyn Store, journal: &dyn Journal, delivery: DeliveryId, reason: &str) -> bool {
+    act(store, journal, delivery, ActKind::Waived, reason).await
+}
+
+async fn act(store: &dyn Store, journal: &dyn Journal, delivery: DeliveryId, kind: ActKind, reason: &str) -> bool {
+    let act = Act { kind, at: store.clock().now(), operator: "CN=operator".to_owned(), reason: reason.to_owned() };
+    let to = journal.act(delivery, act).await.unwrap();
+    assert!(to.is_none() || to == Some(tax()), "{to:?}");
+    to.is_some()
 }
 
 async fn acknowledge(store: &dyn Store, journal: &dyn Journal, lease: &Lease) -> bool {

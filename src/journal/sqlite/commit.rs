@@ -1,8 +1,9 @@
 //! The steps of a group's transaction: exchanges and what follows from them, and the head at its end.
 
+use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
 use super::writer::{Answer, ChainEnd, Work};
 use super::{column, milliseconds, reads};
-use crate::domain::{Chunk, Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Stored};
+use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, Outcome, PartnerId, Stored};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::{HEAD_TYPE, Head, LEAF_VERSION, Leaf, LeafBody, time_text};
 use crate::journal::repeats::{Standing, standing};
@@ -10,20 +11,16 @@ use crate::journal::{ChainPosition, Committed, HeadSigner, JournalError, Journal
 use crate::seams::{Clock, new_id};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::sync::Arc;
 
 /// Pinned texts and key spaces remembered so that they are not looked up again.
 const KNOWN_MAX: usize = 4096;
-/// Bytes of an index file read at a time.
-const INDEX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Queues a delivery; held where one before it has its order key.
 pub(super) const QUEUE: &str = "INSERT INTO delivery (id, exchange, destination, mapping, destination_bit, first_row, rows, records,
-    order_key, state, due_at, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN ?9 IS NOT NULL AND EXISTS
+    order_key, state, due_at, due_since, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN ?9 IS NOT NULL AND EXISTS
     (SELECT 1 FROM delivery WHERE destination = ?3 AND order_key = ?9 AND order_key IS NOT NULL AND state <= 3)
-    THEN 2 ELSE 0 END, ?10, 0)";
+    THEN 2 ELSE 0 END, ?10, ?11, 0)";
 
 /// An exchange as it reaches the writer: its files durable, its report written.
 pub(super) struct Submission {
@@ -159,8 +156,7 @@ impl<'a> Group<'a> {
             Work::Lease { to, now, until, leases_max } => Answer::Leases(self.lease(to, *now, *until, *leases_max)?),
             Work::Rendered { delivery, token, digest } => self.rendered(*delivery, *token, *digest)?,
             Work::Settle { delivery, token, now, settlement } => Answer::Changed(self.settle(*delivery, *token, *now, settlement)?),
-            Work::Resend { delivery, now } => Answer::Changed(self.resend(*delivery, *now)?),
-            Work::Waive { delivery, reason } => Answer::Changed(self.waive(*delivery, reason)?),
+            Work::Act { delivery, act } => Answer::Acted(self.act(*delivery, act)?),
         }))
     }
 
@@ -302,7 +298,7 @@ impl<'a> Group<'a> {
             let note = "UPDATE exchange SET repeated = ?2 WHERE sequence = ?1";
             self.connection.prepare_cached(note)?.execute(params![sequence, column(counts.repeated)])?;
         }
-        self.insert_content(submission, sequence, &claimed.repeated)?;
+        self.insert_content(submission, sequence, &claimed)?;
         self.insert_pinned(exchange)?;
         if accepted {
             self.bind_keys(exchange, sequence)?;
@@ -393,17 +389,18 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    fn insert_content(&self, submission: &Submission, sequence: i64, repeated: &[u8]) -> Result<(), JournalError> {
+    fn insert_content(&self, submission: &Submission, sequence: i64, claimed: &Claimed) -> Result<(), JournalError> {
         let NewExchange { body, verdict, .. } = &submission.exchange;
         let (rows, canonical) = (&verdict.index, &verdict.canonical);
         let in_files = [(body, 1), (canonical, 2), (rows, 4)];
         let in_files: i64 = in_files.iter().filter(|(stored, _)| matches!(stored, Stored::File { .. })).map(|(_, bit)| bit).sum();
-        let repeated = (!repeated.is_empty()).then_some(repeated);
+        let repeated = (!claimed.repeated.is_empty()).then_some(&claimed.repeated);
+        let report = format!("{}{}", submission.report, report(&claimed.told));
         self.connection
             .prepare_cached(
                 "INSERT INTO content (sequence, in_files, report, repeated, rows, canonical, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![sequence, in_files, submission.report, repeated, inline(rows), inline(canonical), inline(body)])?;
+            .execute(params![sequence, in_files, report, repeated, inline(rows), inline(canonical), inline(body)])?;
         Ok(())
     }
 
@@ -436,30 +433,11 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Claims the business keys of an index, row by row, and counts what is left for each chunk.
+    /// Claims the business keys of an index and counts what is left for each chunk.
     fn claim_keys(&mut self, exchange: &NewExchange, sequence: i64) -> Result<Claimed, JournalError> {
         let space = self.key_space(&exchange.key_space)?;
-        let index = &exchange.verdict.index;
-        if !index.length().is_multiple_of(IndexRow::BYTES as u64) {
-            return Err(JournalError::Damaged(format!("the index of exchange {} is cut", exchange.id)));
-        }
-        let mut claim =
-            self.connection.prepare_cached("INSERT INTO business_key (space, key, sequence) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
-        let mut source = open_index(index)?;
-        let mut sweep = Sweep::new(&exchange.verdict.chunks);
-        let mut claimed = Claimed { records: vec![0; exchange.verdict.chunks.len()], ..Claimed::default() };
-        let mut bytes = [0; IndexRow::BYTES];
-        for number in 0..index.length() / IndexRow::BYTES as u64 {
-            source.read_exact(&mut bytes)?;
-            let row = IndexRow::from_bytes(&bytes);
-            let repeated = row.key != [0; 16] && claim.execute(params![space, row.key, sequence])? == 0;
-            if repeated {
-                claimed.note_repeated(number);
-            } else {
-                sweep.count(number, row.destinations, &mut claimed.records);
-            }
-        }
-        Ok(claimed)
+        let (index, chunks) = (&exchange.verdict.index, &exchange.verdict.chunks);
+        Claimed::claim(self.connection, Claimant { space, sequence }, index, chunks, KEYS_SORTED_MAX)
     }
 
     fn key_space(&mut self, name: &str) -> Result<i64, JournalError> {
@@ -494,6 +472,7 @@ impl<'a> Group<'a> {
                 column(records),
                 chunk.order_key,
                 milliseconds(exchange.received_at),
+                milliseconds(self.clock.now()),
             ])?;
             self.destination_totals.entry(destination).or_default().queued += column(records);
         }
@@ -511,72 +490,6 @@ impl FlowTotal {
         self.counts.repeated += counts.repeated;
         self.last_received_at = self.last_received_at.max(received_at);
     }
-}
-
-/// What claiming the business keys of an index came to.
-#[derive(Default)]
-struct Claimed {
-    /// One bit for each row known before, lowest first, as far as the last such row.
-    repeated: Vec<u8>,
-    repeated_rows: u64,
-    /// Records left for each chunk.
-    records: Vec<u64>,
-}
-
-impl Claimed {
-    fn note_repeated(&mut self, row: u64) {
-        self.repeated_rows += 1;
-        let byte = (row / 8) as usize;
-        if byte >= self.repeated.len() {
-            self.repeated.resize(byte + 1, 0);
-        }
-        if let Some(bits) = self.repeated.get_mut(byte) {
-            *bits |= 1 << (row % 8);
-        }
-    }
-}
-
-/// Passes over the rows of an index once, knowing which chunks span each row.
-struct Sweep<'a> {
-    chunks: &'a [Chunk],
-    /// Chunks by their first row; `order[begun..]` have not begun.
-    order: Vec<usize>,
-    begun: usize,
-    /// Chunks that have begun and not ended.
-    open: Vec<usize>,
-}
-
-impl<'a> Sweep<'a> {
-    fn new(chunks: &'a [Chunk]) -> Self {
-        let mut order: Vec<usize> = (0..chunks.len()).collect();
-        order.sort_by_key(|&place| chunks.get(place).map(|chunk| chunk.first_row));
-        Self { chunks, order, begun: 0, open: Vec::new() }
-    }
-
-    /// Counts a row for each chunk that spans it and has its destination. Rows come in order.
-    fn count(&mut self, row: u64, destinations: u64, records: &mut [u64]) {
-        let chunk = |place: usize| self.chunks.get(place);
-        while let Some(&next) = self.order.get(self.begun)
-            && chunk(next).is_some_and(|chunk| chunk.first_row <= row)
-        {
-            self.open.push(next);
-            self.begun += 1;
-        }
-        self.open.retain(|&place| chunk(place).is_some_and(|chunk| row - chunk.first_row < chunk.rows));
-        for &place in &self.open {
-            let takes = chunk(place).is_some_and(|chunk| destinations >> chunk.destination & 1 == 1);
-            if let (true, Some(records)) = (takes, records.get_mut(place)) {
-                *records += 1;
-            }
-        }
-    }
-}
-
-fn open_index(index: &Stored) -> Result<Box<dyn Read + '_>, JournalError> {
-    Ok(match index {
-        Stored::Inline(bytes) => Box::new(bytes.as_ref()),
-        Stored::File { path, .. } => Box::new(BufReader::with_capacity(INDEX_BUFFER_BYTES, File::open(path)?)),
-    })
 }
 
 fn inline(stored: &Stored) -> Option<&[u8]> {

@@ -1,11 +1,11 @@
 //! The steps of a group's transaction that move deliveries on. States are those of `schema.sql`.
 
 use super::commit::Group;
-use super::reads::{digest, id, name, number, parse};
+use super::reads::{act_number, digest, id, name, number, parse};
 use super::writer::Answer;
 use super::{column, milliseconds, timestamp};
 use crate::domain::{DeliveryId, DestinationId, Digest, Pins};
-use crate::journal::{ANSWER_BYTES_MAX, JournalError, Lease, Settlement};
+use crate::journal::{ANSWER_BYTES_MAX, Act, ActKind, JournalError, Lease, Settlement};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -14,11 +14,13 @@ const LEASES_MAX: usize = 256;
 
 /// What is due at a destination.
 pub(super) const DUE: &str = "SELECT d.sequence, d.id, d.attempts + 1, e.id, e.partner, e.flow, e.received_at, d.destination, d.mapping,
-    e.mapping_digest, e.schema_digest, e.flow_digest, d.rendered, e.trace_id, d.destination_bit, d.first_row, d.rows
+    e.mapping_digest, e.schema_digest, e.flow_digest, d.rendered, e.trace_id, d.destination_bit, d.first_row, d.rows,
+    d.due_since
     FROM delivery d JOIN exchange e ON e.sequence = d.exchange
     WHERE d.destination = ?1 AND d.state <= 1 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3";
 /// Lets the next one of an order key go.
-pub(super) const RELEASE: &str = "UPDATE delivery SET state = 0 WHERE state = 2 AND sequence = (SELECT min(sequence) FROM delivery
+pub(super) const RELEASE: &str =
+    "UPDATE delivery SET state = 0, due_since = ?3 WHERE state = 2 AND sequence = (SELECT min(sequence) FROM delivery
     WHERE destination = ?1 AND order_key = ?2 AND order_key IS NOT NULL AND state <= 3)";
 
 /// A delivery that is about to change.
@@ -83,7 +85,7 @@ impl Group<'_> {
                 self.end_attempt(&open, token, now, None)?;
                 let end = "UPDATE delivery SET state = 4, acknowledged_at = ?2 WHERE sequence = ?1";
                 self.connection.prepare_cached(end)?.execute(params![open.sequence, milliseconds(now)])?;
-                self.release_next(&open)?;
+                self.release_next(&open, now)?;
                 let total = self.destination_totals.entry(open.destination).or_default();
                 (total.queued, total.acknowledged) = (total.queued - open.records, total.acknowledged + open.records);
             }
@@ -102,24 +104,35 @@ impl Group<'_> {
         Ok(true)
     }
 
-    /// Queues a dead letter again.
-    pub fn resend(&mut self, delivery: DeliveryId, now: Timestamp) -> Result<bool, JournalError> {
-        let Some(open) = self.dead(delivery)? else { return Ok(false) };
-        let queue = "UPDATE delivery SET state = 0, due_at = ?2 WHERE sequence = ?1";
-        self.connection.prepare_cached(queue)?.execute(params![open.sequence, milliseconds(now)])?;
+    /// Does what an operator decided about a dead letter, and keeps the decision.
+    pub fn act(&mut self, delivery: DeliveryId, act: &Act) -> Result<Option<DestinationId>, JournalError> {
+        let Some(open) = self.dead(delivery)? else { return Ok(None) };
+        let to = open.destination.parse().map_err(JournalError::Damaged)?;
+        let note = "INSERT INTO act (delivery, number, kind, at, operator, reason)
+                    VALUES (?1, (SELECT ifnull(max(number), 0) + 1 FROM act WHERE delivery = ?1), ?2, ?3, ?4, ?5)";
+        self.connection.prepare_cached(note)?.execute(params![
+            open.sequence,
+            act_number(act.kind),
+            milliseconds(act.at),
+            act.operator,
+            act.reason
+        ])?;
+        match act.kind {
+            ActKind::Resent => {
+                let queue = "UPDATE delivery SET state = 0, due_at = ?2, due_since = ?2 WHERE sequence = ?1";
+                self.connection.prepare_cached(queue)?.execute(params![open.sequence, milliseconds(act.at)])?;
+            }
+            ActKind::Waived => {
+                self.connection.prepare_cached("UPDATE delivery SET state = 5 WHERE sequence = ?1")?.execute([open.sequence])?;
+                self.release_next(&open, act.at)?;
+            }
+        }
         let total = self.destination_totals.entry(open.destination).or_default();
-        (total.queued, total.dead) = (total.queued + open.records, total.dead - open.records);
-        Ok(true)
-    }
-
-    /// Gives a dead letter up for good.
-    pub fn waive(&mut self, delivery: DeliveryId, reason: &str) -> Result<bool, JournalError> {
-        let Some(open) = self.dead(delivery)? else { return Ok(false) };
-        let end = "UPDATE delivery SET state = 5, waived_because = ?2 WHERE sequence = ?1";
-        self.connection.prepare_cached(end)?.execute(params![open.sequence, reason])?;
-        self.release_next(&open)?;
-        self.destination_totals.entry(open.destination).or_default().dead -= open.records;
-        Ok(true)
+        total.dead -= open.records;
+        if act.kind == ActKind::Resent {
+            total.queued += open.records;
+        }
+        Ok(Some(to))
     }
 
     fn leased(&self, delivery: DeliveryId, token: u64) -> Result<Option<Open>, JournalError> {
@@ -142,9 +155,9 @@ impl Group<'_> {
     }
 
     /// Lets the next one of an order key go.
-    fn release_next(&self, settled: &Open) -> Result<(), JournalError> {
+    fn release_next(&self, settled: &Open, now: Timestamp) -> Result<(), JournalError> {
         if let Some(order_key) = &settled.order_key {
-            self.connection.prepare_cached(RELEASE)?.execute(params![settled.destination, order_key])?;
+            self.connection.prepare_cached(RELEASE)?.execute(params![settled.destination, order_key, milliseconds(now)])?;
         }
         Ok(())
     }
@@ -175,6 +188,7 @@ fn read_lease(row: &Row, until: Timestamp) -> Result<Lease, JournalError> {
         bit: row.get(14)?,
         first_row: number(row, 15)?,
         rows: number(row, 16)?,
+        due_since: timestamp(row.get(17)?)?,
     })
 }
 

@@ -9,6 +9,7 @@
 //! - A full disk undoes the group and is told. Any other failure of a `COMMIT`, an fsync above all,
 //!   ends the process: nobody can know what the disk still holds.
 
+mod claims;
 mod commit;
 mod deliveries;
 mod open;
@@ -20,8 +21,8 @@ pub use writer::{GROUP_BYTES_MAX, GROUP_CALLS_MAX};
 
 use super::bodies::{BodyStore, Part};
 use super::{
-    Committed, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease, NewExchange, RepeatQuery,
-    Settlement, Totals,
+    Act, Committed, DeadLetterFilter, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease,
+    NewExchange, RepeatQuery, Settlement, Totals,
 };
 use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Stored};
 use crate::seams::{Disk, SharedClock, SystemDisk};
@@ -248,12 +249,15 @@ impl Journal for SqliteJournal {
         self.write(Work::Settle { delivery, token, now, settlement }).await?.changed()
     }
 
-    async fn resend(&self, delivery: DeliveryId, now: Timestamp) -> Result<bool, JournalError> {
-        self.write(Work::Resend { delivery, now }).await?.changed()
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeliveryRow>, JournalError> {
+        self.list_readers.read(move |connection| reads::dead_letters(connection, &filter)).await
     }
 
-    async fn waive(&self, delivery: DeliveryId, reason: &str) -> Result<bool, JournalError> {
-        self.write(Work::Waive { delivery, reason: reason.to_owned() }).await?.changed()
+    async fn act(&self, delivery: DeliveryId, act: Act) -> Result<Option<DestinationId>, JournalError> {
+        match self.write(Work::Act { delivery, act }).await? {
+            Answer::Acted(destination) => Ok(destination),
+            other => Err(other.unexpected()),
+        }
     }
 
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError> {
@@ -364,6 +368,7 @@ mod tests {
             journal.exchanges(ExchangeFilter::default()).await.unwrap();
             journal.deliveries(id).await.unwrap();
             journal.body(id).await.unwrap();
+            journal.dead_letters(DeadLetterFilter::default()).await.unwrap();
             journal.totals().await.unwrap();
             journal.heads(1, 0, 1).await.unwrap();
         };

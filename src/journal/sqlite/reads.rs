@@ -6,8 +6,8 @@ use crate::domain::{Counts, DestinationId, Digest, ExchangeId, Id, IndexRow, Out
 use crate::journal::bodies::{BodyStore, Part};
 use crate::journal::repeats::{HOLDERS_MAX, Holder, Standing, standing};
 use crate::journal::{
-    ChainPosition, Committed, DeliveryRow, DeliveryState, DestinationTotals, ExchangeFilter, ExchangeRow, FlowTotals, HeadRow,
-    JournalError, Journaled, PAGE_ROWS_MAX, RepeatQuery, Totals,
+    ACTS_LISTED_MAX, Act, ActKind, ChainPosition, Committed, DeadLetterFilter, DeliveryRow, DeliveryState, DestinationTotals,
+    ExchangeFilter, ExchangeRow, FlowTotals, HeadRow, JournalError, Journaled, PAGE_ROWS_MAX, RepeatQuery, Totals,
 };
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -278,27 +278,61 @@ fn slice_of(stored: &Stored, from: u64, length: u64) -> Result<Vec<u8>, JournalE
     }
 }
 
+/// The columns that [`read_delivery`] reads, from a delivery and its exchange.
+const DELIVERY: &str = "SELECT d.sequence, d.id, e.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at
+    FROM delivery d JOIN exchange e ON e.sequence = d.exchange";
+
 pub(super) fn deliveries(connection: &Connection, exchange: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
-    let find = "SELECT d.sequence, d.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at,
-                d.waived_because
-                FROM delivery d JOIN exchange e ON e.sequence = d.exchange WHERE e.id = ?1 ORDER BY d.sequence";
-    all(connection, find, [exchange.as_bytes()], |row| {
-        let (last_fault, last_answer) = last_failure(connection, row.get(0)?)?;
-        let acknowledged_at: Option<i64> = row.get(7)?;
-        Ok(DeliveryRow {
-            id: id(row, 1)?,
-            exchange,
-            to: parse(row, 2)?,
-            state: read_state(row.get(3)?)?,
-            records: number(row, 4)?,
-            attempts: row.get(5)?,
-            due_at: timestamp(row.get(6)?)?,
-            acknowledged_at: acknowledged_at.map(timestamp).transpose()?,
-            last_fault,
-            last_answer,
-            waived_because: row.get(8)?,
-        })
+    let find = format!("{DELIVERY} WHERE e.id = ?1 ORDER BY d.sequence");
+    all(connection, &find, [exchange.as_bytes()], |row| read_delivery(connection, row))
+}
+
+pub(super) fn dead_letters(connection: &Connection, filter: &DeadLetterFilter) -> Result<Vec<DeliveryRow>, JournalError> {
+    let (query, values) = dead_letters_query(filter);
+    all(connection, &query, params_from_iter(values), |row| read_delivery(connection, row))
+}
+
+fn dead_letters_query(filter: &DeadLetterFilter) -> (String, Vec<Value>) {
+    let mut query = format!("{DELIVERY} WHERE d.state = 3");
+    let mut values: Vec<Value> = Vec::new();
+    if let Some(to) = &filter.to {
+        query += " AND d.destination = ?";
+        values.push(Value::Text(to.to_string()));
+    }
+    if let Some(after) = filter.after {
+        query += " AND (d.destination, d.sequence) > (SELECT destination, sequence FROM delivery WHERE id = ?)";
+        values.push(Value::Blob(after.as_bytes().to_vec()));
+    }
+    values.push(Value::Integer(column(filter.rows_max.min(PAGE_ROWS_MAX) as u64)));
+    (query + " ORDER BY d.destination, d.sequence LIMIT ?", values)
+}
+
+fn read_delivery(connection: &Connection, row: &Row) -> Result<DeliveryRow, JournalError> {
+    let (last_fault, last_answer) = last_failure(connection, row.get(0)?)?;
+    let acknowledged_at: Option<i64> = row.get(8)?;
+    Ok(DeliveryRow {
+        id: id(row, 1)?,
+        exchange: id(row, 2)?,
+        to: parse(row, 3)?,
+        state: read_state(row.get(4)?)?,
+        records: number(row, 5)?,
+        attempts: row.get(6)?,
+        due_at: timestamp(row.get(7)?)?,
+        acknowledged_at: acknowledged_at.map(timestamp).transpose()?,
+        last_fault,
+        last_answer,
+        acts: acts(connection, row.get(0)?)?,
     })
+}
+
+/// The latest acts on a delivery, oldest first.
+fn acts(connection: &Connection, delivery: i64) -> Result<Vec<Act>, JournalError> {
+    let find = "SELECT kind, at, operator, reason FROM act WHERE delivery = ?1 ORDER BY number DESC LIMIT ?2";
+    let mut acts = all(connection, find, params![delivery, column(ACTS_LISTED_MAX as u64)], |row| {
+        Ok(Act { kind: read_act(row.get(0)?)?, at: timestamp(row.get(1)?)?, operator: row.get(2)?, reason: row.get(3)? })
+    })?;
+    acts.reverse();
+    Ok(acts)
 }
 
 /// Fault code with its detail, and the receiver's answer.
@@ -385,6 +419,22 @@ fn read_outcome(number: i64) -> Result<Outcome, JournalError> {
         1 => Ok(Outcome::InPart),
         2 => Ok(Outcome::Refused),
         _ => Err(JournalError::Damaged(format!("{number} is no outcome"))),
+    }
+}
+
+/// `act.kind`.
+pub(super) fn act_number(kind: ActKind) -> i64 {
+    match kind {
+        ActKind::Resent => 0,
+        ActKind::Waived => 1,
+    }
+}
+
+fn read_act(number: i64) -> Result<ActKind, JournalError> {
+    match number {
+        0 => Ok(ActKind::Resent),
+        1 => Ok(ActKind::Waived),
+        _ => Err(JournalError::Damaged(format!("{number} is no act"))),
     }
 }
 
@@ -500,6 +550,19 @@ mod tests {
             if filter.partner.is_some() && filter.flow.is_some() && filter.message_id.is_none() {
                 assert!(plan.contains("exchange_flow (partner=? AND flow=?"), "{filter:?}: {plan}");
             }
+        }
+    }
+
+    #[test]
+    fn dead_letters_are_read_in_the_order_of_an_index() {
+        let connection = tables();
+        for chosen in 0..4 {
+            let to = (chosen & 1 == 1).then(|| "tax/inbox".parse().unwrap());
+            let after = (chosen & 2 == 2).then(|| Id::new(0, [0; 10]));
+            let filter = DeadLetterFilter { to, after, rows_max: 1 };
+            let plan = plan(&connection, &dead_letters_query(&filter).0);
+            assert!(plan.contains("d USING INDEX delivery_dead"), "{filter:?}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
         }
     }
 

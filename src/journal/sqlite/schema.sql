@@ -112,14 +112,15 @@ CREATE TABLE delivery (
     order_key       TEXT,
     state           INTEGER NOT NULL,
     due_at          INTEGER NOT NULL,
+    due_since       INTEGER NOT NULL,  -- when it was queued, let go by those before it, or resent, whichever was last
     attempts        INTEGER NOT NULL,
     rendered        BLOB,
-    acknowledged_at INTEGER,
-    waived_because  TEXT
+    acknowledged_at INTEGER
 ) STRICT;
 CREATE INDEX delivery_exchange ON delivery (exchange);
 CREATE INDEX delivery_due ON delivery (destination, due_at) WHERE state <= 1;
 CREATE INDEX delivery_open ON delivery (destination, sequence) WHERE state <= 3;
+CREATE INDEX delivery_dead ON delivery (destination, sequence) WHERE state = 3;
 CREATE INDEX delivery_order ON delivery (destination, order_key, sequence) WHERE state <= 3 AND order_key IS NOT NULL;
 
 CREATE TABLE attempt (
@@ -130,6 +131,17 @@ CREATE TABLE attempt (
     fault      TEXT,
     detail     TEXT,
     answer     TEXT,
+    PRIMARY KEY (delivery, number)
+) STRICT, WITHOUT ROWID;
+
+-- What operators did to a dead letter, and why.
+CREATE TABLE act (
+    delivery INTEGER NOT NULL REFERENCES delivery,
+    number   INTEGER NOT NULL,   -- from 1
+    kind     INTEGER NOT NULL,   -- 0 resent, 1 waived
+    at       INTEGER NOT NULL,
+    operator TEXT NOT NULL,
+    reason   TEXT NOT NULL,
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
 

@@ -4,7 +4,7 @@ use super::commit::{Group, Known, Submission};
 use super::{Options, Witness};
 use crate::data::DataFolder;
 use crate::domain::{DeliveryId, DestinationId, Digest};
-use crate::journal::{Committed, HeadSigner, JournalError, Lease, Settlement};
+use crate::journal::{Act, Committed, HeadSigner, JournalError, Lease, Settlement};
 use crate::seams::SharedClock;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
@@ -34,8 +34,7 @@ pub(super) enum Work {
     Lease { to: DestinationId, now: Timestamp, until: Timestamp, leases_max: usize },
     Rendered { delivery: DeliveryId, token: u64, digest: Digest },
     Settle { delivery: DeliveryId, token: u64, now: Timestamp, settlement: Settlement },
-    Resend { delivery: DeliveryId, now: Timestamp },
-    Waive { delivery: DeliveryId, reason: String },
+    Act { delivery: DeliveryId, act: Act },
 }
 
 /// What came of it.
@@ -43,6 +42,8 @@ pub(super) enum Answer {
     Committed(Committed),
     Leases(Vec<Lease>),
     Changed(bool),
+    /// The destination of the dead letter that was acted on, if there was one.
+    Acted(Option<DestinationId>),
     /// Turned away by itself, without any effect on the rest of the group.
     Refused(JournalError),
 }

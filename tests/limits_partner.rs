@@ -1,0 +1,98 @@
+//! No partner takes the places of all others: what each may have under way at once. And whoever is
+//! refused finds it in the log, under the partner and the trace id of the request.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of a test fail by panicking")]
+#![allow(dead_code, reason = "the tests of the running program use the rest")]
+
+#[path = "serve/line.rs"]
+mod line;
+#[path = "support/mod.rs"]
+mod support;
+#[path = "serve/world.rs"]
+mod world;
+
+use line::{Line, get, head, payments, post};
+use std::fs;
+use world::{World, eventually};
+
+/// A world whose gateway has these limits.
+fn world_with(limits: &str) -> World {
+    let world = World::new();
+    let file = fs::read_to_string(world.path("conf/portolan.toml")).unwrap();
+    world.write("conf/portolan.toml", &format!("{file}{limits}"));
+    world
+}
+
+/// A submission of which everything but the last byte has been sent, and that byte.
+async fn begun(line: &mut Line, message_id: &str) -> Vec<u8> {
+    let mut body = payments(message_id, 2).into_bytes();
+    assert_eq!(line.ask(&head("payments", body.len(), "expect: 100-continue\r\n")).await.unwrap().status, 100);
+    let last = body.split_off(body.len() - 1);
+    line.send(&body).await.unwrap();
+    last
+}
+
+#[tokio::test]
+async fn a_partner_has_so_many_submissions_at_once_and_another_has_its_own() {
+    let world = world_with("partner_submissions_max = 2\n");
+    let gateway = world.serve().await;
+    let mut lines = [world.line(&gateway, "bank").await.unwrap(), world.line(&gateway, "bank").await.unwrap()];
+    let mut rest = Vec::new();
+    for (number, line) in lines.iter_mut().enumerate() {
+        rest.push(begun(line, &format!("SLOW-{number}")).await);
+    }
+
+    let mut third = world.line(&gateway, "bank").await.unwrap();
+    let trace_id = "0af7651916cd43dd8448eb211c80319c";
+    let fields = format!("traceparent: 00-{trace_id}-b7ad6b7169203331-01\r\naccept-language: zh\r\n");
+    let refused = third.ask(&post("payments", &payments("THIRD", 1), &fields)).await.unwrap();
+    assert_eq!((refused.status, refused.code().as_str()), (503, "limit.concurrency"));
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert_eq!(refused.json()["detail"], "单个单位同时报送不得超过 2 个");
+    let logged = gateway.logs("a request was refused", 1).await;
+    assert_eq!(
+        ["code", "partner", "trace_id", "method", "path"].map(|field| logged[field].as_str().unwrap()),
+        ["limit.concurrency", "bank", trace_id, "POST", "/v1/flows/payments/exchanges"]
+    );
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    assert_eq!(bank.ask(&get("/v1/me")).await.unwrap().status, 200, "to ask is no submission");
+    let mut platform = world.line(&gateway, "platform").await.unwrap();
+    platform.ask(&post("payments", &payments("OTHER", 1), "")).await.unwrap().exchange();
+
+    for (line, last) in lines.iter_mut().zip(rest) {
+        line.ask(&last).await.unwrap().exchange();
+    }
+    bank.ask(&post("payments", &payments("FOURTH", 1), "")).await.unwrap().exchange();
+}
+
+#[tokio::test]
+async fn a_partner_has_so_many_connections_at_once_and_another_has_its_own() {
+    let world = world_with("partner_connections_max = 2\n");
+    let gateway = world.serve().await;
+    let mut lines = [world.line(&gateway, "bank").await.unwrap(), world.line(&gateway, "bank").await.unwrap()];
+    for line in &mut lines {
+        assert_eq!(line.ask(&get("/v1/me")).await.unwrap().status, 200);
+    }
+    assert!(!world.is_let_in(&gateway, "bank").await);
+    assert_eq!(gateway.logs("a connection was turned away", 1).await["code"], "limit.concurrency");
+    assert!(world.is_let_in(&gateway, "platform").await);
+    let [first, _second] = lines;
+    drop(first);
+    eventually("the place is free again", async || world.is_let_in(&gateway, "bank").await.then_some(())).await;
+}
+
+#[tokio::test]
+async fn what_is_refused_by_its_method_is_counted_and_logged_too() {
+    let world = World::new();
+    let gateway = world.serve().await;
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    let refused = bank.ask(b"DELETE /v1/me HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    assert_eq!((refused.status, refused.headers["allow"].as_str()), (405, "GET, HEAD"));
+    let logged = gateway.logs("a request was refused", 1).await;
+    assert_eq!((&logged["code"], &logged["partner"], &logged["path"]), (&"request.method".into(), &"bank".into(), &"/v1/me".into()));
+    assert_eq!(logged["trace_id"].as_str().unwrap().len(), 32, "a new one, where the request has none");
+    assert_eq!(logged["level"], "INFO", "nothing that an operator must do");
+    let mut operator = world.line_to(gateway.operators, "bank").await.unwrap();
+    let metrics = operator.ask(&get("/metrics")).await.unwrap();
+    assert!(String::from_utf8(metrics.body).unwrap().contains("portolan_refusals_total{code=\"request.method\"} 1"));
+}
