@@ -4,6 +4,7 @@ mod gate;
 
 use crate::config::watch::Reloads;
 use crate::config::{Config, Problem};
+use crate::data::{DataFolder, make_private_folder};
 use crate::delivery::tls::client_config;
 use crate::delivery::{Delivery, Parts, PushTransport};
 use crate::exchange::Exchanges;
@@ -16,7 +17,7 @@ use crate::ingress::in_flight::{InFlight, PerPartner};
 use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
 use crate::journal::Journal;
-use crate::journal::sqlite::SqliteJournal;
+use crate::journal::sqlite::{Options, SqliteJournal};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::ops::{Health, OperatorDoor, OpsView};
@@ -315,24 +316,27 @@ fn operator_trust(config: &Config, clock: &SharedClock) -> Result<TrustStore<Ope
     TrustStore::new(trust, Arc::clone(clock)).map_err(|p| vec![p])
 }
 
-/// Opens the keys, the journal and the spool of the data folder.
+/// Takes the data folder and opens the keys, the journal and the spool in it. The lock comes first: a
+/// gateway that is turned away must not have changed the keys of the one that runs.
 async fn storage(config: &Arc<Config>, clock: &SharedClock) -> Result<(Arc<Keys>, Arc<dyn Journal>, Spool), StartError> {
     let (config, clock) = (Arc::clone(config), Arc::clone(clock));
     let opened = tokio::task::spawn_blocking(move || {
         let data = &config.gateway.data;
+        let folder = DataFolder::take(data).map_err(other("the data folder"))?;
         let keys = Arc::new(Keys::open_or_create(&keys_folder(data), Arc::clone(&clock)).map_err(other("the receipts' keys"))?);
-        let journal = SqliteJournal::open(data, Arc::clone(&keys) as _, clock).map_err(other("the journal"))?;
-        let folder = empty_spool(&data.join("spool")).map_err(other("the spool folder"))?;
-        let spool = Spool::new(&folder, config.gateway.limits.inline_bytes_max);
+        let journal = SqliteJournal::open_in(folder, Arc::clone(&keys) as _, clock, Options::default()).map_err(other("the journal"))?;
+        let spool = empty_spool(&data.join("spool")).map_err(other("the spool folder"))?;
+        let limits = &config.gateway.limits;
+        let spool = Spool::new(&spool, limits.inline_bytes_max, limits.free_bytes_min);
         Ok::<_, StartError>((keys, Arc::new(journal) as Arc<dyn Journal>, spool))
     });
     opened.await.map_err(other("opening the data folder"))?
 }
 
-/// The spool folder, without what an earlier life left half received. The journal's lock on the
-/// data folder is held by now, so that nobody else uses it.
+/// The spool folder, without what an earlier life left half received. The data folder is locked by
+/// now, so that nobody else uses it.
 fn empty_spool(folder: &Path) -> std::io::Result<PathBuf> {
-    std::fs::create_dir_all(folder)?;
+    make_private_folder(folder)?;
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("spool-")) {

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod coding;
 pub mod config;
 pub mod convert;
+pub mod data;
 pub mod delivery;
 pub mod demo;
 pub mod domain;

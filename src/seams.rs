@@ -1,9 +1,12 @@
-//! What a seeded simulation replaces: the clock and chance.
+//! What a seeded simulation replaces: the clock, chance, and what makes files durable.
 //!
 //! The disk under SQLite is replaced below SQLite itself (a recording VFS in the tests), and the
 //! transport of deliveries by [`crate::delivery`]'s own trait.
 
 use crate::domain::Id;
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Wall-clock time and randomness.
@@ -32,6 +35,35 @@ impl Clock for SystemClock {
         if aws_lc_rs::rand::fill(into).is_err() {
             std::process::abort();
         }
+    }
+}
+
+/// Makes files outlast a loss of power.
+pub trait Disk: Send + Sync {
+    /// Returns once a file's bytes are on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be opened or synced.
+    fn sync_file(&self, file: &Path) -> io::Result<()>;
+
+    /// Returns once the names in a folder are on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be opened or synced.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+}
+
+/// The machine's own disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemDisk;
+
+impl Disk for SystemDisk {
+    fn sync_file(&self, file: &Path) -> io::Result<()> {
+        File::open(file)?.sync_all()
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
     }
 }
 

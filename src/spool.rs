@@ -1,7 +1,9 @@
 //! Bytes that stay in memory while small and go to a file once they are not.
 //!
 //! Spool files lie in one folder of the data directory, are named at random, and belong to the
-//! journal once a commit has renamed them; one that is dropped before that removes itself.
+//! journal once a commit has renamed them; one that is dropped before that removes itself. No file is
+//! begun or goes on growing where that would take the last free bytes of the disk: those are for the
+//! journal, which must still be able to record what became of what it has accepted.
 
 use crate::domain::{Digest, Hasher, Stored};
 use std::fs::File;
@@ -9,7 +11,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes buffered before a write to a spool file.
+/// Bytes buffered before a write to a spool file, and between two looks at the room that is left.
 const FILE_BUFFER_BYTES: usize = 256 * 1024;
 /// Random characters in the name of a spool file. A name is removed when its [`Spooled`] is dropped,
 /// even after the journal has renamed the file: no other may come to have it in between.
@@ -20,17 +22,38 @@ const NAME_RANDOM_CHARS: usize = 22;
 pub struct Spool {
     folder: Arc<Path>,
     inline_bytes_max: usize,
+    free_bytes_min: u64,
 }
 
 impl Spool {
-    /// A spool in an existing folder, for bodies larger than `inline_bytes_max`.
-    pub fn new(folder: &Path, inline_bytes_max: usize) -> Self {
-        Self { folder: folder.into(), inline_bytes_max }
+    /// A spool in an existing folder: for bodies larger than `inline_bytes_max`, and as long as
+    /// `free_bytes_min` are free there.
+    pub fn new(folder: &Path, inline_bytes_max: usize, free_bytes_min: u64) -> Self {
+        Self { folder: folder.into(), inline_bytes_max, free_bytes_min }
+    }
+
+    /// A spool that keeps everything in memory, and nothing for long.
+    pub fn nowhere() -> Self {
+        Self { folder: Path::new("").into(), inline_bytes_max: usize::MAX, free_bytes_min: 0 }
+    }
+
+    /// Whether there is room for something new. One system call, which asks no disk.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::StorageFull`] when fewer than `free_bytes_min` are free; or that nobody can tell.
+    pub fn check_room(&self) -> io::Result<()> {
+        let volume = rustix::fs::statvfs(self.folder.as_ref())?;
+        let free_bytes = volume.f_bavail.saturating_mul(volume.f_frsize);
+        if free_bytes < self.free_bytes_min {
+            let message = format!("{free_bytes} bytes are free on the data folder's disk; free_bytes_min is {}", self.free_bytes_min);
+            return Err(io::Error::new(io::ErrorKind::StorageFull, message));
+        }
+        Ok(())
     }
 
     /// Starts to store something.
     pub fn writer(&self) -> SpoolWriter {
-        SpoolWriter { spool: self.clone(), memory: Vec::new(), file: None, bytes: 0, hasher: Hasher::default() }
+        SpoolWriter { spool: self.clone(), memory: Vec::new(), file: None, unchecked_bytes: 0, bytes: 0, hasher: Hasher::default() }
     }
 }
 
@@ -39,6 +62,8 @@ pub struct SpoolWriter {
     spool: Spool,
     memory: Vec<u8>,
     file: Option<(BufWriter<File>, tempfile::TempPath)>,
+    /// Bytes that went to the file since it was looked whether there is room.
+    unchecked_bytes: usize,
     bytes: u64,
     hasher: Hasher,
 }
@@ -69,6 +94,7 @@ impl SpoolWriter {
     }
 
     fn move_to_file(&mut self) -> io::Result<()> {
+        self.spool.check_room()?;
         let (file, path) =
             tempfile::Builder::new().prefix("spool-").rand_bytes(NAME_RANDOM_CHARS).tempfile_in(&self.spool.folder)?.into_parts();
         let mut file = BufWriter::with_capacity(FILE_BUFFER_BYTES, file);
@@ -83,6 +109,13 @@ impl Write for SpoolWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.file.is_none() && !self.stays_in_memory(bytes.len()) {
             self.move_to_file()?;
+        }
+        if self.file.is_some() {
+            self.unchecked_bytes += bytes.len();
+            if self.unchecked_bytes >= FILE_BUFFER_BYTES {
+                self.spool.check_room()?;
+                self.unchecked_bytes = 0;
+            }
         }
         match &mut self.file {
             Some((file, _)) => file.write_all(bytes)?,
@@ -129,20 +162,43 @@ pub fn open(stored: &Stored) -> io::Result<Box<dyn Read + Send>> {
 mod tests {
     use super::*;
 
+    fn spooled(folder: &Path, bytes: &[u8]) -> Spooled {
+        let mut writer = Spool::new(folder, 0, 0).writer();
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap().0
+    }
+
+    fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect()
+    }
+
     #[test]
     fn a_file_is_removed_unless_it_was_taken_over() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = Spool::new(folder.path(), 0).writer();
-        writer.write_all(b"left").unwrap();
-        let (left, _) = writer.finish().unwrap();
-        let mut writer = Spool::new(folder.path(), 0).writer();
-        writer.write_all(b"taken").unwrap();
-        let (taken, _) = writer.finish().unwrap();
+        let (left, taken) = (spooled(folder.path(), b"left"), spooled(folder.path(), b"taken"));
         let (Stored::File { path, .. }, kept) = (taken.stored(), folder.path().join("kept")) else { panic!("not in a file") };
         std::fs::rename(path, &kept).unwrap();
         drop((left, taken));
-        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
-        assert_eq!(files, std::slice::from_ref(&kept));
+        assert_eq!(files(folder.path()), std::slice::from_ref(&kept));
         assert_eq!(std::fs::read(kept).unwrap(), b"taken");
+    }
+
+    #[test]
+    fn the_last_free_bytes_are_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        // No disk has so many bytes; every disk has none.
+        let (none, enough) = (Spool::new(folder.path(), 0, u64::MAX), Spool::new(folder.path(), 0, 0));
+        assert_eq!(none.check_room().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        enough.check_room().unwrap();
+        let refused = none.writer().write_all(b"begun");
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        // One that has begun does not go on either.
+        let mut writer = enough.writer();
+        writer.write_all(b"begun").unwrap();
+        writer.spool.free_bytes_min = u64::MAX;
+        writer.write_all(b"little").unwrap();
+        assert_eq!(writer.write_all(&[0; FILE_BUFFER_BYTES]).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        drop(writer);
+        assert_eq!(files(folder.path()), Vec::<std::path::PathBuf>::new());
     }
 }

@@ -292,7 +292,7 @@ impl<'p> Pass<'p> {
             // Nothing of a refused body goes on; what was written of it is dropped with its files.
             self.counts.refused = self.counts.records;
             self.counts.accepted = 0;
-            let nowhere = Spool::new(std::path::Path::new(""), 0);
+            let nowhere = Spool::nowhere();
             self.canonical = nowhere.writer();
             self.index = nowhere.writer();
             self.chunks.closed.clear();

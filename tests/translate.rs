@@ -98,7 +98,7 @@ fn verdict(library: &Library, case: &Case) -> Verdict {
         records_max: 1_000_000,
     };
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::new(folder.path(), 1 << 20);
+    let spool = Spool::new(folder.path(), 1 << 20, 0);
     let digest = Digest::of(&body);
     let translated = translate(&Stored::Inline(body.into()), digest, Coding::Identity, &mapping, &plan, &limits, &spool);
     translated.unwrap_or_else(|fault| panic!("{fault:?}")).verdict

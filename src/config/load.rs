@@ -243,6 +243,7 @@ impl Checker<'_> {
             decoded_bytes_max: raw.decoded_bytes_max.get(),
             expansion_ratio_max: raw.expansion_ratio_max.get(),
             inline_bytes_max: size(*raw.inline_bytes_max.value()),
+            free_bytes_min: raw.free_bytes_min.get(),
             translations_max: size(raw.translations_max),
             shutdown_timeout: milliseconds(raw.shutdown_timeout_ms),
         })

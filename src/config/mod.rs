@@ -74,6 +74,7 @@ impl Gateway {
             ("limits.header_bytes_max", limits.header_bytes_max != next.header_bytes_max),
             ("limits.connections_max", limits.connections_max != next.connections_max),
             ("limits.inline_bytes_max", limits.inline_bytes_max != next.inline_bytes_max),
+            ("limits.free_bytes_min", limits.free_bytes_min != next.free_bytes_min),
             ("limits.translations_max", limits.translations_max != next.translations_max),
         ];
         differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
@@ -135,6 +136,8 @@ pub struct RequestLimits {
     pub expansion_ratio_max: u64,
     /// Bodies up to this stay in memory and inline in the journal.
     pub inline_bytes_max: usize,
+    /// Bytes kept free on the data folder's disk.
+    pub free_bytes_min: u64,
     /// Bodies being translated at once.
     pub translations_max: usize,
     /// Time for what is in flight to end at shutdown.

@@ -114,6 +114,8 @@ pub struct RawRequestLimits {
     pub expansion_ratio_max: NonZeroU64,
     /// Bodies up to this many bytes stay in memory and inside the journal; larger ones go to a spool file.
     pub inline_bytes_max: At<NonZeroU32>,
+    /// Bytes kept free on the data folder's disk: with fewer, submissions are refused (507), so that deliveries can still be recorded.
+    pub free_bytes_min: NonZeroU64,
     /// Bodies being translated at once.
     pub translations_max: NonZeroU32,
     /// Time for what is in flight to end at shutdown.
@@ -137,6 +139,7 @@ impl Default for RawRequestLimits {
             decoded_bytes_max: large(8 << 30),
             expansion_ratio_max: large(200),
             inline_bytes_max: At::default_value(count(64 << 10)),
+            free_bytes_min: large(512 << 20),
             translations_max: count(2),
             shutdown_timeout_ms: count(30_000),
         }

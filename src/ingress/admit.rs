@@ -11,7 +11,8 @@ use crate::fault::{Fault, FaultCode};
 use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::seams::Clock;
-use crate::translate::FlowPlan;
+use crate::spool::Spool;
+use crate::translate::{FlowPlan, storage_fault};
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use std::sync::Arc;
@@ -89,18 +90,21 @@ pub struct Asking<'a> {
     pub live: &'a Arc<Live>,
     /// The limits.
     pub limits: &'a RateLimits,
+    /// Where the body will go.
+    pub spool: &'a Spool,
     /// Time and chance.
     pub clock: &'a dyn Clock,
     /// W3C trace id of the request.
     pub trace_id: String,
 }
 
-/// Admits or refuses a submission, in the order: permission, limits, size, form.
+/// Admits or refuses a submission, in the order: permission, room on the disk, limits, size, form.
 ///
 /// # Errors
 /// The first reason to refuse.
 pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap) -> Result<Admitted, Fault> {
     let (plan, mapping) = permission(&asking, flow, query)?;
+    asking.spool.check_room().map_err(storage_fault)?;
     let declared = declared_bytes(headers)?;
     let admission = asking.limits.admit(&asking.partner, Some(&plan.flow.id), declared)?;
     let body_bytes_max = asking.live.config.gateway.limits.body_bytes_max;

@@ -214,6 +214,7 @@ impl PartnerDoor {
             identity: asked.identity,
             live: &live,
             limits: &limits,
+            spool: &self.exchanges.spool,
             clock: self.exchanges.clock.as_ref(),
             trace_id: asked.trace_id.clone(),
         };

@@ -5,12 +5,13 @@
 //! before the transaction that names it begins; one that no transaction came to name is removed
 //! when the journal is opened.
 
+use crate::data::make_private_folder;
 use crate::domain::{ExchangeId, Stored};
+use crate::seams::Disk;
 use std::collections::HashSet;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which bytes of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +67,9 @@ pub trait BodyStore: Send + Sync {
 }
 
 /// Bodies as files of one folder.
-#[derive(Debug)]
 pub struct FileBodies {
     folder: PathBuf,
+    disk: Arc<dyn Disk>,
     /// The subfolders that are durable. Held while one is made, so that nobody relies on it sooner.
     shelves: Mutex<HashSet<u8>>,
 }
@@ -78,12 +79,12 @@ impl FileBodies {
     ///
     /// # Errors
     /// When the folder cannot be made.
-    pub fn new(folder: PathBuf) -> io::Result<Self> {
-        std::fs::create_dir_all(&folder)?;
+    pub fn new(folder: PathBuf, disk: Arc<dyn Disk>) -> io::Result<Self> {
+        make_private_folder(&folder)?;
         if let Some(parent) = folder.parent() {
-            sync_folder(parent)?;
+            disk.sync_folder(parent)?;
         }
-        Ok(Self { folder, shelves: Mutex::default() })
+        Ok(Self { folder, disk, shelves: Mutex::default() })
     }
 
     fn path(&self, exchange: ExchangeId, part: Part) -> PathBuf {
@@ -97,11 +98,21 @@ impl FileBodies {
     fn make_shelf(&self, exchange: ExchangeId) -> io::Result<()> {
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         if !shelves.contains(&shelf_number(exchange)) {
-            std::fs::create_dir_all(self.shelf(exchange))?;
-            sync_folder(&self.folder)?;
+            make_private_folder(&self.shelf(exchange))?;
+            self.disk.sync_folder(&self.folder)?;
             shelves.insert(shelf_number(exchange));
         }
         Ok(())
+    }
+
+    /// A spool on another file system: its bytes are copied, under a name that is no part's until they
+    /// are durable.
+    fn move_across(&self, file: &Path, kept: &Path) -> io::Result<()> {
+        let partial = partial(kept);
+        std::fs::copy(file, &partial)?;
+        self.disk.sync_file(&partial)?;
+        std::fs::rename(&partial, kept)?;
+        std::fs::remove_file(file)
     }
 }
 
@@ -111,14 +122,14 @@ impl BodyStore for FileBodies {
         self.make_shelf(exchange)?;
         if kept.exists() {
             std::fs::remove_file(file)?;
-            return sync_folder(&self.shelf(exchange));
+            return self.disk.sync_folder(&self.shelf(exchange));
         }
-        File::open(file)?.sync_all()?;
+        self.disk.sync_file(file)?;
         match std::fs::rename(file, &kept) {
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => move_across(file, &kept)?,
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => self.move_across(file, &kept)?,
             other => other?,
         }
-        sync_folder(&self.shelf(exchange))
+        self.disk.sync_folder(&self.shelf(exchange))
     }
 
     fn open(&self, exchange: ExchangeId, part: Part) -> io::Result<Stored> {
@@ -156,24 +167,6 @@ impl BodyStore for FileBodies {
 fn shelf_number(exchange: ExchangeId) -> u8 {
     let [.., last] = exchange.as_bytes();
     *last
-}
-
-/// Makes the names in a folder durable.
-///
-/// # Errors
-/// When the folder cannot be opened or synced.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// A spool on another file system: its bytes are copied, under a name that is no part's until they
-/// are durable.
-fn move_across(file: &Path, kept: &Path) -> io::Result<()> {
-    let partial = partial(kept);
-    std::fs::copy(file, &partial)?;
-    File::open(&partial)?.sync_all()?;
-    std::fs::rename(&partial, kept)?;
-    std::fs::remove_file(file)
 }
 
 fn partial(kept: &Path) -> PathBuf {

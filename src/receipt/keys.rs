@@ -11,6 +11,7 @@
 //! it ended from outside, a gateway that hears of it late would sign receipts that do not verify.
 
 use super::mismatch::Mismatch;
+use crate::data::make_private_folder;
 use crate::domain::Digest;
 use crate::journal::HeadSigner;
 use crate::journal::evidence::{Head, time_text};
@@ -227,7 +228,7 @@ impl Keys {
     /// # Errors
     /// When files cannot be read or written, are malformed, or the private key is open to others.
     pub fn open_or_create(folder: &Path, clock: SharedClock) -> Result<Self, KeysError> {
-        fs::create_dir_all(folder).map_err(|source| KeysError::Io { path: folder.to_owned(), source })?;
+        make_private_folder(folder).map_err(|source| KeysError::Io { path: folder.to_owned(), source })?;
         adopt(folder)?;
         let path = folder.join(KEY_FILE);
         let pair = if path.exists() { read_pair(&path)? } else { create_pair(&path)? };

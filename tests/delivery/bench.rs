@@ -338,6 +338,7 @@ fn gateway(folder: &std::path::Path) -> Gateway {
         decoded_bytes_max: 0,
         expansion_ratio_max: 0,
         inline_bytes_max: 0,
+        free_bytes_min: 0,
         translations_max: 0,
         shutdown_timeout: PATIENCE,
     };

@@ -1,8 +1,8 @@
-//! No answer before the fsync that covers it, seen below SQLite; and what is answered when the disk
-//! is full or fails.
+//! No answer before the fsync that covers it, seen below SQLite, and no transaction before the files
+//! that it names are durable; and what is answered when the disk is full or fails.
 
 use crate::recording_vfs::{Event, Recorder};
-use crate::support::{TestClock, sample};
+use crate::support::{TestClock, sample, spooled};
 use jiff::SignedDuration;
 use portolan::domain::DestinationId;
 use portolan::journal::sqlite::{Options, SqliteJournal, Synchronous};
@@ -10,7 +10,9 @@ use portolan::journal::{Committed, Journal, JournalError, Settlement, resolve};
 use portolan::receipt::Keys;
 use portolan::receipt::audit::verify_chain;
 use portolan::seams::Clock;
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -33,9 +35,13 @@ impl Recorded {
     }
 
     fn open(&self, synchronous: Synchronous) -> Arc<SqliteJournal> {
-        let options = Options { vfs: Some(self.vfs.clone()), synchronous, witness: self.recorder.clone(), ..Options::default() };
-        let data: &Path = &self.folder.path().join("data");
-        Arc::new(SqliteJournal::open_with(data, self.keys.clone(), self.clock.clone(), options).unwrap())
+        let (disk, witness) = (self.recorder.clone(), self.recorder.clone());
+        let options = Options { vfs: Some(self.vfs.clone()), disk, synchronous, witness, ..Options::default() };
+        Arc::new(SqliteJournal::open_with(&self.data(), self.keys.clone(), self.clock.clone(), options).unwrap())
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 }
 
@@ -57,9 +63,28 @@ fn early_answers(events: &[Event]) -> usize {
             (written, synced) = (false, false);
             !covered
         }
-        Event::DiskFailed => false,
+        Event::FileSynced(_) | Event::FolderSynced(_) | Event::DiskFailed => false,
     });
     early.count()
+}
+
+/// What a loss of power could take from `bodies` once the transaction that begins behind the first
+/// `before` events is durable: files whose bytes were not synced by then, and files and folders whose
+/// names were not.
+fn not_durable(events: &[Event], before: usize, bodies: &Path) -> Vec<PathBuf> {
+    let begun = events.iter().skip(before).position(|event| *event == Event::WalWritten).expect("a transaction");
+    let earlier = &events[..before + begun];
+    let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+    let bytes = |path: &Path| earlier.contains(&Event::FileSynced(inode(path)));
+    let name = |path: &Path| earlier.iter().any(|event| matches!(event, Event::FolderSynced(names) if names.contains(&inode(path))));
+    let shelves = entries(bodies);
+    let files: Vec<PathBuf> = shelves.iter().flat_map(|shelf| entries(shelf)).collect();
+    let names_lost = [bodies.to_owned()].into_iter().chain(shelves).filter(|folder| !name(folder)).collect::<Vec<_>>();
+    names_lost.into_iter().chain(files.into_iter().filter(|file| !bytes(file) || !name(file))).collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// Commits, alone and many at once, and takes their deliveries to an end: every kind of answer.
@@ -114,6 +139,31 @@ async fn the_test_above_would_notice() {
     assert_eq!(early_answers(&[WalWritten, WalSynced, Answering(1), WalWritten, WalWritten, WalSynced, Answering(2)]), 0);
     assert_eq!(early_answers(&[Answering(1), WalWritten, WalSynced, Answering(2), WalWritten, WalSynced]), 1);
     assert_eq!(early_answers(&[WalWritten, WalSynced, WalWritten, Answering(1), WalSynced]), 1);
+}
+
+#[tokio::test]
+async fn no_transaction_precedes_the_files_that_it_names() {
+    let recorded = Recorded::new();
+    let journal = recorded.open(Synchronous::Full);
+    let bodies = recorded.data().join("bodies");
+    // A spool on the journal's own file system, and one on another, from which files are copied.
+    let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+    assert_ne!(fs::metadata(elsewhere.path()).unwrap().dev(), fs::metadata(recorded.folder.path()).unwrap().dev(), "TMPDIR is in memory");
+    for (number, spool) in [recorded.folder.path(), elsewhere.path()].into_iter().cycle().take(6).enumerate() {
+        let before = recorded.recorder.events().len();
+        let exchange = spooled(sample(recorded.clock.as_ref(), &format!("in files {number}")), spool);
+        assert!(matches!(journal.commit(exchange).await, Ok(Committed::New(_))));
+        let events = recorded.recorder.events();
+        assert_eq!(not_durable(&events, before, &bodies), Vec::<PathBuf>::new());
+        // It would notice if either kind of sync were left out.
+        let without = |left_out: fn(&Event) -> bool| {
+            let kept = |events: &[Event]| events.iter().filter(|event| !left_out(event)).cloned().collect::<Vec<_>>();
+            not_durable(&[kept(&events[..before]), kept(&events[before..])].concat(), kept(&events[..before]).len(), &bodies).len()
+        };
+        assert_eq!(without(|event| matches!(event, Event::FileSynced(_))), 3 * (number + 1), "three files for each exchange");
+        assert!(without(|event| matches!(event, Event::FolderSynced(_))) > 3 * (number + 1), "and the folders");
+    }
+    assert_eq!(entries(&bodies).iter().flat_map(|shelf| entries(shelf)).count(), 18);
 }
 
 #[tokio::test]

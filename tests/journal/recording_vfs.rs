@@ -1,15 +1,19 @@
 //! A SQLite VFS that stands before the platform's own and records, in one sequence with the
-//! journal's answers, what is written to the WAL and when it is synced. It can also make the disk
-//! full, or fail its syncs.
+//! journal's answers, what is written to the WAL and when it is synced; and which files and folders
+//! beside the database are synced. It can also make the disk full, or fail its syncs.
 //!
 //! A VFS is a C interface: tables of functions over raw pointers that SQLite hands back. It cannot
 //! be written without `unsafe`, which stays in this file.
 #![allow(unsafe_code)]
 
 use portolan::journal::sqlite::Witness;
+use portolan::seams::{Disk, SystemDisk};
 use rusqlite::ffi;
 use std::ffi::{CString, c_char, c_int, c_void};
+use std::io;
 use std::mem::size_of;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
+use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,6 +23,10 @@ use std::sync::{Arc, Mutex};
 pub enum Event {
     WalWritten,
     WalSynced,
+    /// A file by its inode, which stays the same when it is renamed.
+    FileSynced(u64),
+    /// The inodes in a folder at that time.
+    FolderSynced(Vec<u64>),
     Answering(usize),
     DiskFailed,
 }
@@ -62,6 +70,21 @@ impl Witness for Recorder {
 
     fn disk_failed(&self, _error: &str) {
         self.note(Event::DiskFailed);
+    }
+}
+
+impl Disk for Recorder {
+    fn sync_file(&self, file: &Path) -> io::Result<()> {
+        SystemDisk.sync_file(file)?;
+        self.note(Event::FileSynced(std::fs::metadata(file)?.ino()));
+        Ok(())
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        let inodes = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.ino())).collect::<io::Result<_>>()?;
+        SystemDisk.sync_folder(folder)?;
+        self.note(Event::FolderSynced(inodes));
+        Ok(())
     }
 }
 

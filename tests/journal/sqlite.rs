@@ -2,6 +2,7 @@
 
 use crate::suite::Store;
 use crate::support::{TestClock, bytes_of, sample, spooled};
+use portolan::data::DataError;
 use portolan::domain::{Digest, IndexRow, Stored};
 use portolan::journal::sqlite::{OpenError, Options, SqliteJournal};
 use portolan::journal::{Committed, Journal, JournalError};
@@ -52,7 +53,7 @@ crate::suite::journal_suite!(SqliteStore);
 fn a_folder_has_one_gateway_at_a_time() {
     let store = SqliteStore::default();
     let journal = store.open();
-    assert!(matches!(store.try_open(Options::default()), Err(OpenError::InUse)));
+    assert!(matches!(store.try_open(Options::default()), Err(OpenError::Folder(DataError::InUse(_)))));
     drop(journal);
     store.try_open(Options::default()).unwrap();
 }

@@ -1,10 +1,11 @@
 //! The embedded store: SQLite in one folder, for one gateway at a time.
 //!
-//! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql`), `bodies/` (see
-//!   [`super::bodies`]) and `lock`, which is held while the journal is open.
+//! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql`) and `bodies/` (see
+//!   [`super::bodies`]); the folder stays locked while the journal is open.
 //! - One writer thread commits in groups of at most [`GROUP_CALLS_MAX`] calls and answers them
 //!   after their `COMMIT` returned, never before. At most [`QUEUE_CALLS_MAX`] calls wait for it.
-//! - At most [`READERS_MAX`] reads run at once, each at most [`READ_TIMEOUT_MS_MAX`] long.
+//! - At most [`READERS_MAX`] reads that messages wait for run at once and, beside them, at most
+//!   [`LIST_READERS_MAX`] others, each at most [`READ_TIMEOUT_MS_MAX`] long.
 //! - A full disk undoes the group and is told. Any other failure of a `COMMIT`, an fsync above all,
 //!   ends the process: nobody can know what the disk still holds.
 
@@ -24,7 +25,7 @@ use super::{
     NewExchange, RepeatQuery, Settlement, Totals,
 };
 use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Stored};
-use crate::seams::SharedClock;
+use crate::seams::{Disk, SharedClock, SystemDisk};
 use jiff::Timestamp;
 use reads::Readers;
 use std::io;
@@ -36,8 +37,10 @@ use writer::{Answer, Call, Work};
 
 /// Calls that wait for the writer.
 pub const QUEUE_CALLS_MAX: usize = 4096;
-/// Reads at once.
+/// Reads at once on the way of messages: in and out.
 pub const READERS_MAX: usize = 4;
+/// Reads at once for those who look: lists, totals, the chain. However long they take, no message waits.
+pub const LIST_READERS_MAX: usize = 2;
 /// Longest read.
 pub const READ_TIMEOUT_MS_MAX: u64 = 10_000;
 
@@ -77,6 +80,8 @@ pub enum Synchronous {
 pub struct Options {
     /// Name of the SQLite VFS; `None` is the platform's own.
     pub vfs: Option<String>,
+    /// What syncs the files beside the database.
+    pub disk: Arc<dyn Disk>,
     /// When commits are synced.
     pub synchronous: Synchronous,
     /// What watches the writer.
@@ -91,6 +96,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             vfs: None,
+            disk: Arc::new(SystemDisk),
             synchronous: Synchronous::Full,
             witness: Arc::new(AbortOnDiskFailure),
             begin_epoch: false,
@@ -105,6 +111,7 @@ pub struct SqliteJournal {
     queue: Option<mpsc::Sender<Call>>,
     writer: Option<std::thread::JoinHandle<()>>,
     readers: Arc<Readers>,
+    list_readers: Arc<Readers>,
     bodies: Arc<dyn BodyStore>,
 }
 
@@ -193,7 +200,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<ExchangeRow>, JournalError> {
-        self.readers.read(move |connection| reads::exchanges(connection, &filter)).await
+        self.list_readers.read(move |connection| reads::exchanges(connection, &filter)).await
     }
 
     async fn report(&self, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError> {
@@ -202,7 +209,7 @@ impl Journal for SqliteJournal {
 
     async fn body(&self, id: ExchangeId) -> Result<Option<Stored>, JournalError> {
         let bodies = self.bodies.clone();
-        self.readers.read(move |connection| reads::part(connection, bodies.as_ref(), id, Part::Body)).await
+        self.list_readers.read(move |connection| reads::part(connection, bodies.as_ref(), id, Part::Body)).await
     }
 
     async fn canonical(&self, id: ExchangeId) -> Result<Option<Stored>, JournalError> {
@@ -216,7 +223,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn deliveries(&self, id: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
-        self.readers.read(move |connection| reads::deliveries(connection, id)).await
+        self.list_readers.read(move |connection| reads::deliveries(connection, id)).await
     }
 
     async fn pinned(&self, digest: Digest) -> Result<Option<Arc<str>>, JournalError> {
@@ -243,7 +250,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeliveryRow>, JournalError> {
-        self.readers.read(move |connection| reads::dead_letters(connection, &filter)).await
+        self.list_readers.read(move |connection| reads::dead_letters(connection, &filter)).await
     }
 
     async fn act(&self, delivery: DeliveryId, act: Act) -> Result<Option<DestinationId>, JournalError> {
@@ -259,11 +266,11 @@ impl Journal for SqliteJournal {
     }
 
     async fn totals(&self) -> Result<Totals, JournalError> {
-        self.readers.read(reads::totals).await
+        self.list_readers.read(reads::totals).await
     }
 
     async fn heads(&self, epoch: u64, from_batch: u64, heads_max: usize) -> Result<Vec<HeadRow>, JournalError> {
-        self.readers.read(move |connection| reads::heads(connection, epoch, from_batch, heads_max)).await
+        self.list_readers.read(move |connection| reads::heads(connection, epoch, from_batch, heads_max)).await
     }
 }
 
@@ -316,4 +323,55 @@ fn timestamp(milliseconds: i64) -> Result<Timestamp, JournalError> {
 /// A number that is never negative, as a column keeps it. None that occurs is beyond `i64`.
 fn column(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt::Keys;
+    use crate::seams::SystemClock;
+
+    /// Longer than any machine takes for a read that has a connection.
+    const PATIENCE: Duration = Duration::from_secs(120);
+
+    #[tokio::test]
+    async fn messages_do_not_wait_for_lists_nor_lists_for_messages() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: SharedClock = Arc::new(SystemClock);
+        let keys = Arc::new(Keys::open_or_create(&folder.path().join("keys"), clock.clone()).unwrap());
+        let journal = SqliteJournal::open(folder.path(), keys, clock.clone()).unwrap();
+        let (id, name) = (crate::seams::new_id(clock.as_ref()), || "name".parse().unwrap());
+        let query = RepeatQuery {
+            partner: name(),
+            flow: name(),
+            idempotency_key: Some("key".to_owned()),
+            message_id: None,
+            body_digest: Digest::default(),
+            corrects: None,
+        };
+
+        let busy = journal.list_readers.take_all().await;
+        let message = async {
+            journal.find_repeat(query).await.unwrap();
+            journal.exchange(id).await.unwrap();
+            journal.report(id).await.unwrap();
+            journal.canonical(id).await.unwrap();
+            journal.index(id, 0, 1).await.unwrap();
+            journal.pinned(Digest::default()).await.unwrap();
+            journal.next_due(&"bureau/inbox".parse().unwrap()).await.unwrap();
+        };
+        tokio::time::timeout(PATIENCE, message).await.expect("a message waits for a list");
+        drop(busy);
+
+        let _busy = journal.readers.take_all().await;
+        let lists = async {
+            journal.exchanges(ExchangeFilter::default()).await.unwrap();
+            journal.deliveries(id).await.unwrap();
+            journal.body(id).await.unwrap();
+            journal.dead_letters(DeadLetterFilter::default()).await.unwrap();
+            journal.totals().await.unwrap();
+            journal.heads(1, 0, 1).await.unwrap();
+        };
+        tokio::time::timeout(PATIENCE, lists).await.expect("a list waits for messages");
+    }
 }

@@ -2,9 +2,10 @@
 
 use super::reads::{self, Readers};
 use super::writer::{ChainEnd, Writer};
-use super::{Options, QUEUE_CALLS_MAX, READERS_MAX, SqliteJournal, Synchronous, column, milliseconds};
+use super::{LIST_READERS_MAX, Options, QUEUE_CALLS_MAX, READERS_MAX, SqliteJournal, Synchronous, column, milliseconds};
+use crate::data::{DataError, DataFolder};
 use crate::domain::{Digest, ExchangeId};
-use crate::journal::bodies::{BodyStore, FileBodies, sync_folder};
+use crate::journal::bodies::{BodyStore, FileBodies};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::Head;
 use crate::journal::{HeadSigner, JournalError};
@@ -12,9 +13,9 @@ use crate::seams::{Clock, SharedClock};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashSet;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,9 +39,9 @@ const WAL_BYTES_KEPT: i64 = 64 * 1024 * 1024;
 /// Why a journal could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it open.
-    #[error("the data folder is in use by another gateway")]
-    InUse,
+    /// The folder could not be taken.
+    #[error(transparent)]
+    Folder(#[from] DataError),
     /// Written by a newer version.
     #[error("the journal's tables have version {found}; this gateway knows up to {SCHEMA_VERSION}: use the newer gateway")]
     Newer {
@@ -70,34 +71,36 @@ impl SqliteJournal {
     /// # Errors
     /// As [`SqliteJournal::open`].
     pub fn open_with(folder: &Path, signer: Arc<dyn HeadSigner>, clock: SharedClock, options: Options) -> Result<Self, OpenError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let lock = lock(folder)?;
-        let database = folder.join("journal.db");
+        Self::open_in(DataFolder::take(folder)?, signer, clock, options)
+    }
+
+    /// Opens or creates the journal of a folder that was taken before. Blocks.
+    ///
+    /// # Errors
+    /// As [`SqliteJournal::open`].
+    pub fn open_in(folder: DataFolder, signer: Arc<dyn HeadSigner>, clock: SharedClock, options: Options) -> Result<Self, OpenError> {
+        let database = folder.path().join("journal.db");
         let existed = database.exists();
-        let bodies = FileBodies::new(folder.join("bodies"))?;
+        let bodies = FileBodies::new(folder.path().join("bodies"), options.disk.clone())?;
         if !existed && holds_any(&bodies)? {
             return Err(OpenError::JournalMissing);
         }
+        // SQLite would let others read it; its companions (-wal, -shm) get the mode of the database.
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&database)?;
         let connection = connect_writer(&database, &options, clock.as_ref())?;
-        sync_folder(folder)?;
+        options.disk.sync_folder(folder.path())?;
         remove_orphans(&connection, &bodies)?;
         release_leases(&connection, clock.as_ref())?;
         let chain = find_end(&connection, clock.as_ref(), options.begin_epoch)?;
-        let readers = (0..READERS_MAX).map(|_| connect_reader(&database, &options)).collect::<Result<Vec<_>, _>>()?;
+        let readers = |readers_max| {
+            let connections = (0..readers_max).map(|_| connect_reader(&database, &options)).collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, OpenError>(Arc::new(Readers::new(connections, options.read_timeout)))
+        };
+        let (readers, list_readers) = (readers(READERS_MAX)?, readers(LIST_READERS_MAX)?);
         let (queue, calls) = mpsc::channel(QUEUE_CALLS_MAX);
-        let writer = Writer::new(connection, signer, clock, &options, chain, lock);
+        let writer = Writer::new(connection, signer, clock, &options, chain, folder);
         let writer = std::thread::Builder::new().name("journal-writer".to_owned()).spawn(move || writer.run(calls))?;
-        let readers = Arc::new(Readers::new(readers, options.read_timeout));
-        Ok(Self { queue: Some(queue), writer: Some(writer), readers, bodies: Arc::new(bodies) })
-    }
-}
-
-fn lock(folder: &Path) -> Result<File, OpenError> {
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+        Ok(Self { queue: Some(queue), writer: Some(writer), readers, list_readers, bodies: Arc::new(bodies) })
     }
 }
 

@@ -45,6 +45,7 @@ CREATE TABLE exchange (
 ) STRICT;
 CREATE INDEX exchange_received ON exchange (received_at);
 CREATE INDEX exchange_partner ON exchange (partner, received_at);
+CREATE INDEX exchange_flow ON exchange (partner, flow, received_at);
 CREATE INDEX exchange_message ON exchange (message_id, received_at) WHERE message_id IS NOT NULL;
 
 CREATE TABLE leaf (

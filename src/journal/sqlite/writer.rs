@@ -2,12 +2,12 @@
 
 use super::commit::{Group, Known, Submission};
 use super::{Options, Witness};
+use crate::data::DataFolder;
 use crate::domain::{DeliveryId, DestinationId, Digest};
 use crate::journal::{Act, Committed, HeadSigner, JournalError, Lease, Settlement};
 use crate::seams::SharedClock;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
-use std::fs::File;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -84,8 +84,8 @@ pub(super) struct Writer {
     chain: ChainEnd,
     known: Known,
     bytes_since_checkpoint: u64,
-    /// Held as long as the connection is open.
-    _lock: File,
+    /// Ours as long as the connection is open.
+    _folder: DataFolder,
 }
 
 /// The disk may or may not hold what was written.
@@ -103,10 +103,10 @@ impl Writer {
         clock: SharedClock,
         options: &Options,
         chain: ChainEnd,
-        lock: File,
+        folder: DataFolder,
     ) -> Self {
         let witness = options.witness.clone();
-        Self { connection, signer, clock, witness, chain, known: Known::default(), bytes_since_checkpoint: 0, _lock: lock }
+        Self { connection, signer, clock, witness, chain, known: Known::default(), bytes_since_checkpoint: 0, _folder: folder }
     }
 
     /// Serves calls until there is nobody left to call, or the disk fails.
