@@ -346,11 +346,9 @@ fn code_words(kind: Kind) -> Option<(&'static str, &'static str, &'static str)> 
         ),
         Kind::Iban => ("type.iban", "应为校验位正确的 IBAN（ISO 13616）", "an IBAN with right check digits (ISO 13616) is expected"),
         Kind::Bic => ("type.bic", "应为 8 或 11 位 BIC（ISO 9362）", "a BIC of 8 or 11 characters (ISO 9362) is expected"),
-        Kind::Lei => (
-            "type.lei",
-            "应为校验位正确的 20 位 LEI（ISO 17442）",
-            "a 20-character LEI with right check digits (ISO 17442) is expected",
-        ),
+        Kind::Lei => {
+            ("type.lei", "应为校验位正确的 20 位 LEI（ISO 17442）", "a 20-character LEI with right check digits (ISO 17442) is expected")
+        }
         Kind::Uetr => ("type.uetr", "应为第 4 版 UUID", "a UUID of version 4 is expected"),
         Kind::HsCode => ("type.hs-code", "应为 6 至 10 位 HS 编码", "an HS code of 6 to 10 digits is expected"),
         Kind::Currency => ("type.currency", "应为 ISO 4217 币种代码", "an ISO 4217 currency code is expected"),
