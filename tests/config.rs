@@ -63,7 +63,7 @@ fn a_good_configuration_is_read_whole() {
     assert_eq!(bank.limits.requests, Some(Rate { per_second: 10, burst: 20 }));
     assert_eq!(bank.limits.bytes, Some(Rate { per_second: 1_000_000, burst: 1_000_000 }));
     assert_eq!(bank.limits.records_per_body_max, Some(500_000));
-    assert_eq!(config.partners[&name("tax-bureau")].limits.records_per_body_max, Some(5_000_000), "as docs/configuration.md says");
+    assert_eq!(config.partners[&name("tax-bureau")].limits.records_per_body_max, Some(20_000_000), "as docs/configuration.md says");
 
     let place = &config.partners[&name("tax-bureau")].destinations[&name("payments")];
     assert_eq!(place.id.to_string(), "tax-bureau/payments");

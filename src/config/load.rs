@@ -33,7 +33,7 @@ pub const DESTINATIONS_PER_PARTNER_MAX: usize = 64;
 /// Mappings that one sender may send with.
 pub const MAPPINGS_PER_SENDER_MAX: usize = 64;
 /// Records of one body of a partner whose file does not say.
-pub const RECORDS_PER_BODY_MAX_DEFAULT: u64 = 5_000_000;
+pub const RECORDS_PER_BODY_MAX_DEFAULT: u64 = 20_000_000;
 /// Characters of a title, a subject or an alternative name.
 pub const TEXT_CHARS_MAX: usize = 512;
 

@@ -200,7 +200,7 @@ pub struct RawLimits {
     pub bytes: Option<At<RawRate>>,
     /// Records, charged after translation as a debt on the next request.
     pub records: Option<At<RawRate>>,
-    /// Records of one body; a body with more is refused. Absent, it is 5000000 for a partner, and
+    /// Records of one body; a body with more is refused. Absent, it is 20000000 for a partner, and
     /// within a flow as much as the partner has.
     pub records_per_body_max: Option<NonZeroU64>,
 }
