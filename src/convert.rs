@@ -190,7 +190,8 @@ struct TraceLine {
 }
 
 fn finding(record: u64, at: Position, rule: &str, canonical: Option<String>, words: Words) -> Finding {
-    Finding { severity: Severity::Error, rule: rule.to_owned(), record: Some(record), at, source: None, canonical, found: None, words }
+    let (rule, record) = (rule.to_owned(), Some(record));
+    Finding { severity: Severity::Error, rule, record, part: None, at, source: None, canonical, found: None, words }
 }
 
 /// Lines of canonical NDJSON; blank ones are passed over.

@@ -4,6 +4,7 @@
 
 use portolan_contract::{Position, Words};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -291,7 +292,10 @@ pub struct Finding {
     /// Record number in the body, counted from 1; `None` for the body as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<u64>,
-    /// Where in the body.
+    /// The part of the body, such as a sheet of a workbook, where the body has parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// Where in the body, or in its part.
     pub at: Position,
     /// Path in the source, such as `Document/…/Amt` or a column's heading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -310,25 +314,68 @@ pub struct Finding {
 pub const FOUND_CHARS_MAX: usize = 80;
 
 impl Finding {
-    /// The place as a spreadsheet or an editor shows it, in Chinese or English.
+    /// Whether it stands at a place in the body, rather than concerning the body as a whole.
+    pub fn is_somewhere(&self) -> bool {
+        self.at.line > 0 || self.part.is_some()
+    }
+
+    /// The place as a spreadsheet or an editor shows it, in Chinese or English: `收入!C17` for a cell
+    /// of a sheet.
     pub fn place(&self, zh: bool) -> String {
-        let Position { line, byte, column } = self.at;
-        // A heading says more than a column's number; a body as a whole has neither.
-        let source = self.source.clone().or_else(|| (column > 0).then(|| column.to_string()));
-        let start = match (column > 0, zh) {
-            (true, true) => format!("第 {line} 行"),
-            (true, false) => format!("row {line}"),
-            (false, true) => format!("第 {line} 行，字节 {byte}"),
-            (false, false) => format!("line {line}, byte {byte}"),
-        };
-        match (source, column > 0, zh) {
-            (None, ..) => start,
-            (Some(source), true, true) => format!("{start}，{source} 列"),
-            (Some(source), true, false) => format!("{start}, column {source}"),
-            (Some(source), false, true) => format!("{start}，{source}"),
-            (Some(source), false, false) => format!("{start}, {source}"),
+        let (spot, heading) = (self.spot(zh), self.source.as_deref());
+        match (heading, self.at.column > 0 && !self.in_sheet(), zh) {
+            (None, ..) => spot,
+            (Some(heading), true, true) => format!("{spot}，{heading} 列"),
+            (Some(heading), true, false) => format!("{spot}, column {heading}"),
+            (Some(source), false, true) => format!("{spot}，{source}"),
+            (Some(source), false, false) => format!("{spot}, {source}"),
         }
     }
+
+    /// The place without the path or heading.
+    pub fn spot(&self, zh: bool) -> String {
+        let Position { line, byte, column } = self.at;
+        // A heading says more than a column's number; a body as a whole has neither.
+        let number = Some(column).filter(|column| *column > 0 && self.source.is_none());
+        let within = match (column > 0 || self.in_sheet(), number, zh) {
+            (true, None, true) => format!("第 {line} 行"),
+            (true, None, false) => format!("row {line}"),
+            (true, Some(column), true) => format!("第 {line} 行，{column} 列"),
+            (true, Some(column), false) => format!("row {line}, column {column}"),
+            (false, _, true) => format!("第 {line} 行，字节 {byte}"),
+            (false, _, false) => format!("line {line}, byte {byte}"),
+        };
+        match (&self.part, zh) {
+            (None, _) => within,
+            (Some(part), _) if line == 0 => part.clone(),
+            (Some(part), _) if self.in_sheet() && column > 0 => format!("{}!{}{line}", sheet_reference(part), column_letters(column)),
+            (Some(part), true) => format!("{part}：{within}"),
+            (Some(part), false) => format!("{part}: {within}"),
+        }
+    }
+
+    /// Whether the part is a sheet: its cells have no offset in bytes. The very first byte of another
+    /// kind of table is a cell `A1` as well.
+    fn in_sheet(&self) -> bool {
+        self.part.is_some() && self.at.byte == 0 && (self.at.column > 0 || self.at.line > 1)
+    }
+}
+
+/// A sheet's name as formulas write it: in apostrophes unless it is one plain word.
+fn sheet_reference(name: &str) -> Cow<'_, str> {
+    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
+    if plain { Cow::Borrowed(name) } else { Cow::Owned(format!("'{}'", name.replace('\'', "''"))) }
+}
+
+/// A column's letters: `A` is the first, `AA` follows `Z`.
+fn column_letters(column: u32) -> String {
+    let mut letters = Vec::new();
+    let mut left = column;
+    while left > 0 {
+        letters.push(char::from(b'A' + ((left - 1) % 26) as u8));
+        left = (left - 1) / 26;
+    }
+    letters.iter().rev().collect()
 }
 
 /// What became of a body.

@@ -104,7 +104,7 @@ impl Stop {
             };
         }
         let code = fault_code(error.code);
-        Self::Body(code, Box::new(body_finding(code, error.at, error.path, error.words)))
+        Self::Body(code, Box::new(Finding { part: error.part, ..body_finding(code, error.at, error.path, error.words) }))
     }
 }
 
@@ -421,6 +421,7 @@ fn unroutable(raw: &RawRecord, record: u64, message: &str) -> Finding {
         severity: Severity::Error,
         rule: "route.undecided".to_owned(),
         record: Some(record),
+        part: raw.part.clone(),
         at: raw.at,
         source: None,
         canonical: None,
@@ -432,13 +433,14 @@ fn unroutable(raw: &RawRecord, record: u64, message: &str) -> Finding {
 /// A record that no route takes is kept and delivered to no one, which its sender may not have meant.
 fn routed_nowhere(raw: &RawRecord, record: u64) -> Finding {
     let words = Words::new("没有投递路由接收此记录：已留存，但不投递", "no route takes this record: it is kept and delivered to no one");
-    let at = raw.at;
+    let (at, part) = (raw.at, raw.part.clone());
     let rule = "route.none".to_owned();
-    Finding { severity: Severity::Warning, rule, record: Some(record), at, source: None, canonical: None, found: None, words }
+    Finding { severity: Severity::Warning, rule, record: Some(record), part, at, source: None, canonical: None, found: None, words }
 }
 
 fn body_finding(code: FaultCode, at: Position, source: Option<String>, words: Words) -> Finding {
-    Finding { severity: Severity::Error, rule: code.as_str().to_owned(), record: None, at, source, canonical: None, found: None, words }
+    let rule = code.as_str().to_owned();
+    Finding { severity: Severity::Error, rule, record: None, part: None, at, source, canonical: None, found: None, words }
 }
 
 fn damaged(code: FaultCode, at: Position) -> Stop {

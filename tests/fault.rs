@@ -107,6 +107,7 @@ fn a_problem_repeats_a_bounded_number_of_findings_and_counts_the_rest() {
         severity: Severity::Error,
         rule: "r".into(),
         record: None,
+        part: None,
         at: Default::default(),
         source: None,
         canonical: None,

@@ -100,7 +100,7 @@ pub fn finding_lines(finding: &Finding, paint: Paint) -> String {
     if let Some(record) = finding.record {
         let _ = write!(text, " record {record},");
     }
-    if finding.at.line > 0 {
+    if finding.is_somewhere() {
         let _ = write!(text, " {}", finding.place(false).trim_end_matches(", "));
     }
     if finding.source.is_none()

@@ -65,6 +65,9 @@ pub struct FindingEntry<'f> {
     /// Record number, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<u64>,
+    /// The part of the body, such as a sheet of a workbook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<&'f str>,
     /// Line, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
@@ -103,10 +106,11 @@ impl<'f> FindingEntry<'f> {
             severity: finding.severity,
             rule: &finding.rule,
             record: finding.record,
+            part: finding.part.as_deref(),
             line: somewhere.then_some(finding.at.line),
             byte: somewhere.then_some(finding.at.byte),
             column: Some(finding.at.column).filter(|column| *column > 0),
-            place: somewhere.then(|| finding.place(zh)),
+            place: finding.is_somewhere().then(|| finding.place(zh)),
             source: finding.source.as_deref(),
             canonical: finding.canonical.as_deref(),
             found: finding.found.as_deref(),
@@ -164,15 +168,16 @@ fn language_range(entry: &str) -> Option<(String, u32)> {
 /// begins with an apostrophe.
 pub fn report_csv(findings: &[Finding], zh: bool) -> String {
     let headings = if zh {
-        ["记录", "行", "列", "级别", "规则", "原文", "说明（中文）", "说明（英文）"]
+        ["记录", "行", "列", "级别", "规则", "原文", "说明（中文）", "说明（英文）", "位置"]
     } else {
-        ["record", "row", "column", "severity", "rule", "found", "message (Chinese)", "message (English)"]
+        ["record", "row", "column", "severity", "rule", "found", "message (Chinese)", "message (English)", "place"]
     };
     let mut table = String::from('\u{FEFF}');
     write_row(&mut table, &headings);
     for finding in findings {
         let number = |n: u64| if n > 0 { n.to_string() } else { String::new() };
         let column = finding.source.clone().unwrap_or_else(|| number(u64::from(finding.at.column)));
+        let place = if finding.is_somewhere() { finding.place(zh) } else { String::new() };
         let row = [
             &number(finding.record.unwrap_or(0)),
             &number(finding.at.line),
@@ -182,6 +187,7 @@ pub fn report_csv(findings: &[Finding], zh: bool) -> String {
             finding.found.as_deref().unwrap_or_default(),
             &finding.words.zh,
             &finding.words.en,
+            &place,
         ];
         write_row(&mut table, &row);
     }

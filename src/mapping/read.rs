@@ -54,11 +54,12 @@ impl<'m> RecordReader<'m> {
 
     fn found_by_the_format(&self, notes: &mut Notes<'_>) {
         for found in &notes.raw.findings {
-            let source = found.slot.map(|s| self.mapping.plan.slot(s).path.clone());
+            let source = found.slot.map(|s| source_name(&self.mapping.plan.slot(s).path));
             notes.findings.push(Finding {
                 severity: Severity::Error,
                 rule: found.rule.clone(),
                 record: Some(notes.record),
+                part: notes.raw.part.clone(),
                 at: found.at,
                 source,
                 canonical: None,
@@ -306,7 +307,8 @@ impl<'m> RecordReader<'m> {
         }
         let source = slot.map(|s| source_name(&self.mapping.plan.slot(s).path));
         let found = found.map(|t| t.chars().take(FOUND_CHARS_MAX).collect());
-        notes.findings.push(Finding { severity, rule: rule.to_owned(), record: Some(notes.record), at, source, canonical, found, words });
+        let (record, part) = (Some(notes.record), notes.raw.part.clone());
+        notes.findings.push(Finding { severity, rule: rule.to_owned(), record, part, at, source, canonical, found, words });
     }
 }
 
@@ -356,7 +358,7 @@ struct Running {
     count: u64,
     /// A part could not be read, or currencies differ: the sum says nothing.
     unknown: bool,
-    expected: Option<(String, Position)>,
+    expected: Option<(String, Option<String>, Position)>,
 }
 
 impl<'m> CheckRunner<'m> {
@@ -411,7 +413,7 @@ impl Running {
 
     fn expect(&mut self, check: &Check, raw: &RawRecord) {
         if let Some(value) = raw.find(check.equals, None) {
-            self.expected = Some((raw.text(value).trim().to_owned(), value.at));
+            self.expected = Some((raw.text(value).trim().to_owned(), raw.part.clone(), value.at));
         }
     }
 
@@ -421,7 +423,7 @@ impl Running {
             CheckSeverity::Warning => Severity::Warning,
             CheckSeverity::Error => Severity::Error,
         };
-        let (text, at) = self.expected.as_ref().filter(|_| !self.unknown)?;
+        let (text, part, at) = self.expected.as_ref().filter(|_| !self.unknown)?;
         let got = if check.sum.is_some() { self.sum } else { Decimal::from(self.count) };
         // An expected value that is no number at all is not equal to anything.
         if Decimal::from_str_exact(text).is_ok_and(|expected| expected == got) {
@@ -431,6 +433,7 @@ impl Running {
             severity,
             rule: check.id.clone(),
             record: None,
+            part: part.clone(),
             at: *at,
             source: Some(source_name(&mapping.plan.slot(check.equals).path)),
             canonical: check.sum.clone(),

@@ -835,6 +835,7 @@ fn rich_sample(clock: &TestClock) -> NewExchange {
     verdict.findings_left_out = 7;
     verdict.decoded_digest = of("decoded");
     verdict.findings = vec![Finding {
+        part: None,
         severity: Severity::Error,
         rule: "type.money".to_owned(),
         record: Some(4),

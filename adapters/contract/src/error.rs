@@ -62,6 +62,8 @@ pub struct FormatError {
     pub code: FormatCode,
     /// Where in the body.
     pub at: Position,
+    /// The part of the body in which it stands, such as a sheet of a workbook.
+    pub part: Option<String>,
     /// Source path, where one is known.
     pub path: Option<String>,
     /// What was found and what was expected.
@@ -73,13 +75,20 @@ pub struct FormatError {
 impl FormatError {
     /// An error without a source path.
     pub fn new(code: FormatCode, at: Position, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { code, at, path: None, words: Words::new(zh, en), io: None }
+        Self { code, at, part: None, path: None, words: Words::new(zh, en), io: None }
     }
 
     /// The same error, naming the source path.
     #[must_use]
     pub fn on(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
+        self
+    }
+
+    /// The same error, naming the part of the body in which it stands.
+    #[must_use]
+    pub fn within(mut self, part: impl Into<String>) -> Self {
+        self.part = Some(part.into());
         self
     }
 
@@ -91,6 +100,7 @@ impl FormatError {
             Err(error) => Self {
                 code: FormatCode::Io,
                 at,
+                part: None,
                 path: None,
                 words: Words::new(format!("读写失败：{error}"), format!("input or output failed: {error}")),
                 io: Some(error),

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 /// A place in a body, after content decoding and in the body's own charset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// Line, counted from 1 by line feeds.
+    /// Line, counted from 1 by line feeds; in a spreadsheet the row.
     pub line: u64,
-    /// Offset in bytes, counted from 0, a byte order mark included.
+    /// Offset in bytes, counted from 0, a byte order mark included; always 0 in a spreadsheet, whose
+    /// cells stand in compressed parts.
     pub byte: u64,
     /// Column of a table, counted from 1; 0 where there is no table.
     pub column: u32,
@@ -55,6 +56,9 @@ pub struct RawFinding {
 pub struct RawRecord {
     /// Where the record began.
     pub at: Position,
+    /// The part of the body in which it stands, where the body has parts: a sheet of a workbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
     /// What the reader itself found wrong.
     pub findings: Vec<RawFinding>,
     /// How many findings were left out because there were too many.
@@ -120,6 +124,7 @@ impl RawRecord {
         self.findings.clear();
         self.findings_left_out = 0;
         self.at = Position::default();
+        self.part = None;
     }
 
     /// The present end, to come back to.

@@ -83,6 +83,12 @@ impl Walker {
         &self.limits
     }
 
+    /// What follows stands in this part of the body, such as a sheet of a workbook.
+    pub fn begin_part(&mut self, name: &str) {
+        self.settle();
+        self.record.part = Some(name.to_owned());
+    }
+
     /// Something called `name` opens. Returns its node, or `None` when nothing within it is asked
     /// for: its text may then be passed over, but its [`Walker::leave`] must still be told.
     ///

@@ -340,12 +340,12 @@ impl Reader<'_> {
 
     fn flawed(&self, flaw: Flaw, token: &str, at: Position) -> FormatError {
         let at = self.place(at, token.get(..flaw.offset).unwrap_or(""));
-        FormatError { code: flaw.code, at, path: None, words: flaw.words, io: None }
+        FormatError { code: flaw.code, at, part: None, path: None, words: flaw.words, io: None }
     }
 
     fn flawed_in_tag(&self, flaw: Flaw, tag: &BytesStart<'_>, at: Position) -> FormatError {
         let at = self.place_in_tag(at, tag, flaw.offset);
-        FormatError { code: flaw.code, at, path: None, words: flaw.words, io: None }
+        FormatError { code: flaw.code, at, part: None, path: None, words: flaw.words, io: None }
     }
 
     fn repeated_attribute(&self, name: &str, tag: &BytesStart<'_>, offset: usize, at: Position) -> FormatError {

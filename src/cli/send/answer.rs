@@ -41,6 +41,7 @@ struct AnswerFinding {
     severity: Severity,
     rule: String,
     record: Option<u64>,
+    part: Option<String>,
     #[serde(default)]
     line: u64,
     #[serde(default)]
@@ -147,7 +148,11 @@ fn tell_findings(findings: &[Finding], left_out: u64, zh: bool) {
         (false, false) => ["line", "path", "found", "what is wrong"],
     };
     let rows = findings.iter().take(ROWS_SHOWN_MAX).map(|finding| {
-        let line = if finding.at.line > 0 { finding.at.line.to_string() } else { "—".to_owned() };
+        let line = match (&finding.part, finding.at.line) {
+            (Some(_), _) => finding.spot(zh),
+            (None, 0) => "—".to_owned(),
+            (None, line) => line.to_string(),
+        };
         let place = finding.source.clone().or_else(|| finding.canonical.clone()).unwrap_or_default();
         let words = if zh { &finding.words.zh } else { &finding.words.en };
         let mark = match (finding.severity, zh) {
@@ -171,6 +176,7 @@ fn finding(from: &AnswerFinding) -> Finding {
         severity: from.severity,
         rule: from.rule.clone(),
         record: from.record,
+        part: from.part.clone(),
         at: Position { line: from.line, byte: from.byte, column: from.column },
         source: from.source.clone(),
         canonical: from.canonical.clone(),

@@ -138,6 +138,7 @@ fn known_before(row: &IndexRow, first: ExchangeId) -> Finding {
         severity: Severity::Warning,
         rule: "record.repeated".to_owned(),
         record: Some(row.record),
+        part: None,
         at: Position { line: u64::from(row.source_line), ..Position::default() },
         source: None,
         canonical: None,
