@@ -11,7 +11,7 @@ TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"targ
 
 # In the order in which mistakes are cheapest to find; the tests' own summary comes last.
 STEPS := format bans lint shipped tests
-APT_PACKAGES := openssl python3 python3-cryptography build-essential
+APT_PACKAGES := openssl python3 python3-cryptography python3-venv build-essential
 
 .PHONY: help test test-long demo tools deny-tool $(STEPS)
 
@@ -59,13 +59,18 @@ tools:
 	$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy; \
 	for tool in cc openssl python3; do command -v $$tool >/dev/null || missing+=("$$tool"); done; \
 	python3 -c 'import cryptography' 2>/dev/null || missing+=("python3 cryptography"); \
-	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
-	echo "missing: $${missing[*]}"; \
-	if command -v apt-get >/dev/null && (( EUID == 0 )); then \
-		apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get install -qy $(APT_PACKAGES); \
-	else \
-		echo "install them first; on Debian or Ubuntu: sudo apt-get install $(APT_PACKAGES)" >&2; exit 1; \
+	python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=("python3 venv"); \
+	packages="$(APT_PACKAGES)"; \
+	command -v npm >/dev/null || { missing+=(npm); packages+=" npm"; }; \
+	if (( $${#missing[@]} )); then \
+		echo "missing: $${missing[*]}"; \
+		if command -v apt-get >/dev/null && (( EUID == 0 )); then \
+			apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get install -qy $$packages; \
+		else \
+			echo "install them first; on Debian or Ubuntu: sudo apt-get install $$packages" >&2; exit 1; \
+		fi; \
 	fi
+	@tests/tools/install "$(TARGET)/tools"
 
 # Its build takes a minute or two, once: without optimisation, which a list of some hundred crates does not need.
 deny-tool:
