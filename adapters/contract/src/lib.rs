@@ -13,6 +13,7 @@ pub mod limits;
 pub mod plan;
 pub mod record;
 pub mod shape;
+pub mod table;
 pub mod text;
 pub mod walk;
 

@@ -1,14 +1,11 @@
 //! Reading: finds the headings, then turns each row into a record.
 
+use crate::BoundCsv;
 use crate::cells::{Cell, Cells, End};
-use crate::{BoundCsv, HEADING_ROWS_MAX, Header, trimmed};
+use portolan_contract::table::{ColumnSlots, HeadCell, Header, HeadingSearch};
 use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, ReadRecords, SlotId, Walker, Words};
 use std::io::Read;
 use std::sync::Arc;
-
-/// Headings that a message lists, and characters of each.
-const LISTED_MAX: usize = 20;
-const LISTED_CHARACTERS_MAX: usize = 30;
 
 /// Reads the records of one body.
 pub struct Reader<'a> {
@@ -17,7 +14,7 @@ pub struct Reader<'a> {
     walker: Walker,
     part: Part,
     /// By column of the body: what a row and the trailer row fill from it.
-    columns: Vec<(Option<SlotId>, Option<SlotId>)>,
+    columns: Vec<ColumnSlots>,
 }
 
 /// How far the body has been read.
@@ -29,12 +26,6 @@ enum Part {
     Trailer {
         told: bool,
     },
-}
-
-/// A cell of a row that is held whole.
-struct HeadCell {
-    text: String,
-    at: Position,
 }
 
 /// What one row was.
@@ -57,24 +48,20 @@ impl<'a> Reader<'a> {
 
     /// Reads up to and with the headings. What stands before them is taken row by row.
     fn read_head(&mut self) -> Result<(), FormatError> {
-        let rows_max = self.bound.heading_row.unwrap_or(HEADING_ROWS_MAX);
-        let mut nearest = Nearest::default();
-        for number in 1..=rows_max {
+        let bound = self.bound;
+        let mut search = HeadingSearch::new(&bound.table);
+        for number in 1..=search.rows_max() {
             let Some(row) = self.head_row()? else { break };
-            let known = row.iter().filter(|cell| self.bound.table.column_of.contains_key(trimmed(&cell.text))).count();
-            nearest.offer(known, &row);
-            let is_heading = match self.bound.heading_row {
-                Some(heading_row) => number == heading_row && known > 0,
-                None => known * 2 > self.bound.table.columns.len(),
-            };
-            if is_heading {
-                return self.take_headings(&row);
+            if let Some(columns) = search.look(number, &row)? {
+                self.columns = columns;
+                self.part = Part::Rows;
+                return Ok(());
             }
-            if self.bound.options.header == Header::Pairs {
+            if bound.table.header == Header::Pairs {
                 self.take_pairs(&row)?;
             }
         }
-        Err(self.no_headings(nearest))
+        Err(search.not_found())
     }
 
     /// A whole row; `None` at the end of the body.
@@ -98,33 +85,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn take_headings(&mut self, row: &[HeadCell]) -> Result<(), FormatError> {
-        let table = &self.bound.table;
-        let mut seen = vec![false; table.columns.len()];
-        for cell in row {
-            let index = table.column_of.get(trimmed(&cell.text)).copied();
-            let column = index.and_then(|i| table.columns.get(i).zip(seen.get_mut(i)));
-            if let Some((column, seen)) = column
-                && std::mem::replace(seen, true)
-            {
-                let name = &column.name;
-                let (zh, en) = (format!("列名“{name}”出现两次"), format!("the heading {name:?} stands twice"));
-                return Err(FormatError::new(FormatCode::NotThisMessage, cell.at, zh, en));
-            }
-            let slot = index.and_then(|i| table.columns.get(i)).and_then(|c| c.slot);
-            let trailer = index.and_then(|i| table.trailer.get(i)).copied().flatten();
-            self.columns.push((slot, trailer));
-        }
-        self.part = Part::Rows;
-        Ok(())
-    }
-
     fn take_pairs(&mut self, row: &[HeadCell]) -> Result<(), FormatError> {
-        let table = &self.bound.table;
         for pair in row.chunks_exact(2) {
             let [label, value] = pair else { continue };
-            let label = table.label_of.get(trimmed(&label.text)).and_then(|&i| table.labels.get(i));
-            if let Some(slot) = label.and_then(|l| l.slot) {
+            if let Some(slot) = self.bound.table.label_slot(&label.text) {
                 self.walker.fill(slot, &value.text, value.at)?;
             }
         }
@@ -139,7 +103,7 @@ impl<'a> Reader<'a> {
         if let Part::Trailer { told } = self.part {
             return self.pass_over(cell, told);
         }
-        if self.bound.options.trailer_label.as_deref().is_some_and(|label| label == trimmed(self.cells.text())) {
+        if self.bound.table.is_trailer(self.cells.text()) {
             self.take_trailer(cell)?;
             return Ok(Row::Other);
         }
@@ -152,7 +116,7 @@ impl<'a> Reader<'a> {
         let mut cell = first;
         let mut count = 0;
         loop {
-            let slot = self.columns.get(count).and_then(|column| column.0);
+            let slot = self.columns.get(count).and_then(|column| column.row);
             self.note_stray(&cell, slot);
             if let Some(slot) = slot {
                 self.walker.fill(slot, self.cells.text(), cell.at)?;
@@ -178,7 +142,7 @@ impl<'a> Reader<'a> {
         let mut cell = label;
         let mut index = 0;
         loop {
-            let slot = self.columns.get(index).and_then(|column| column.1);
+            let slot = self.columns.get(index).and_then(|column| column.trailer);
             self.note_stray(&cell, slot);
             if let Some(slot) = slot {
                 self.walker.fill(slot, self.cells.text(), cell.at)?;
@@ -213,18 +177,6 @@ impl<'a> Reader<'a> {
         };
         self.walker.finding("csv.quote", at, slot, words);
     }
-
-    fn no_headings(&self, nearest: Nearest) -> FormatError {
-        let expected = listed(self.bound.table.columns.iter().map(|c| c.name.as_str()));
-        let (zh, en) = match &nearest.listed {
-            None => (format!("文件为空；应有列名：{expected}"), format!("the file is empty; expected the headings {expected}")),
-            Some(found) => (
-                format!("未找到表头；应有列名：{expected}；最接近的一行为：{found}"),
-                format!("no heading row; expected {expected}; the nearest row holds {found}"),
-            ),
-        };
-        FormatError::new(FormatCode::NotThisMessage, nearest.at, zh, en)
-    }
 }
 
 impl ReadRecords for Reader<'_> {
@@ -240,42 +192,4 @@ impl ReadRecords for Reader<'_> {
             }
         }
     }
-}
-
-/// The row that comes nearest to the headings, for the message that none was found.
-struct Nearest {
-    known: usize,
-    at: Position,
-    listed: Option<String>,
-}
-
-impl Default for Nearest {
-    fn default() -> Self {
-        Self { known: 0, at: Position { line: 1, byte: 0, column: 0 }, listed: None }
-    }
-}
-
-impl Nearest {
-    fn offer(&mut self, known: usize, row: &[HeadCell]) {
-        let blank = row.iter().all(|cell| trimmed(&cell.text).is_empty());
-        if blank || (self.listed.is_some() && known <= self.known) {
-            return;
-        }
-        self.known = known;
-        self.at = row.first().map_or(self.at, |cell| Position { column: 0, ..cell.at });
-        self.listed = Some(listed(row.iter().map(|cell| trimmed(&cell.text))));
-    }
-}
-
-fn listed<'t>(names: impl Iterator<Item = &'t str>) -> String {
-    let mut listed = String::new();
-    for (index, name) in names.enumerate() {
-        if index == LISTED_MAX {
-            listed.push_str(", …");
-            break;
-        }
-        listed.push_str(if index == 0 { "" } else { ", " });
-        listed.extend(name.chars().take(LISTED_CHARACTERS_MAX));
-    }
-    listed
 }

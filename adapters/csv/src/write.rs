@@ -1,6 +1,7 @@
 //! Writing: labelled values, the headings, a row for each record, and the trailer row.
 
-use crate::{BoundCsv, Column, LineEnding, trimmed};
+use crate::{BoundCsv, LineEnding};
+use portolan_contract::table::Column;
 use portolan_contract::{FormatCode, FormatError, Position, RawRecord, RawValue, SlotId, TextOutput, WriteRecords};
 use std::io::Write;
 
@@ -108,7 +109,7 @@ impl<'a> Writer<'a> {
         let head = std::mem::take(&mut self.head);
         let cells: Vec<Option<&str>> =
             self.bound.table.trailer.iter().map(|slot| slot.and_then(|s| head.find(s, None)).map(|v| head.text(v))).collect();
-        let Some(label) = self.bound.options.trailer_label.as_deref().filter(|_| cells.iter().any(Option::is_some)) else { return Ok(()) };
+        let Some(label) = self.bound.table.trailer_label.as_deref().filter(|_| cells.iter().any(Option::is_some)) else { return Ok(()) };
         self.cell(label, false)?;
         for text in cells.iter().skip(1) {
             self.output.write(&self.delimiter)?;
@@ -126,7 +127,7 @@ impl WriteRecords for Writer<'_> {
             let text = self.text(column, record);
             if index > 0 {
                 self.output.write(&self.delimiter)?;
-            } else if self.bound.options.trailer_label.as_deref() == Some(trimmed(text)) {
+            } else if self.bound.table.is_trailer(text) {
                 let (zh, en) =
                     ("首格与结尾行的标志相同，读者会误认", "the first cell equals the trailer's label and would be taken for it");
                 return Err(forbidden(zh, en).on(format!("row/{}", column.name)));
