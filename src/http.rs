@@ -3,13 +3,12 @@
 //! HTTP/1.1 and HTTP/2 by ALPN. A connection has a handshake time, a header time, a greatest age
 //! and bounded buffers; how many there are is bounded too. What is asked of it is the [`Door`]'s.
 //!
-//! A known gap: what is no HTTP request at all never reaches a door, and hyper answers it itself, with
-//! a status and no problem. That is a malformed request line or field, a `Content-Length` that is no
-//! number, more than 100 fields over HTTP/1.1, and a header section of more than
-//! [`HEADER_BUFFER_FACTOR`] times the limit. Such answers have no language and nobody to count them for;
-//! hyper offers no place to word them.
+//! What is no HTTP/1.1 request at all (a malformed request line or field, a `Content-Length` that is no
+//! number, more than 100 fields, a header section beyond [`HEADER_BUFFER_FACTOR`] times the limit) never
+//! reaches a door as a request; [`wording`] has the door refuse it nevertheless.
 
 pub mod query;
+mod wording;
 
 use crate::config::RequestLimits;
 use crate::fault::problem::{PROBLEM_TYPE, problem};
@@ -37,6 +36,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
+use wording::Worded;
 
 /// Requests open at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 64;
@@ -47,9 +47,12 @@ const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Smallest header buffer that hyper takes.
 const HEADER_BUFFER_BYTES_MIN: usize = 8 * 1024;
-/// How many times the header limit hyper reads: what it cuts off itself is answered without a problem,
-/// so that anything but a gross excess is left to [`within_header_bytes`].
+/// How many times the header limit hyper reads: a lesser excess is left to [`within_header_bytes`], which
+/// knows the request and the language of its answer.
 const HEADER_BUFFER_FACTOR: usize = 2;
+/// The same over HTTP/2, where the list is counted decompressed and nobody can put words to what is cut off:
+/// a caller that ignores the size it was told by so much is answered 431 by the HTTP library alone.
+const HEADER_LIST_FACTOR: usize = 16;
 /// Longest time that a connection is read on after we closed our side.
 const LINGER_MAX: Duration = Duration::from_secs(5);
 /// How often an idle HTTP/2 connection is asked whether it is still there.
@@ -189,12 +192,16 @@ async fn connection<D: Door>(
         Ok(caller) => Arc::new(caller),
         Err(fault) => return door.turned_away(from, TurnedAway::Refused(&fault)),
     };
+    let malformed = {
+        let (door, caller) = (Arc::clone(&door), Arc::clone(&caller));
+        move |status| refuse_malformed(door.as_ref(), &caller, status)
+    };
     let service = service_fn(move |request| {
         let answering = answering(Arc::clone(&door), Arc::clone(&caller), &requests, request);
         async move { Ok::<_, Infallible>(answering.await) }
     });
     let builder = builder(&limits);
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    let serving = builder.serve_connection(Worded::new(TokioIo::new(stream), malformed), service);
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => Some(ended),
@@ -246,8 +253,19 @@ fn answering<D: Door>(
     }
 }
 
+/// The refusal of what is no request, in place of an answer that has only a status.
+fn refuse_malformed<D: Door>(door: &D, caller: &D::Caller, status: StatusCode) -> Response {
+    let fault = match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => Fault::new(FaultCode::HeaderTooLarge),
+        _ => Fault::new(FaultCode::HeaderInvalid).detail("请求行或某个请求头不符合 HTTP/1.1", "the request line or a header field is not HTTP/1.1"),
+    };
+    let (nothing, ()) = Request::new(()).into_parts();
+    door.refuse(caller, &nothing, &fault)
+}
+
 fn builder(limits: &RequestLimits) -> auto::Builder<TokioExecutor> {
     let header_buffer_bytes = limits.header_bytes_max.saturating_mul(HEADER_BUFFER_FACTOR).max(HEADER_BUFFER_BYTES_MIN);
+    let header_list_bytes = limits.header_bytes_max.saturating_mul(HEADER_LIST_FACTOR);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(header_buffer_bytes);
     builder
@@ -255,7 +273,7 @@ fn builder(limits: &RequestLimits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_pending_accept_reset_streams(RESET_STREAMS_MAX)
-        .max_header_list_size(u32::try_from(header_buffer_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(header_list_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(PING_INTERVAL)

@@ -20,6 +20,10 @@ use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+/// Deliveries that one body may give rise to. An ordered flow begins a new one wherever the key changes, so
+/// that without this a body could choose how long its commit holds the journal.
+pub const DELIVERIES_PER_BODY_MAX: usize = 100_000;
+
 /// A flow as translation needs it: compiled once, pinned by its digests.
 pub struct FlowPlan {
     /// The flow.
@@ -196,6 +200,7 @@ impl<'p> Pass<'p> {
                     self.findings.of_body(of_body);
                     self.note_message_id(raw);
                     self.record(raw, &canonical, findings).map_err(Stop::Gateway)?;
+                    self.within_deliveries(raw)?;
                 }
                 Step::End { raw, of_body } => {
                     self.note_message_id(raw);
@@ -213,6 +218,19 @@ impl<'p> Pass<'p> {
         }
         let max = self.limits.records_max;
         let words = Words::new(format!("记录数超过 {max}"), format!("the body holds more than {max} records"));
+        Err(Stop::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, raw.at, None, words))))
+    }
+
+    fn within_deliveries(&self, raw: &RawRecord) -> Result<(), Stop> {
+        if self.chunks.closed.len() <= DELIVERIES_PER_BODY_MAX {
+            return Ok(());
+        }
+        let words = Words::new(
+            format!("报文需要拆成 {DELIVERIES_PER_BODY_MAX} 个以上的投递；请拆分报文，按序流程请先按顺序键排列记录"),
+            format!(
+                "the body makes more than {DELIVERIES_PER_BODY_MAX} deliveries; send it in parts, and sort the records of an ordered flow by their key"
+            ),
+        );
         Err(Stop::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, raw.at, None, words))))
     }
 

@@ -30,6 +30,8 @@ struct Case {
     findings_per_record_max: usize,
     /// The condition of the flow's one route.
     when: Option<String>,
+    /// The canonical value that the flow keeps the order by.
+    order: Option<String>,
     body: Body,
     expect: Expect,
 }
@@ -113,7 +115,7 @@ fn flow(case: &Case, canonical: &str, route: Route) -> Flow {
         on_invalid: OnInvalid::RefuseRecord,
         zone: "Asia/Shanghai".to_owned(),
         routes: vec![route],
-        order: Order::None,
+        order: case.order.clone().map_or(Order::None, Order::Key),
         delivery_records_max: 1_000,
         delivery_bytes_max: 1 << 20,
         findings_per_record_max: case.findings_per_record_max,

@@ -163,19 +163,9 @@ impl Admission {
         self.scopes.iter().filter_map(|scope| scope.records.as_ref()).for_each(|bucket| bucket.charge(records, now));
     }
 
-    /// Bytes that the body may have by these limits; `None` where they do not say.
-    pub fn bytes_max(&self) -> Option<u64> {
-        bytes_max(&self.scopes)
-    }
-
     /// Records that the body may hold; `None` where the limits do not say.
     pub fn records_per_body_max(&self) -> Option<u64> {
         self.scopes.iter().filter_map(|scope| scope.limits.records_per_body_max).min()
-    }
-
-    /// The header fields of this moment; `None` where nothing is limited.
-    pub fn fields(&self) -> Option<RateFields> {
-        fields(&self.scopes, self.time.now())
     }
 }
 
