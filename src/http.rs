@@ -257,7 +257,8 @@ fn answering<D: Door>(
 fn refuse_malformed<D: Door>(door: &D, caller: &D::Caller, status: StatusCode) -> Response {
     let fault = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => Fault::new(FaultCode::HeaderTooLarge),
-        _ => Fault::new(FaultCode::HeaderInvalid).detail("请求行或某个请求头不符合 HTTP/1.1", "the request line or a header field is not HTTP/1.1"),
+        _ => Fault::new(FaultCode::HeaderInvalid)
+            .detail("请求行或某个请求头不符合 HTTP/1.1", "the request line or a header field is not HTTP/1.1"),
     };
     let (nothing, ()) = Request::new(()).into_parts();
     door.refuse(caller, &nothing, &fault)

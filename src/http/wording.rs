@@ -143,7 +143,10 @@ mod tests {
 
     #[test]
     fn an_answer_of_hypers_own_is_known() {
-        check("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n", Some(400));
+        check(
+            "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n",
+            Some(400),
+        );
         check("HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n\r\n", Some(431));
         check("HTTP/1.1 404 Not Found\r\ncontent-type: application/problem+json\r\nContent-Length: 0\r\n\r\n", None);
         check("HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n", None);
