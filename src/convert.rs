@@ -95,7 +95,7 @@ impl<'m> Pass<'m, '_> {
                 Step::Record(ReadRecord { number, raw, canonical, findings, of_body }) => {
                     self.converted.counts.records = number;
                     self.whole(&of_body);
-                    self.trace(&mut tracer, raw)?;
+                    self.trace(&mut tracer, raw, &canonical)?;
                     self.record(raw.at, &canonical, findings)?;
                 }
                 Step::End { of_body, .. } => {
@@ -171,9 +171,9 @@ impl<'m> Pass<'m, '_> {
         Ok(())
     }
 
-    fn trace(&mut self, tracer: &mut Tracer<'_>, raw: &RawRecord) -> Result<(), Stop> {
+    fn trace(&mut self, tracer: &mut Tracer<'_>, raw: &RawRecord, canonical: &Value) -> Result<(), Stop> {
         let Sink::Trace(output) = &mut self.sink else { return Ok(()) };
-        for traced in tracer.trace(raw) {
+        for traced in tracer.trace(raw, canonical) {
             let line = TraceLine { record: self.converted.counts.records, traced };
             serde_json::to_writer(&mut *output, &line).map_err(io::Error::from).map_err(Stop::Gateway)?;
             output.write_all(b"\n").map_err(Stop::Gateway)?;

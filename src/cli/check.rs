@@ -1,6 +1,7 @@
 //! `portolan check`: every problem of a configuration and its mappings, before anyone runs it.
 
 use super::exit;
+use super::library::{folders, same};
 use super::terminal::{Paint, counted, fail};
 use crate::config::{Config, Problem};
 use crate::live::Live;
@@ -53,11 +54,7 @@ struct Checked {
 pub fn run(args: &Check) -> ExitCode {
     let present = Path::new("portolan.toml").exists().then(|| PathBuf::from("."));
     let config = args.config.clone().or(present);
-    let mut folders = args.mappings.clone();
-    let beside = PathBuf::from("mappings");
-    if beside.is_dir() && !folders.iter().any(|folder| same(folder, &beside)) {
-        folders.push(beside);
-    }
+    let folders = folders(&args.mappings);
     if config.is_none() && folders.is_empty() {
         return fail("there is nothing to check here; name a folder with --config or --mappings");
     }
@@ -92,9 +89,11 @@ fn run_cases(library: &Library, folders: &[PathBuf], checked: &mut Checked) {
         checked.mappings += 1;
         let lies_in = |folder: &&PathBuf| folder.join(&mapping.name).join("mapping.toml").is_file();
         let Some(folder) = folders.iter().find(lies_in) else { continue };
-        let (cases, failures) = cases::run(mapping, &folder.join(&mapping.name).join("cases"));
-        checked.cases += cases as u64;
-        checked.failures.extend(failures);
+        for case in cases::run(mapping, &folder.join(&mapping.name).join("cases")) {
+            checked.cases += 1;
+            let input = case.input.display();
+            checked.failures.extend(case.failures.iter().map(|failure| format!("{input}: {failure}")));
+        }
     }
 }
 
@@ -112,8 +111,4 @@ fn conclude(checked: &Checked) -> ExitCode {
     };
     println!("{}: {verdict}", seen.join(", "));
     ExitCode::from(code)
-}
-
-fn same(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }

@@ -1,6 +1,7 @@
 //! `portolan convert`: a file through a mapping, both ways, offline.
 
 use super::exit;
+use super::library::{load, named};
 use super::terminal::{Paint, byte_bar, counted, fail, fault_lines, finding_lines};
 use crate::coding::{self, Coding, DecodeLimits};
 use crate::convert::{Converted, Source, Target, convert};
@@ -86,12 +87,9 @@ fn coding_of(text: &str) -> Result<Coding, String> {
 
 /// Runs it.
 pub fn run(args: &Convert) -> ExitCode {
-    let library = match Library::load(&args.mappings) {
+    let library = match load(&args.mappings) {
         Ok(library) => library,
-        Err(problems) => {
-            problems.iter().for_each(|problem| eprintln!("{problem}"));
-            return fail(&counted(problems.len() as u64, "problem"));
-        }
+        Err(code) => return code,
     };
     let (source, target) = match ends(args, &library) {
         Ok(ends) => ends,
@@ -143,13 +141,6 @@ fn ends<'l>(args: &Convert, library: &'l Library) -> Result<(Source<'l>, Target<
         return Err(format!("{} is for {one} and {} for {two}: one cannot become the other", mapping.name, other.name));
     }
     Ok((source, Target::Body(other)))
-}
-
-fn named<'l>(library: &'l Library, name: &str) -> Result<&'l Mapping, String> {
-    library.mapping(name).map(|mapping| &**mapping).ok_or_else(|| {
-        let known: Vec<String> = library.mappings().map(|m| format!("  {:28} {}", m.name, m.title.en)).collect();
-        format!("there is no mapping {name:?}; there are\n{}", known.join("\n"))
-    })
 }
 
 fn writes(mapping: &Mapping) -> Result<(), String> {

@@ -11,6 +11,8 @@ mod dead_letters;
 mod demo;
 mod explain;
 mod keys;
+mod library;
+mod map;
 mod send;
 mod serve;
 mod terminal;
@@ -63,6 +65,9 @@ enum Command {
     /// Convert a file through a mapping, either way, offline
     #[command(long_about = convert::ABOUT, after_help = convert::EXAMPLE)]
     Convert(convert::Convert),
+    /// Write, read and test mappings
+    #[command(subcommand, long_about = map::ABOUT, after_help = map::EXAMPLE)]
+    Map(map::Map),
     /// Tell what a fault code means and what to do about it
     #[command(long_about = explain::ABOUT, after_help = explain::EXAMPLE)]
     Explain(explain::Explain),
@@ -133,6 +138,7 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Convert(args) => convert::run(&args),
+        Command::Map(command) => map::run(&command),
         Command::Explain(args) => explain::run(&args),
         Command::Certs(command) => match certs::cli::run(command) {
             Ok(()) => ExitCode::from(exit::GOOD),

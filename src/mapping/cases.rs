@@ -7,20 +7,30 @@
 use super::body::{BodyReader, Step};
 use super::compile::Mapping;
 use super::findings::FINDINGS_PER_RECORD_MAX;
+use super::lineage::{Asked, Reached, lineage};
+use super::read::dotted;
+use super::trace::SourceText;
 use super::write;
 use crate::domain::{Finding, Severity};
 use jiff::tz::TimeZone;
 use portolan_contract::{FormatError, Limits, RawRecord};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Differences of one case that are told.
+const DIFFERENCES_MAX: usize = 100;
 
 /// What a body gives: its canonical records (of those without errors) and findings.
 #[derive(Debug, Default)]
 pub struct Converted {
     /// Canonical records.
     pub records: Vec<Value>,
+    /// The number in the body of each of them, from 1.
+    pub numbers: Vec<u64>,
     /// The findings, of each record up to [`FINDINGS_PER_RECORD_MAX`].
     pub findings: Vec<Finding>,
     /// How many more were found.
@@ -40,6 +50,7 @@ pub fn convert(mapping: &Mapping, zone: &TimeZone, body: &[u8]) -> Result<Conver
                 converted.findings.extend(record.of_body);
                 if !record.findings.refuse() {
                     converted.records.push(record.canonical);
+                    converted.numbers.push(record.number);
                 }
                 let (kept, left_out) = record.findings.into_kept();
                 converted.findings.extend(kept);
@@ -86,25 +97,81 @@ struct Expected {
     severity: Option<Severity>,
 }
 
-/// Runs all cases in a mapping's `cases` folder. Returns how many there were and what failed.
-pub fn run(mapping: &Mapping, folder: &Path) -> (usize, Vec<String>) {
-    let zone = TimeZone::get("Asia/Shanghai").unwrap_or(TimeZone::UTC);
-    let mut failures = Vec::new();
-    let mut count = 0;
-    let mut inputs: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
-    inputs.sort();
-    for input in inputs {
-        let file = input.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let Some((name, _)) = file.split_once(".in.") else { continue };
-        count += 1;
-        if let Err(message) = check(mapping, &zone, folder, name, &input) {
-            failures.push(format!("{}: {message}", input.display()));
-        }
-    }
-    (count, failures)
+/// One case that was run.
+#[derive(Debug)]
+pub struct Case {
+    /// The file of its body.
+    pub input: PathBuf,
+    /// What failed; nothing for a case that holds.
+    pub failures: Vec<Failure>,
 }
 
-fn check(mapping: &Mapping, zone: &TimeZone, folder: &Path, name: &str, input: &Path) -> Result<(), String> {
+/// What failed in a case.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something other than a value: a body that cannot be read, a finding too many.
+    Told(String),
+    /// One canonical value is not what was expected.
+    Differs(Box<Difference>),
+}
+
+/// A canonical value that is not what was expected.
+#[derive(Debug)]
+pub struct Difference {
+    /// The record's number in the body, from 1.
+    pub record: u64,
+    /// Canonical path, with list indexes from 0.
+    pub canonical: String,
+    /// What the case says; absent where there should be no value.
+    pub expected: Option<Value>,
+    /// What the mapping makes; absent where it makes nothing.
+    pub got: Option<Value>,
+    /// The text that it was made from, where there is one.
+    pub source: Option<SourceText>,
+    /// The records were written and read again; `expected` is what was first read.
+    pub again: bool,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let differs = match self {
+            Self::Told(message) => return f.write_str(message),
+            Self::Differs(differs) => differs,
+        };
+        let said = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
+        let again = if differs.again { "written and read again: " } else { "" };
+        let (record, path) = (differs.record, &differs.canonical);
+        write!(f, "{again}record {record}, {path}: expected {}, got {}", said(&differs.expected), said(&differs.got))?;
+        match &differs.source {
+            Some(source) => write!(f, " from {:?} at line {}, byte {}, {}", source.text, source.line, source.byte, source.source),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The zone in which cases are read: that of the flows that ship with the gateway.
+fn case_zone() -> TimeZone {
+    TimeZone::get(crate::config::ZONE_DEFAULT).unwrap_or(TimeZone::UTC)
+}
+
+/// Runs all cases in a mapping's `cases` folder.
+pub fn run(mapping: &Mapping, folder: &Path) -> Vec<Case> {
+    let zone = case_zone();
+    let mut inputs: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    inputs.sort();
+    let case = |input: PathBuf| {
+        let file = input.file_name()?.to_string_lossy().into_owned();
+        let (name, _) = file.split_once(".in.")?;
+        let mut failures = Vec::new();
+        if let Err(message) = check(mapping, &zone, folder, name, &input, &mut failures) {
+            failures.push(Failure::Told(message));
+        }
+        Some(Case { input, failures })
+    };
+    inputs.into_iter().filter_map(case).collect()
+}
+
+fn check(mapping: &Mapping, zone: &TimeZone, folder: &Path, name: &str, input: &Path, failures: &mut Vec<Failure>) -> Result<(), String> {
     let body = fs::read(input).map_err(|e| e.to_string())?;
     let converted = convert(mapping, zone, &body).map_err(|e| e.to_string())?;
     let records = fs::read_to_string(folder.join(format!("{name}.out.ndjson"))).ok();
@@ -114,28 +181,83 @@ fn check(mapping: &Mapping, zone: &TimeZone, folder: &Path, name: &str, input: &
     }
     if let Some(text) = records {
         let expected: Result<Vec<Value>, _> = text.lines().filter(|l| !l.trim().is_empty()).map(serde_json::from_str).collect();
-        compare(&expected.map_err(|e| e.to_string())?, &converted.records)?;
+        let mut found = compare(&expected.map_err(|e| format!("{name}.out.ndjson: {e}"))?, &converted.records, &converted.numbers);
+        find_sources(mapping, zone, &body, &mut found);
+        failures.extend(found);
     }
-    let expected: Vec<Expected> = findings.map_or(Ok(Vec::new()), |t| serde_json::from_str(&t)).map_err(|e| e.to_string())?;
-    compare_findings(&expected, &converted.findings)?;
+    let expected: Vec<Expected> =
+        findings.map_or(Ok(Vec::new()), |t| serde_json::from_str(&t)).map_err(|e| format!("{name}.findings.json: {e}"))?;
+    compare_findings(&expected, &converted.findings, failures);
     if mapping.direction.writes() && mapping.direction.reads() {
         let written = write_body(mapping, zone, &converted.records)?;
         let again = convert(mapping, zone, &written).map_err(|e| format!("what was written cannot be read: {e}"))?;
-        compare(&converted.records, &again.records).map_err(|m| format!("written and read again: {m}"))?;
+        let mut found = compare(&converted.records, &again.records, &converted.numbers);
+        for failure in &mut found {
+            match failure {
+                Failure::Told(message) => message.insert_str(0, "written and read again: "),
+                Failure::Differs(differs) => differs.again = true,
+            }
+        }
+        failures.extend(found);
     }
     Ok(())
 }
 
-fn compare(expected: &[Value], got: &[Value]) -> Result<(), String> {
-    for (number, (expected, got)) in expected.iter().zip(got).enumerate() {
-        if expected != got {
-            return Err(format!("record {}:\n  expected {expected}\n  got      {got}", number + 1));
-        }
+/// Every value in which records differ, up to [`DIFFERENCES_MAX`].
+fn compare(expected: &[Value], got: &[Value], numbers: &[u64]) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    for ((expected, got), &record) in expected.iter().zip(got).zip(numbers) {
+        differences(record, "", Some(expected), Some(got), &mut failures);
     }
-    if expected.len() == got.len() { Ok(()) } else { Err(format!("{} records expected, {} found", expected.len(), got.len())) }
+    let more = failures.len().saturating_sub(DIFFERENCES_MAX);
+    failures.truncate(DIFFERENCES_MAX);
+    if more > 0 {
+        failures.push(Failure::Told(format!("{more} more values differ")));
+    }
+    if expected.len() != got.len() {
+        failures.push(Failure::Told(format!("{} records expected, {} found", expected.len(), got.len())));
+    }
+    failures
 }
 
-fn compare_findings(expected: &[Expected], got: &[Finding]) -> Result<(), String> {
+fn differences(record: u64, path: &str, expected: Option<&Value>, got: Option<&Value>, failures: &mut Vec<Failure>) {
+    let mut below = |name: &str, expected: Option<&Value>, got: Option<&Value>| {
+        differences(record, &dotted(path, name), expected, got, failures);
+    };
+    match (expected, got) {
+        (Some(Value::Object(expected)), Some(Value::Object(got))) => {
+            let names: BTreeSet<&String> = expected.keys().chain(got.keys()).collect();
+            names.into_iter().for_each(|name| below(name, expected.get(name), got.get(name)));
+        }
+        (Some(Value::Array(expected)), Some(Value::Array(got))) => {
+            (0..expected.len().max(got.len())).for_each(|n| below(&n.to_string(), expected.get(n), got.get(n)));
+        }
+        (expected, got) if expected == got => {}
+        (expected, got) => {
+            let (expected, got) = (expected.cloned(), got.cloned());
+            let differs = Difference { record, canonical: path.to_owned(), expected, got, source: None, again: false };
+            failures.push(Failure::Differs(Box::new(differs)));
+        }
+    }
+}
+
+/// Looks up where in the body each value that differs came from.
+fn find_sources(mapping: &Mapping, zone: &TimeZone, body: &[u8], failures: &mut [Failure]) {
+    let mut fields = (0, Vec::new());
+    for failure in failures {
+        let Failure::Differs(differs) = failure else { continue };
+        if fields.0 != differs.record {
+            let limits = Limits::default();
+            let asked = Asked { mapping, zone, limits: &limits, findings_max: 0, record: differs.record };
+            let read = lineage(&asked, &|| Ok(Box::new(body)));
+            fields = (differs.record, if let Ok(Reached::Record(record)) = read { record.fields } else { Vec::new() });
+        }
+        let made = fields.1.iter().find(|traced| traced.canonical == differs.canonical);
+        differs.source = made.and_then(|traced| traced.source.clone());
+    }
+}
+
+fn compare_findings(expected: &[Expected], got: &[Finding], failures: &mut Vec<Failure>) {
     let fits = |e: &Expected, f: &Finding| {
         e.rule == f.rule
             && (e.record.is_none() || e.record == f.record)
@@ -143,11 +265,16 @@ fn compare_findings(expected: &[Expected], got: &[Finding]) -> Result<(), String
             && (e.canonical.is_none() || e.canonical == f.canonical)
             && e.severity.is_none_or(|s| s == f.severity)
     };
-    if let Some(missing) = expected.iter().find(|e| !got.iter().any(|f| fits(e, f))) {
-        return Err(format!("a finding is missing: {missing:?}; there are {got:#?}"));
+    for missing in expected.iter().filter(|e| !got.iter().any(|f| fits(e, f))) {
+        let place = |name: &str, number: Option<u64>| number.map_or_else(String::new, |n| format!(", {name} {n}"));
+        let path = missing.canonical.as_ref().map_or_else(String::new, |path| format!(", {path}"));
+        let (record, line) = (place("record", missing.record), place("line", missing.line));
+        failures.push(Failure::Told(format!("a finding is missing: {}{record}{line}{path}", missing.rule)));
     }
-    match got.iter().find(|f| !expected.iter().any(|e| fits(e, f))) {
-        Some(unexpected) => Err(format!("a finding was not expected: {unexpected:?}")),
-        None => Ok(()),
+    for found in got.iter().filter(|f| !expected.iter().any(|e| fits(e, f))) {
+        let record = found.record.map_or_else(String::new, |n| format!("record {n}, "));
+        let text = found.found.as_ref().map_or_else(String::new, |text| format!(" {text:?}"));
+        let (rule, place, words) = (&found.rule, found.place(false), &found.words.en);
+        failures.push(Failure::Told(format!("a finding was not expected: {rule} at {record}{place}{text}: {words}")));
     }
 }

@@ -43,6 +43,8 @@ pub struct Mapping {
     pub format: Arc<dyn Bound>,
     /// The plan.
     pub plan: Arc<Plan>,
+    /// The path from the top to what encloses everything else.
+    pub root: String,
     /// The canonical schema.
     pub canonical: Arc<Canonical>,
     /// The record's values and lists.
@@ -228,6 +230,7 @@ impl Mapping {
             format_name,
             format,
             plan,
+            root: file.body.root,
             canonical: schema,
             record: parts.record,
             computed: parts.computed,

@@ -8,8 +8,9 @@
 //! The order of the entries is the order in which a writer writes.
 
 use portolan_contract::{Repeat, Words};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use toml::Spanned;
 
 /// Bytes of one mapping file.
@@ -222,7 +223,7 @@ pub enum Currency {
 }
 
 /// What a text means. Canonical forms are given in brackets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Any text [as it stands].
@@ -268,6 +269,13 @@ pub enum Kind {
     Currency,
     /// Country, ISO 3166-1 alpha-2.
     Country,
+}
+
+impl fmt::Display for Kind {
+    /// As mapping files name it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// `[[list]]`: items inside a record.

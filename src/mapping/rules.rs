@@ -39,6 +39,7 @@ const ARITHMETIC: &[&str] = &["_+_", "_-_", "_*_", "_/_", "_%_", "-_", "_<_", "_
 
 /// A compiled expression.
 pub struct Expression {
+    text: String,
     program: Program,
 }
 
@@ -67,7 +68,12 @@ impl Expression {
             return Err(format!("unknown function {name:?}; there are {}", FUNCTIONS.join(", ")));
         }
         examine(program.expression(), decimals, 0, false)?;
-        Ok(Self { program })
+        Ok(Self { text: text.to_owned(), program })
+    }
+
+    /// The expression as it is written.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The expression's value for a record.
