@@ -472,7 +472,7 @@ fn fault_code(code: FormatCode) -> FaultCode {
         FormatCode::Truncated => FaultCode::SyntaxTruncated,
         FormatCode::CharsetUnknown => FaultCode::CharsetUnknown,
         FormatCode::BytesUnmappable => FaultCode::BytesUnmappable,
-        FormatCode::CharacterUnmappable => FaultCode::RenderFailed,
+        FormatCode::CharacterUnmappable | FormatCode::ValueUnwritable => FaultCode::RenderFailed,
         FormatCode::CharacterForbidden => FaultCode::CharacterForbidden,
         FormatCode::DoctypeRefused => FaultCode::DoctypeRefused,
         FormatCode::EntityRefused => FaultCode::EntityRefused,

@@ -51,6 +51,8 @@ pub enum FormatCode {
     NotThisMessage,
     /// A value that belongs before the records came after one.
     ValueLate,
+    /// A value that has no form in the output, such as one that is too long for its columns.
+    ValueUnwritable,
     /// The input or output failed below the format; [`FormatError::io`] holds the cause.
     Io,
 }

@@ -21,7 +21,7 @@ pub use error::{FormatCode, FormatError, OptionsError, Words};
 pub use limits::Limits;
 pub use plan::{List, ListId, Node, NodeId, Plan, PlanBuilder, PlanError, Repeat, Slot, SlotId};
 pub use record::{Item, Position, RawFinding, RawRecord, RawValue};
-pub use shape::{Shaper, Sink};
+pub use shape::{Index, Shaper, Sink};
 pub use text::{Charset, TextInput, TextOutput};
 pub use walk::Walker;
 

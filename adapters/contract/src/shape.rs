@@ -262,7 +262,7 @@ impl RecordWriter<'_> {
 
 /// What one record holds, sorted for looking up; kept from record to record for its memory.
 #[derive(Default)]
-struct Index {
+pub struct Index {
     /// Indices into the record's values, by list item and slot, else as they stand.
     values: Vec<u32>,
     /// Indices into the record's items, by list and enclosing item, else as they stand.
@@ -272,7 +272,8 @@ struct Index {
 }
 
 impl Index {
-    fn read(&mut self, plan: &Plan, record: &RawRecord) {
+    /// Takes the place of the record before.
+    pub fn read(&mut self, plan: &Plan, record: &RawRecord) {
         let (values, items) = (record.values(), record.items());
         self.values.clear();
         self.values.extend(0..values.len() as u32);
@@ -303,24 +304,25 @@ impl Index {
     }
 
     /// Whether anything stands at or below a node, for one item; constants do not count.
-    fn holds(&self, node: NodeId, item: Option<u32>) -> bool {
+    pub fn holds(&self, node: NodeId, item: Option<u32>) -> bool {
         self.held.contains(&(node, item))
     }
 
     /// The texts of a slot, for one item.
-    fn texts<'r>(&self, slot: SlotId, item: Option<u32>, record: &'r RawRecord) -> impl Iterator<Item = &'r str> {
+    pub fn texts<'r>(&self, slot: SlotId, item: Option<u32>, record: &'r RawRecord) -> impl Iterator<Item = &'r str> {
         let values = record.values();
         let start = self.values.partition_point(|&v| (values[v as usize].item, values[v as usize].slot) < (item, slot));
         let same = self.values[start..].iter().map(|&v| &values[v as usize]).take_while(move |v| v.item == item && v.slot == slot);
         same.map(|v| record.text(v))
     }
 
-    fn text<'r>(&self, slot: SlotId, item: Option<u32>, record: &'r RawRecord) -> Option<&'r str> {
+    /// The first text of a slot, for one item.
+    pub fn text<'r>(&self, slot: SlotId, item: Option<u32>, record: &'r RawRecord) -> Option<&'r str> {
         self.texts(slot, item, record).next()
     }
 
     /// The items of a list within one item.
-    fn items(&self, list: ListId, parent: Option<u32>, record: &RawRecord) -> impl Iterator<Item = u32> {
+    pub fn items(&self, list: ListId, parent: Option<u32>, record: &RawRecord) -> impl Iterator<Item = u32> {
         let items = record.items();
         let start = self.items.partition_point(|&i| (items[i as usize].list, items[i as usize].parent) < (list, parent));
         self.items[start..].iter().copied().take_while(move |&i| items[i as usize].list == list && items[i as usize].parent == parent)

@@ -61,6 +61,15 @@ impl Charset {
         }
     }
 
+    /// Bytes that text takes when it is written in this charset.
+    pub fn bytes_of(self, text: &str) -> usize {
+        match self {
+            Self::Utf8 => text.len(),
+            Self::Utf16Le | Self::Utf16Be => text.bytes().map(utf16_bytes).sum(),
+            Self::Gb18030 | Self::Gbk | Self::Gb2312 => text.chars().map(gb_bytes).sum(),
+        }
+    }
+
     fn decoder(self) -> Option<Decoder> {
         let encoding: &'static Encoding = match self {
             Self::Utf8 => return None,
@@ -160,13 +169,8 @@ impl<'a> TextInput<'a> {
     /// Where something stands that comes `text` after `from`: for a part of a token that has been
     /// consumed whole. In GB 18030, characters in `text` count as they are usually written.
     pub fn position_after(&self, from: Position, text: &str) -> Position {
-        let bytes = match self.charset {
-            Charset::Utf8 => text.len(),
-            Charset::Utf16Le | Charset::Utf16Be => text.bytes().map(utf16_bytes).sum(),
-            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => text.chars().map(gb_bytes).sum(),
-        };
         let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count();
-        Position { line: from.line + lines as u64, byte: from.byte + bytes as u64, column: 0 }
+        Position { line: from.line + lines as u64, byte: from.byte + self.charset.bytes_of(text) as u64, column: 0 }
     }
 
     /// A token begins: its bytes are counted from here, and reading fails beyond the cap.
