@@ -69,7 +69,11 @@ impl<'m> BodyReader<'m> {
     pub fn read(&mut self) -> Result<Step<'_>, FormatError> {
         let raw = match self.input.read()? {
             Found::Record(raw) => raw,
-            Found::End(raw) => return Ok(Step::End { raw, of_body: self.checks.end(raw) }),
+            Found::End(raw) => {
+                let mut of_body = self.records.found_at_end(raw);
+                of_body.extend(self.checks.end(raw));
+                return Ok(Step::End { raw, of_body });
+            }
         };
         self.read += 1;
         let (canonical, findings) = self.records.read(raw, self.read);

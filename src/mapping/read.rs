@@ -9,7 +9,7 @@ use super::rules::Runner;
 use super::schema::at_path;
 use crate::domain::{FOUND_CHARS_MAX, Finding, Severity};
 use jiff::tz::TimeZone;
-use portolan_contract::{Position, RawRecord, RawValue, Repeat, SlotId, Words};
+use portolan_contract::{Position, RawFinding, RawRecord, RawValue, Repeat, SlotId, Words};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
@@ -54,20 +54,28 @@ impl<'m> RecordReader<'m> {
 
     fn found_by_the_format(&self, notes: &mut Notes<'_>) {
         for found in &notes.raw.findings {
-            let source = found.slot.map(|s| source_name(&self.mapping.plan.slot(s).path));
-            notes.findings.push(Finding {
-                severity: Severity::Error,
-                rule: found.rule.clone(),
-                record: Some(notes.record),
-                part: notes.raw.part.clone(),
-                at: found.at,
-                source,
-                canonical: None,
-                found: None,
-                words: found.words.clone(),
-            });
+            notes.findings.push(self.found(found, notes.raw, Some(notes.record)));
         }
         notes.findings.count(Severity::Error, notes.raw.findings_left_out);
+    }
+
+    /// What the format found wrong after the last record.
+    pub fn found_at_end(&self, raw: &RawRecord) -> Vec<Finding> {
+        raw.findings.iter().map(|found| self.found(found, raw, None)).collect()
+    }
+
+    fn found(&self, found: &RawFinding, raw: &RawRecord, record: Option<u64>) -> Finding {
+        Finding {
+            severity: Severity::Error,
+            rule: found.rule.clone(),
+            record,
+            part: raw.part.clone(),
+            at: found.at,
+            source: found.slot.map(|s| source_name(&self.mapping.plan.slot(s).path)),
+            canonical: None,
+            found: None,
+            words: found.words.clone(),
+        }
     }
 
     fn group(&self, group: &Group, item: Option<u32>, path: &str, notes: &mut Notes<'_>) -> Map<String, Value> {

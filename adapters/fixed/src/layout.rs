@@ -29,6 +29,8 @@ pub struct Line {
     pub node: Option<NodeId>,
     /// The list whose items are such lines.
     pub list: Option<ListId>,
+    /// Its one value, where the line comes once for each of several.
+    pub several: Option<SlotId>,
     /// Index of the line that it belongs to.
     pub parent: Option<usize>,
     /// How many lines it is below a root.
@@ -61,6 +63,13 @@ pub struct Column {
     pub constant: Option<String>,
 }
 
+impl Line {
+    /// It may come any number of times.
+    pub fn repeats(&self) -> bool {
+        self.list.is_some() || self.several.is_some()
+    }
+}
+
 impl Layout {
     /// The layout that the options describe.
     ///
@@ -75,6 +84,9 @@ impl Layout {
                 parent.children.push(options.line.iter().position(|e| e.path == entry.path).unwrap_or_default());
             }
             lines.push(line);
+        }
+        for line in &mut lines {
+            line.several = line.several.filter(|_| line.parent.is_some() && line.list.is_none() && line.children.is_empty());
         }
         check_tags(options, &lines)?;
         check_units(options, &lines, tag.as_ref())?;
@@ -102,7 +114,9 @@ impl Layout {
                         format!("the line `{above}` has no such column; it has {}", names.join(", ")),
                     ));
                 }
-                (Some(_), Some(_)) if slot.repeat == Repeat::List => "a column holds one value; `repeat` cannot be `list`",
+                (Some(_), Some(line)) if slot.repeat == Repeat::List && line.several.is_none() => {
+                    "`repeat` may be `list` for the only value of a line that belongs to another and has no lines of its own"
+                }
                 (Some(rank), Some(_)) if (rank > self.record) != slot.after => {
                     "values of lines after the record need `after`, and only those"
                 }
@@ -173,6 +187,7 @@ fn line(plan: &Plan, options: &Options, entry: &LineEntry, tag: Option<&Range<us
         tag: entry.tag.clone(),
         node,
         list: node.and_then(|node| plan.node(node).list),
+        several: several(plan, &columns),
         parent,
         depth: entry.path.matches('/').count(),
         children: Vec::new(),
@@ -180,6 +195,13 @@ fn line(plan: &Plan, options: &Options, entry: &LineEntry, tag: Option<&Range<us
         length,
         optional: entry.optional,
     })
+}
+
+/// The slot of several values, where it is the only one.
+fn several(plan: &Plan, columns: &[Column]) -> Option<SlotId> {
+    let mut slots = columns.iter().filter_map(|column| column.slot);
+    let first = slots.next().filter(|&slot| plan.slot(slot).repeat == Repeat::List);
+    first.filter(|_| slots.next().is_none())
 }
 
 fn compiled(plan: &Plan, line: Option<NodeId>, path: &str, entry: &ColumnEntry) -> Result<Column, OptionsError> {

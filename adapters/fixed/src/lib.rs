@@ -6,8 +6,9 @@
 //! stands by itself; the one that is the mapping's record may repeat, those listed before it come
 //! once before the records, those listed after it once after them (their values need `after`). A
 //! line with a longer path belongs to the line above it, whose path is its own without the last
-//! segment: once, or any number of times where the mapping has a list of that path. So a record may
-//! be several lines, and the lines of one record may come in any order after the first.
+//! segment: once, or any number of times where the mapping has a list of that path, or its only value
+//! is one of several (`repeat = "list"`). So a record may be several lines, and the lines of one record
+//! may come in any order after the first.
 //!
 //! ```toml
 //! [format]
@@ -35,7 +36,8 @@
 //! Findings: `fixed.line-short`, `fixed.line-long`, `fixed.line-missing`, `fixed.line-repeated`,
 //! `fixed.character-cut` (a column begins or ends within a character). A tag that no line has, or a
 //! line out of its order, ends the body. On writing a value that is longer than its column, or that
-//! would not be read back as the same, is an error; nothing is cut.
+//! would not be read back as the same, is an error; nothing is cut. So is a record whose values before
+//! the records are not those of the first.
 //!
 //! Limits: a line counts as a token; a layout's line has at most [`layout::LINE_UNITS_MAX`] columns;
 //! there is one level of header and trailer.

@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
         let lines = &self.bound.layout.lines;
         for &child in lines.get(closed.index).map_or(&[][..], |line| &line.children) {
             let Some(line) = lines.get(child) else { continue };
-            if !line.optional && line.list.is_none() && !closed.seen.contains(&child) {
+            if !line.optional && !line.repeats() && !closed.seen.contains(&child) {
                 let (zh, en) = (format!("缺少“{}”行（标识 {}）", line.path, line.tag), missing(line));
                 self.walker.finding("fixed.line-missing", closed.at, None, Words::new(zh, en));
             }
@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
                     return Err(FormatError::new(FormatCode::Syntax, at, zh, en));
                 };
                 let again = open.seen.contains(&index);
-                if again && line.list.is_none() {
+                if again && !line.repeats() {
                     let (zh, en) = (format!("“{}”行只应出现一次", line.path), format!("the line `{}` may occur only once", line.path));
                     self.walker.finding("fixed.line-repeated", at, None, Words::new(zh, en));
                     node = None;

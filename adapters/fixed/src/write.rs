@@ -3,7 +3,7 @@
 use crate::layout::{Column, Line};
 use crate::read::signed;
 use crate::{Align, BoundFixed, LineEnding, Units};
-use portolan_contract::{FormatCode, FormatError, Index, Position, RawRecord, TextOutput, WriteRecords};
+use portolan_contract::{FormatCode, FormatError, Index, Position, RawRecord, SlotId, TextOutput, WriteRecords};
 use std::io::Write;
 
 /// Writes the records of one body.
@@ -35,16 +35,35 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// What stands before the records holds for each of them, so each must say the same.
+    fn check_head(&self, record: &RawRecord) -> Result<(), FormatError> {
+        let layout = &self.bound.layout;
+        for line in layout.roots.iter().take(layout.record).filter_map(|&root| layout.lines.get(root)) {
+            for (column, slot) in line.columns.iter().filter_map(|column| Some((column, column.slot?))) {
+                let text = |record: &'_ RawRecord| record.find(slot, None).map(|v| record.text(v).to_owned()).unwrap_or_default();
+                if text(record) != text(&self.head) {
+                    let (zh, en) = ("与文件头中的不同，一个文件只能有一个", "is not that of the header, and a file has only one");
+                    return Err(unwritable(line, column, zh, en));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a line of the layout, with those that belong to it: once, or for each of its items.
     fn lines(&mut self, index: usize, item: Option<u32>, record: &RawRecord) -> Result<(), FormatError> {
         let Some(line) = self.bound.layout.lines.get(index) else { return Ok(()) };
-        let items: Vec<Option<u32>> = match line.list {
-            Some(list) => self.index.items(list, item, record).map(Some).collect(),
-            None if line.optional && !line.node.is_some_and(|node| self.index.holds(node, item)) => Vec::new(),
-            None => vec![item],
+        let items: Vec<Option<u32>> = match (line.list, line.several) {
+            (Some(list), _) => self.index.items(list, item, record).map(Some).collect(),
+            (None, Some(slot)) => {
+                let texts: Vec<&str> = self.index.texts(slot, item, record).collect();
+                return texts.into_iter().try_for_each(|text| self.line(line, item, record, Some((slot, text))));
+            }
+            _ if line.optional && !line.node.is_some_and(|node| self.index.holds(node, item)) => Vec::new(),
+            _ => vec![item],
         };
         for item in items {
-            self.line(line, item, record)?;
+            self.line(line, item, record, None)?;
             for &child in &line.children {
                 self.lines(child, item, record)?;
             }
@@ -52,10 +71,12 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn line(&mut self, line: &Line, item: Option<u32>, record: &RawRecord) -> Result<(), FormatError> {
+    /// Writes one line; `one` is the value of several that stands on it.
+    fn line(&mut self, line: &Line, item: Option<u32>, record: &RawRecord, one: Option<(SlotId, &str)>) -> Result<(), FormatError> {
         let mut cells: Vec<(usize, usize, String)> = Vec::with_capacity(line.columns.len() + 1);
         for column in &line.columns {
-            let value = column.slot.and_then(|slot| self.index.text(slot, item, record));
+            let value = one.filter(|(slot, _)| column.slot == Some(*slot)).map(|(_, text)| text);
+            let value = value.or_else(|| self.index.text(column.slot?, item, record));
             let text = value.or(column.constant.as_deref()).unwrap_or_default();
             let cell = self.cell(column, text).map_err(|(zh, en)| unwritable(line, column, &zh, &en))?;
             cells.push((column.place.start, column.place.end, cell));
@@ -133,6 +154,7 @@ impl<'a> Writer<'a> {
 impl WriteRecords for Writer<'_> {
     fn write(&mut self, record: &RawRecord) -> Result<(), FormatError> {
         let rank = self.bound.layout.record;
+        self.check_head(record)?;
         self.roots(rank..rank + 1, record)
     }
 

@@ -79,3 +79,25 @@ fn what_has_no_room_is_not_cut() {
     check_written(2, "1.234", Err((unwritable, "at most 2 decimals")));
     check_written(2, "1e3", Err((unwritable, "at most 2 decimals")));
 }
+
+#[test]
+fn a_body_has_one_header() {
+    let plan = PLAN
+        .replace("\"row/cents\"", "\"row/cents\", \"header/batch\"")
+        .replace("[[options.line]]", "tag = { start = 20, length = 1 }\n[[options.line]]");
+    let header =
+        "[[options.line]]\npath = \"header\"\ntag = \"H\"\ncolumns = [{ name = \"batch\", start = 1, length = 3 }]\n[[options.line]]";
+    let plan = plan.replacen("[[options.line]]", header, 1).replace("path = \"row\"", "path = \"row\"\ntag = \"D\"");
+    let case = CasePlan::parse(&plan).unwrap();
+    let bound = Fixed.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let records: Vec<RawRecord> = ["b1", "b1", "b2"]
+        .map(|batch| {
+            let mut record = RawRecord::default();
+            record.push(3, None, batch, Position::default());
+            record
+        })
+        .to_vec();
+    assert!(write_all(bound.as_ref(), &records[0], &records[..2]).is_ok());
+    let error = write_all(bound.as_ref(), &records[0], &records).unwrap_err();
+    assert_eq!((error.code, error.path.as_deref()), (FormatCode::ValueUnwritable, Some("header/batch")), "{error}");
+}

@@ -122,8 +122,8 @@ fn outside(slot: u32, text: &str) -> RawRecord {
     record
 }
 
-fn raw(row: &Row) -> RawRecord {
-    let mut record = RawRecord::default();
+fn raw(row: &Row, batch: &str) -> RawRecord {
+    let mut record = outside(0, batch);
     for (slot, text) in [(1, &row.name), (2, &row.amount), (3, &row.day)] {
         record.push(slot, None, text, Position::default());
     }
@@ -161,7 +161,7 @@ proptest! {
             case.options.insert(key.to_owned(), value.into());
         }
         let bound = Fixed.bind(Arc::clone(&case.plan), &case.options).unwrap();
-        let records: Vec<RawRecord> = rows.iter().map(raw).collect();
+        let records: Vec<RawRecord> = rows.iter().map(|row| raw(row, &batch)).collect();
         let mut head = outside(0, &batch);
         head.push(5, None, &rows.len().to_string(), Position::default());
         let body = write_all(bound.as_ref(), &head, &records).unwrap();
