@@ -1,6 +1,6 @@
 //! The cases of this adapter, those that are too large for a file, and what cannot be written.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use portolan_contract::cases::{CasePlan, read_all, run, write_all};
 use portolan_contract::{Charset, Format, FormatCode, Position, RawRecord, TextOutput};
