@@ -19,6 +19,6 @@ mod tables;
 pub mod trace;
 pub mod write;
 
-pub use compile::{CompileProblem, Field, Group, ListMap, Mapping};
+pub use compile::{CompileProblem, CurrencyAt, Field, Group, ListMap, Mapping};
 pub use library::Library;
 pub use schema::Canonical;

@@ -1,0 +1,212 @@
+//! What every writing mapping writes, read back by us and by a program that is not ours.
+//!
+//! Records are made from a seed out of a mapping's fields and its canonical schema (`records.rs`), within what the format
+//! can carry (`MAPPING.toml`, see `limits.rs`). Read by us, a body must give the records that it was written from. Because
+//! two values that were swapped survive that, the script `MAPPING.py` reads the same bodies with a library that we did not
+//! write, along paths that it knows on its own, and must find every value of every record and no other. What a script
+//! leaves out it names with a reason. All bodies of a mapping go through one start of the script.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod limits;
+mod records;
+#[path = "../support/tools.rs"]
+mod tools;
+mod values;
+
+use jiff::tz::TimeZone;
+use limits::Limits;
+use portolan::domain::Severity;
+use portolan::mapping::{Library, Mapping, cases};
+use records::Maker;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The seed of all records; another one finds other things, the same one the same.
+const SEED: u64 = 20_261_125;
+/// Bodies of each mapping.
+const BODIES: usize = 60;
+
+/// The scripts of mappings that share one, by mapping; every other is named after its mapping.
+const SHARED: [(&str, &str); 4] = [
+    ("customs-declaration-json", "canonical-json"),
+    ("payment-confirmation-json", "canonical-json"),
+    ("platform-identity-json", "canonical-json"),
+    ("platform-income-json", "canonical-json"),
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waivers {
+    #[serde(default)]
+    waiver: Vec<Waiver>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waiver {
+    mapping: String,
+    reason: String,
+}
+
+#[test]
+fn every_written_format_is_read_elsewhere() {
+    let library = Library::load(&[]).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let waivers: Waivers = toml::from_str(include_str!("waivers.toml")).unwrap();
+    let mut failures = Vec::new();
+    for waiver in &waivers.waiver {
+        let known = library.mapping(&waiver.mapping).is_some_and(|m| m.direction.writes());
+        if !known || script(&waiver.mapping).is_file() || waiver.reason.is_empty() {
+            failures.push(format!("waivers.toml: {} needs no waiver any more, or the waiver has no reason", waiver.mapping));
+        }
+    }
+    let waived = |mapping: &Mapping| waivers.waiver.iter().any(|w| w.mapping == mapping.name);
+    let writing: Vec<&Mapping> = library.mappings().filter(|m| m.direction.writes() && !waived(m)).map(AsRef::as_ref).collect();
+    // Each waits for a process of its own.
+    std::thread::scope(|scope| {
+        let checks: Vec<_> = writing.iter().map(|mapping| (mapping, scope.spawn(|| check(mapping)))).collect();
+        for (mapping, checked) in checks {
+            match checked.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(message)) => failures.push(format!("{}: {message}", mapping.name)),
+                Err(_) => failures.push(format!("{}: it panicked", mapping.name)),
+            }
+        }
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Reads and writes many records of one mapping, here and elsewhere.
+fn check(mapping: &Mapping) -> Result<(), String> {
+    let script = script(&mapping.name);
+    if !script.is_file() {
+        return Err(format!("it writes, and there is no {}, nor a waiver with a reason", script.display()));
+    }
+    let limits = Limits::of(&folder().join(format!("{}.toml", mapping.name)))?;
+    let zone = TimeZone::get("Asia/Shanghai").map_err(|e| e.to_string())?;
+    let mut maker = Maker::new(mapping, &limits, &zone, SEED);
+    let bodies = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let mut written = Vec::new();
+    for number in 0..BODIES {
+        let records = maker.body(number)?;
+        let body =
+            cases::write_body(mapping, &zone, &records).map_err(|e| format!("cannot be written: {e}\n{}", Value::from(records.clone())))?;
+        read_here(mapping, &zone, &records, &body)?;
+        std::fs::write(bodies.path().join(format!("{number:04}")), body).map_err(|e| e.to_string())?;
+        written.push(records);
+    }
+    read_elsewhere(mapping, &script, bodies.path(), &written)
+}
+
+fn read_here(mapping: &Mapping, zone: &TimeZone, records: &[Value], body: &[u8]) -> Result<(), String> {
+    if !mapping.direction.reads() {
+        return Ok(());
+    }
+    let text = || String::from_utf8_lossy(body);
+    let read = cases::convert(mapping, zone, body).map_err(|e| format!("cannot be read again: {e}\n{}", text()))?;
+    if let Some(finding) = read.findings.iter().find(|f| f.severity == Severity::Error) {
+        return Err(format!("read again there is {finding:?}\n{}", text()));
+    }
+    let computed: Vec<&str> = mapping.computed.iter().map(|(path, _)| path.as_str()).collect();
+    let told = |record: &Value| {
+        let mut flat = flattened(record);
+        flat.retain(|path, _| !computed.contains(&path.as_str()));
+        flat
+    };
+    for (number, record) in records.iter().enumerate() {
+        let again = read.records.get(number).ok_or_else(|| format!("record {} is lost\n{}", number + 1, text()))?;
+        compare(&told(record), &told(again)).map_err(|m| format!("written and read again: {m}\n{}", text()))?;
+    }
+    if read.records.len() == records.len() { Ok(()) } else { Err(format!("there are more records\n{}", text())) }
+}
+
+#[derive(Deserialize)]
+struct Promise {
+    /// Canonical paths that the script does not read, each with its reason.
+    not_read: BTreeMap<String, String>,
+}
+
+fn read_elsewhere(mapping: &Mapping, script: &Path, bodies: &Path, written: &[Vec<Value>]) -> Result<(), String> {
+    let output = Command::new(tools::python()).arg(script).arg(bodies).arg(&mapping.name).output().map_err(|e| e.to_string())?;
+    let kept = || {
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("elsewhere").join(&mapping.name);
+        let copied = std::fs::create_dir_all(&kept)
+            .and_then(|()| std::fs::read_dir(bodies))
+            .and_then(|entries| entries.flatten().try_for_each(|e| std::fs::copy(e.path(), kept.join(e.file_name())).map(drop)));
+        copied.map_or_else(|e| e.to_string(), |()| format!("the bodies are kept in {}", kept.display()))
+    };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("the script failed: {errors}{}", kept()));
+    }
+    let told = String::from_utf8(output.stdout).map_err(|e| e.to_string())?;
+    let mut lines = told.lines();
+    let promise: Promise = serde_json::from_str(lines.next().unwrap_or_default()).map_err(|e| format!("its first line: {e}"))?;
+    let mut missed: BTreeMap<&str, bool> = promise.not_read.keys().map(|path| (path.as_str(), false)).collect();
+    for (number, records) in written.iter().enumerate() {
+        let line = lines.next().ok_or_else(|| format!("it told nothing of body {number:04}"))?;
+        let read: Vec<BTreeMap<String, String>> = serde_json::from_str(line).map_err(|e| format!("body {number:04}: {e}"))?;
+        if read.len() != records.len() {
+            return Err(format!("body {number:04} has {} records, the script found {}; {}", records.len(), read.len(), kept()));
+        }
+        for (record, read) in records.iter().zip(&read) {
+            let mut expected = flattened(record);
+            expected.retain(|path, _| match missed.get_mut(without_indices(path).as_str()) {
+                Some(seen) => {
+                    *seen = true;
+                    false
+                }
+                None => true,
+            });
+            compare(&expected, read).map_err(|m| format!("body {number:04}, read elsewhere: {m}; {}", kept()))?;
+        }
+    }
+    match missed.iter().find(|(_, seen)| !**seen) {
+        Some((path, _)) => Err(format!("the script says that it does not read {path}, which nothing writes")),
+        None if promise.not_read.values().any(String::is_empty) => Err("a path that the script does not read has no reason".to_owned()),
+        None => Ok(()),
+    }
+}
+
+fn compare(expected: &BTreeMap<String, String>, read: &BTreeMap<String, String>) -> Result<(), String> {
+    for path in expected.keys().chain(read.keys()) {
+        if expected.get(path) != read.get(path) {
+            return Err(format!("{path} should be {:?} and is {:?}", expected.get(path), read.get(path)));
+        }
+    }
+    Ok(())
+}
+
+/// Canonical path → text: `items[0].name`.
+fn flattened(record: &Value) -> BTreeMap<String, String> {
+    fn walk(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
+        match value {
+            Value::Object(members) => members.iter().for_each(|(name, value)| {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                walk(path, value, into);
+            }),
+            Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| walk(format!("{path}[{index}]"), item, into)),
+            Value::String(text) => drop(into.insert(path, text.clone())),
+            other => drop(into.insert(path, other.to_string())),
+        }
+    }
+    let mut flat = BTreeMap::new();
+    walk(String::new(), record, &mut flat);
+    flat
+}
+
+fn without_indices(path: &str) -> String {
+    path.split('.').map(|name| name.split('[').next().unwrap_or_default()).collect::<Vec<_>>().join(".")
+}
+
+fn script(mapping: &str) -> PathBuf {
+    let name = SHARED.iter().find(|(sharing, _)| *sharing == mapping).map_or(mapping, |(_, script)| script);
+    folder().join(format!("{name}.py"))
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/elsewhere")
+}

@@ -1,0 +1,45 @@
+"""What the scripts share: a script reads each body in a folder and prints what it found.
+
+Started as: SCRIPT FOLDER MAPPING. The first line printed is a JSON object with `not_read`, canonical paths that the script
+leaves out with the reason; then one line for each body in the order of names: a JSON array with, for each record, an
+object of canonical path → text. Members of lists are written `items[0].name`. A value that is not there is left out.
+"""
+
+import json
+import os
+import sys
+
+
+def main(read, not_read=None):
+    folder = sys.argv[1]
+    print(json.dumps({"not_read": not_read or {}}))
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), "rb") as file:
+            body = file.read()
+        try:
+            records = [{path: text for path, text in record.items() if text is not None} for record in read(body)]
+        except Exception:
+            print("body " + name, file=sys.stderr)
+            raise
+        print(json.dumps(records, ensure_ascii=False))
+
+
+def flat(value, path=""):
+    """A nested value as path → text."""
+    if isinstance(value, dict):
+        return {p: t for name, v in value.items() for p, t in flat(v, f"{path}.{name}" if path else name).items()}
+    if isinstance(value, list):
+        return {p: t for i, v in enumerate(value) for p, t in flat(v, f"{path}[{i}]").items()}
+    if isinstance(value, bool):
+        return {path: "true" if value else "false"}
+    return {} if value is None else {path: str(value)}
+
+
+def package_file(package, *path):
+    """The path of a file in an installed package, which is not imported."""
+    import importlib.util
+
+    return os.path.join(importlib.util.find_spec(package).submodule_search_locations[0], *path)
+
+
+sys.stdout.reconfigure(encoding="utf-8")
