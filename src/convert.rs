@@ -1,6 +1,7 @@
 //! A body converted offline: into canonical records, from them, or from one format into another.
 //!
-//! One pass in memory that is bounded by the largest record. Canonical records are NDJSON: one
+//! One pass in memory that is bounded by the largest record; where the target states totals before
+//! its records, these wait in a temporary file for a second pass. Canonical records are NDJSON: one
 //! JSON object a line, at most [`LINE_BYTES_MAX`] bytes each. A record with an error is left out
 //! and its findings, at most [`FINDINGS_PER_RECORD_MAX`], are handed over as they come; nothing of
 //! a body is kept.
@@ -10,12 +11,15 @@ use crate::fault::FaultCode;
 use crate::mapping::body::{BodyReader, ReadRecord, Step};
 use crate::mapping::findings::{FINDINGS_PER_RECORD_MAX, RecordFindings};
 use crate::mapping::trace::{Traced, Tracer};
-use crate::mapping::{Canonical, Mapping, write};
+use crate::mapping::totals::Totals;
+use crate::mapping::write::{BodyWriter, NotWritten, Unwritable};
+use crate::mapping::{Canonical, Mapping};
 use crate::translate::{Stop, no_records};
 use jiff::tz::TimeZone;
-use portolan_contract::{Limits, Position, RawRecord, Words, WriteRecords};
+use portolan_contract::{Limits, Position, RawRecord, Words};
 use serde_json::Value;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 
 /// Bytes of one line of canonical NDJSON, its line feed included.
 pub const LINE_BYTES_MAX: u64 = 16 << 20;
@@ -65,16 +69,17 @@ pub fn convert<'m>(
     output: Box<dyn Write + 'm>,
     noted: &mut dyn FnMut(&Finding),
 ) -> io::Result<Converted> {
-    let mut pass = Pass { converted: Converted::default(), noted, sink: Sink::new(target, zone, output) };
+    let mut pass = Pass { converted: Converted::default(), noted, sink: Sink::new(target, zone, output)? };
     let read = match source {
         Source::Body(mapping) => pass.body(mapping, zone, limits, input),
         Source::Canonical(schema) => pass.lines(schema, input),
     };
-    match read.and_then(|()| pass.sink.finish()) {
-        Ok(()) => Ok(pass.converted),
+    let Pass { converted, noted, sink } = pass;
+    match read.and_then(|()| sink.finish()) {
+        Ok(()) => Ok(converted),
         Err(Stop::Body(code, finding)) => {
-            (pass.noted)(&finding);
-            Ok(Converted { fault: Some(code), ..pass.converted })
+            noted(&finding);
+            Ok(Converted { fault: Some(code), ..converted })
         }
         Err(Stop::Gateway(error)) => Err(error),
     }
@@ -93,6 +98,9 @@ impl<'m> Pass<'m, '_> {
         loop {
             match reader.read().map_err(Stop::of)? {
                 Step::Record(ReadRecord { number, raw, canonical, findings, of_body }) => {
+                    if number > mapping.records_max {
+                        return Err(Stop::too_many_records(mapping.records_max, raw.at));
+                    }
                     self.converted.counts.records = number;
                     self.whole(&of_body);
                     self.trace(&mut tracer, raw, &canonical)?;
@@ -155,7 +163,7 @@ impl<'m> Pass<'m, '_> {
     /// Writes one record unless there is an error in it or the target has no form for it.
     fn record(&mut self, at: Position, canonical: &Value, mut findings: RecordFindings) -> Result<(), Stop> {
         if !findings.refuse()
-            && let Some(unwritable) = self.sink.write(canonical)?
+            && let Some(unwritable) = self.sink.write(at, canonical)?
         {
             let record = self.converted.counts.records;
             findings.push(finding(record, at, FaultCode::RenderFailed.as_str(), Some(unwritable.path), unwritable.words));
@@ -234,70 +242,86 @@ fn line_stop(error: io::Error) -> Stop {
 enum Sink<'m> {
     Lines(Box<dyn Write + 'm>),
     Trace(Box<dyn Write + 'm>),
-    Body(BodySink<'m>),
+    Body(Box<BodyWriter<'m>>),
+    Waiting(Box<Waiting<'m>>),
 }
 
-/// A body is begun with its first record, which holds the values that stand around the records.
-struct BodySink<'m> {
+/// Records that wait in a temporary file until the totals that stand before them are known.
+struct Waiting<'m> {
     mapping: &'m Mapping,
     zone: &'m TimeZone,
-    output: Option<Box<dyn Write + 'm>>,
-    writer: Option<Box<dyn WriteRecords + 'm>>,
-    raw: RawRecord,
+    totals: Totals<'m>,
+    lines: BufWriter<File>,
+    output: Box<dyn Write + 'm>,
 }
 
 impl<'m> Sink<'m> {
-    fn new(target: Target<'m>, zone: &'m TimeZone, output: Box<dyn Write + 'm>) -> Self {
-        match target {
-            Target::Canonical => Self::Lines(output),
-            Target::Trace => Self::Trace(output),
-            Target::Body(mapping) => Self::Body(BodySink { mapping, zone, output: Some(output), writer: None, raw: RawRecord::default() }),
+    fn new(target: Target<'m>, zone: &'m TimeZone, output: Box<dyn Write + 'm>) -> io::Result<Self> {
+        let mapping = match target {
+            Target::Canonical => return Ok(Self::Lines(output)),
+            Target::Trace => return Ok(Self::Trace(output)),
+            Target::Body(mapping) => mapping,
+        };
+        let totals = Totals::new(mapping, zone);
+        if !totals.are_needed() {
+            return Ok(Self::Body(Box::new(BodyWriter::new(mapping, zone, totals.filling(), output))));
         }
+        let lines = BufWriter::new(tempfile::tempfile()?);
+        Ok(Self::Waiting(Box::new(Waiting { mapping, zone, totals, lines, output })))
     }
 
     /// Writes one record; what comes back is why it has no form in the target's format.
-    fn write(&mut self, canonical: &Value) -> Result<Option<write::Unwritable>, Stop> {
+    fn write(&mut self, at: Position, canonical: &Value) -> Result<Option<Unwritable>, Stop> {
         match self {
-            Self::Lines(output) => {
-                serde_json::to_writer(&mut *output, canonical).map_err(io::Error::from).map_err(Stop::Gateway)?;
-                output.write_all(b"\n").map_err(Stop::Gateway)?;
-                Ok(None)
-            }
+            Self::Lines(output) => line(output, canonical).map(|()| None),
             Self::Trace(_) => Ok(None),
-            Self::Body(body) => body.write(canonical),
+            Self::Body(body) => written(body.write(canonical), at),
+            Self::Waiting(waiting) => match written(waiting.totals.count(canonical), at)? {
+                None => line(&mut waiting.lines, canonical).map(|()| None),
+                unwritable => Ok(unwritable),
+            },
         }
     }
 
-    fn finish(&mut self) -> Result<(), Stop> {
+    fn finish(self) -> Result<(), Stop> {
         match self {
-            Self::Lines(output) | Self::Trace(output) => output.flush().map_err(Stop::Gateway),
-            Self::Body(body) => body.finish(),
+            Self::Lines(mut output) | Self::Trace(mut output) => output.flush().map_err(Stop::Gateway),
+            Self::Body(body) => body.finish().map_err(Stop::of),
+            Self::Waiting(waiting) => waiting.finish(),
         }
     }
 }
 
-impl BodySink<'_> {
-    fn write(&mut self, canonical: &Value) -> Result<Option<write::Unwritable>, Stop> {
-        if let Err(unwritable) = write::write(self.mapping, self.zone, canonical, &mut self.raw) {
-            return Ok(Some(unwritable));
+impl Waiting<'_> {
+    fn finish(self) -> Result<(), Stop> {
+        let mut file = self.lines.into_inner().map_err(|e| Stop::Gateway(e.into_error()))?;
+        file.rewind().map_err(Stop::Gateway)?;
+        let mut body = BodyWriter::new(self.mapping, self.zone, self.totals.filling(), self.output);
+        for canonical in serde_json::Deserializer::from_reader(BufReader::new(file)).into_iter::<Value>() {
+            let canonical = canonical.map_err(|e| Stop::Gateway(e.into()))?;
+            if let Some(unwritable) = written(body.write(&canonical), Position::default())? {
+                // The first pass took it: the totals that were written would be wrong without it.
+                return Err(Stop::Gateway(io::Error::other(unwritable)));
+            }
         }
-        self.begin()?;
-        match &mut self.writer {
-            Some(writer) => writer.write(&self.raw).map(|()| None).map_err(Stop::of),
-            None => Ok(None),
-        }
+        body.finish().map_err(Stop::of)
     }
+}
 
-    fn begin(&mut self) -> Result<(), Stop> {
-        if let Some(output) = self.output.take() {
-            self.writer = Some(self.mapping.format.writer(output, &self.raw).map_err(Stop::of)?);
+fn written(result: Result<(), NotWritten>, at: Position) -> Result<Option<Unwritable>, Stop> {
+    match result {
+        Ok(()) => Ok(None),
+        Err(NotWritten::Record(unwritable)) => Ok(Some(unwritable)),
+        Err(NotWritten::TooMany(max)) => Err(Stop::too_many_records(max, at)),
+        Err(NotWritten::Totals(words)) => {
+            let code = FaultCode::RenderFailed;
+            Err(Stop::Body(code, Box::new(Finding { record: None, ..finding(0, at, code.as_str(), None, words) })))
         }
-        Ok(())
+        Err(NotWritten::Body(error)) => Err(Stop::of(error)),
     }
+}
 
-    fn finish(&mut self) -> Result<(), Stop> {
-        self.raw.clear();
-        self.begin()?;
-        self.writer.take().map_or(Ok(()), |writer| writer.finish().map_err(Stop::of))
-    }
+fn line(output: &mut dyn Write, canonical: &Value) -> Result<(), Stop> {
+    serde_json::to_writer(&mut *output, canonical).map_err(io::Error::from).map_err(Stop::Gateway)?;
+    output.write_all(b"\n").map_err(Stop::Gateway)
 }

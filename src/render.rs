@@ -4,10 +4,10 @@
 use crate::delivery::{Render, RenderJob, Rendered};
 use crate::domain::{Digest, IndexRow};
 use crate::fault::{Fault, FaultCode};
-use crate::mapping::{Library, Mapping, write};
-use bytes::Bytes;
+use crate::mapping::totals::Totals;
+use crate::mapping::write::{BodyWriter, NotWritten};
+use crate::mapping::{Library, Mapping};
 use jiff::tz::TimeZone;
-use portolan_contract::{FormatError, RawRecord};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,22 +47,17 @@ impl PinnedRender {
 impl Render for PinnedRender {
     fn render(&self, job: &RenderJob<'_>, output: &mut Vec<u8>) -> Result<Rendered, Fault> {
         let (mapping, zone) = self.compiled(job)?;
-        let mut raw = RawRecord::default();
-        let fill = |(row, line): &(IndexRow, Bytes), raw: &mut RawRecord| {
-            let record: Value = serde_json::from_slice(line).map_err(|e| unrenderable(row.record, &e.to_string(), &e.to_string()))?;
-            write::write(&mapping, &zone, &record, raw).map_err(|e| unrenderable(row.record, &e.words.zh, &e.to_string()))
-        };
-        // What stands before the records is written from the first one, which is then read again:
-        // one record at a time is in memory.
-        if let Some(first) = job.records.first() {
-            fill(first, &mut raw)?;
+        let mut totals = Totals::new(&mapping, &zone);
+        if totals.are_needed() {
+            for (row, line) in &job.records {
+                totals.count(&parsed(row, line)?).map_err(|e| unwritten(row.record, e))?;
+            }
         }
-        let mut writer = mapping.format.writer(Box::new(output), &raw).map_err(|e| unwritable(0, &e))?;
-        for record in &job.records {
-            fill(record, &mut raw)?;
-            writer.write(&raw).map_err(|e| unwritable(record.0.record, &e))?;
+        let mut writer = BodyWriter::new(&mapping, &zone, totals.filling(), Box::new(output));
+        for (row, line) in &job.records {
+            writer.write(&parsed(row, line)?).map_err(|e| unwritten(row.record, e))?;
         }
-        writer.finish().map_err(|e| unwritable(0, &e))?;
+        writer.finish().map_err(|e| unwritten(0, e.into()))?;
         Ok(Rendered { media_type: mapping.format.media_type(), records: job.records.len() as u64 })
     }
 }
@@ -78,6 +73,15 @@ fn unrenderable(record: u64, zh: &str, en: &str) -> Fault {
     Fault::new(FaultCode::RenderFailed).detail(format!("第 {record} 条记录：{zh}"), format!("record {record}: {en}"))
 }
 
-fn unwritable(record: u64, error: &FormatError) -> Fault {
-    unrenderable(record, &error.words.zh, &error.words.en)
+fn parsed(row: &IndexRow, line: &[u8]) -> Result<Value, Fault> {
+    serde_json::from_slice(line).map_err(|e| unrenderable(row.record, &e.to_string(), &e.to_string()))
+}
+
+fn unwritten(record: u64, why: NotWritten) -> Fault {
+    match why {
+        NotWritten::Record(unwritable) => unrenderable(record, &unwritable.words.zh, &unwritable.to_string()),
+        NotWritten::TooMany(max) => unrenderable(record, &format!("此格式一份报文最多 {max} 条记录"), &why.to_string()),
+        NotWritten::Totals(words) => unrenderable(record, &words.zh, &words.en),
+        NotWritten::Body(error) => unrenderable(record, &error.words.zh, &error.words.en),
+    }
 }

@@ -112,6 +112,14 @@ impl Stop {
     }
 }
 
+impl Stop {
+    /// A body that holds more than `max` records.
+    pub fn too_many_records(max: u64, at: Position) -> Self {
+        let words = Words::new(format!("记录数超过 {max}"), format!("the body holds more than {max} records"));
+        Self::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, at, None, words)))
+    }
+}
+
 /// The finding of a body with fewer records than its mapping asks for (`records.none`).
 pub fn no_records(mapping: &Mapping) -> Finding {
     let place = mapping.plan.anchors.first().map(|&a| mapping.plan.path(a)).unwrap_or_default();
@@ -184,7 +192,7 @@ impl<'p> Pass<'p> {
             canonical: spool.writer(),
             index: spool.writer(),
             rows: 0,
-            chunks: Chunks { flow, open: plan.destinations.iter().map(|_| None).collect(), closed: Vec::new() },
+            chunks: Chunks::new(plan),
             line: Vec::new(),
         }
     }
@@ -213,12 +221,8 @@ impl<'p> Pass<'p> {
 
     fn count_record(&mut self, number: u64, raw: &RawRecord) -> Result<(), Stop> {
         self.counts.records = number;
-        if self.counts.records <= self.limits.records_max {
-            return Ok(());
-        }
-        let max = self.limits.records_max;
-        let words = Words::new(format!("记录数超过 {max}"), format!("the body holds more than {max} records"));
-        Err(Stop::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, raw.at, None, words))))
+        let max = self.limits.records_max.min(self.mapping.records_max);
+        if number <= max { Ok(()) } else { Err(Stop::too_many_records(max, raw.at)) }
     }
 
     fn within_deliveries(&self, raw: &RawRecord) -> Result<(), Stop> {
@@ -371,6 +375,8 @@ impl Findings<'_> {
 /// Cuts the accepted records of each destination into deliveries of bounded size.
 struct Chunks<'p> {
     flow: &'p Flow,
+    /// By destination, the records that one delivery may hold: the flow's cap or the format's.
+    records_max: Vec<u64>,
     open: Vec<Option<OpenChunk>>,
     closed: Vec<Chunk>,
 }
@@ -383,7 +389,13 @@ struct OpenChunk {
     order_key: Option<String>,
 }
 
-impl Chunks<'_> {
+impl<'p> Chunks<'p> {
+    fn new(plan: &'p FlowPlan) -> Self {
+        let flow = plan.flow.as_ref();
+        let records_max = plan.destinations.iter().map(|(_, mapping)| mapping.records_max.min(flow.delivery_records_max)).collect();
+        Self { flow, records_max, open: plan.destinations.iter().map(|_| None).collect(), closed: Vec::new() }
+    }
+
     fn add(&mut self, row_number: u64, row: &IndexRow, canonical: &Value) {
         let order_key = self.order_key(canonical);
         for bit in 0..self.open.len() {
@@ -391,7 +403,7 @@ impl Chunks<'_> {
                 continue;
             }
             let full = self.open[bit].as_ref().is_some_and(|c| {
-                c.records >= self.flow.delivery_records_max
+                c.records >= self.records_max[bit]
                     || c.bytes + u64::from(row.length) > self.flow.delivery_bytes_max
                     || c.order_key != order_key
             });

@@ -69,8 +69,30 @@ fn every_body_gives_the_verdict_that_its_case_says() {
     }
 }
 
+#[test]
+fn a_delivery_holds_no_more_records_than_its_format_allows() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/totals_cases");
+    let library = Library::load(&[folder]).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let case = Case {
+        why: "one pack of `batches` holds four records".to_owned(),
+        mapping: "trailer".to_owned(),
+        findings_per_record_max: 1,
+        when: None,
+        body: Body {
+            head: "平台,店铺,收入,所属期\n".to_owned(),
+            again: "91350100M000100Y43,A,1.00,2026Q3\n".to_owned(),
+            times: 9,
+            foot: "合计,9,9.00,\n".to_owned(),
+        },
+        expect: Expect { fault: None, counts: Counts::default(), findings: Vec::new(), findings_left_out: 0 },
+    };
+    let chunks = verdict(&library, &case, "batches").chunks;
+    let rows: Vec<(u64, u64)> = chunks.iter().map(|chunk| (chunk.first_row, chunk.rows)).collect();
+    assert_eq!(rows, [(0, 4), (4, 4), (8, 1)]);
+}
+
 fn check(library: &Library, path: &Path, case: &Case) {
-    let verdict = verdict(library, case);
+    let verdict = verdict(library, case, &case.mapping);
     let mut findings: Vec<(String, usize)> = Vec::new();
     for finding in verdict.findings {
         match findings.last_mut() {
@@ -83,10 +105,12 @@ fn check(library: &Library, path: &Path, case: &Case) {
     assert_eq!(found, (fault.clone(), *counts, findings.clone(), *findings_left_out), "{}: {}", path.display(), case.why);
 }
 
-fn verdict(library: &Library, case: &Case) -> Verdict {
-    let mapping = Arc::clone(library.mapping(&case.mapping).unwrap_or_else(|| panic!("there is no mapping {}", case.mapping)));
-    let route = Route { to: "receiver/records".parse().unwrap(), mapping: mapping.name.clone(), when: case.when.clone() };
-    let destinations = vec![(Routed { to: route.to.clone(), mapping: mapping.digest }, Arc::clone(&mapping))];
+/// Reads the case's body; its records go to one receiver, rendered with `rendering`.
+fn verdict(library: &Library, case: &Case, rendering: &str) -> Verdict {
+    let known = |name: &str| Arc::clone(library.mapping(name).unwrap_or_else(|| panic!("there is no mapping {name}")));
+    let (mapping, rendering) = (known(&case.mapping), known(rendering));
+    let route = Route { to: "receiver/records".parse().unwrap(), mapping: rendering.name.clone(), when: case.when.clone() };
+    let destinations = vec![(Routed { to: route.to.clone(), mapping: rendering.digest }, rendering)];
     let flow = flow(case, &mapping.canonical.name, route);
     let router = Router::compile(&flow, mapping.canonical.decimals()).unwrap();
     let zone = TimeZone::get(&flow.zone).unwrap();

@@ -20,7 +20,8 @@ pub const ABOUT: &str = "\
 Convert a file through a mapping, either way, offline
 
 Reads a body in the mapping's format and writes canonical records as NDJSON, or the other way with --from canonical, or \
-a body in another mapping's format with --to. It streams: a file of any size takes the memory of its largest record. \
+a body in another mapping's format with --to. It streams: a file of any size takes the memory of its largest record; a format that \
+states totals before its records makes it wait in a temporary file. \
 What is wrong is told on standard error, with its place in the file and what was expected; a record with an error is left \
 out.";
 

@@ -9,11 +9,12 @@ use super::compile::Mapping;
 use super::findings::FINDINGS_PER_RECORD_MAX;
 use super::lineage::{Asked, Reached, lineage};
 use super::read::dotted;
+use super::totals::Totals;
 use super::trace::SourceText;
-use super::write;
+use super::write::BodyWriter;
 use crate::domain::{Finding, Severity};
 use jiff::tz::TimeZone;
-use portolan_contract::{FormatError, Limits, RawRecord};
+use portolan_contract::{FormatError, Limits};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -69,20 +70,11 @@ pub fn convert(mapping: &Mapping, zone: &TimeZone, body: &[u8]) -> Result<Conver
 /// # Errors
 /// What cannot be written, in words.
 pub fn write_body(mapping: &Mapping, zone: &TimeZone, records: &[Value]) -> Result<Vec<u8>, String> {
+    let mut totals = Totals::new(mapping, zone);
+    records.iter().try_for_each(|record| totals.count(record)).map_err(|e| e.to_string())?;
     let mut output = Vec::new();
-    let mut raw = RawRecord::default();
-    let head = match records.first() {
-        Some(first) => {
-            write::write(mapping, zone, first, &mut raw).map_err(|e| e.to_string())?;
-            raw.clone()
-        }
-        None => RawRecord::default(),
-    };
-    let mut writer = mapping.format.writer(Box::new(&mut output), &head).map_err(|e| e.to_string())?;
-    for record in records {
-        write::write(mapping, zone, record, &mut raw).map_err(|e| e.to_string())?;
-        writer.write(&raw).map_err(|e| e.to_string())?;
-    }
+    let mut writer = BodyWriter::new(mapping, zone, totals.filling(), Box::new(&mut output));
+    records.iter().try_for_each(|record| writer.write(record)).map_err(|e| e.to_string())?;
     writer.finish().map_err(|e| e.to_string())?;
     Ok(output)
 }
@@ -199,6 +191,10 @@ fn check(mapping: &Mapping, zone: &TimeZone, folder: &Path, name: &str, input: &
             }
         }
         failures.extend(found);
+        let computed = |f: &Finding| mapping.checks.iter().any(|check| check.id == f.rule && mapping.computes(check));
+        if let Some(wrong) = again.findings.iter().find(|f| computed(f)) {
+            failures.push(Failure::Told(format!("what was written states a wrong total: {wrong:?}")));
+        }
     }
     Ok(())
 }

@@ -59,6 +59,8 @@ pub struct Mapping {
     pub message_id: Option<SlotId>,
     /// Fewest records of a body.
     pub records_min: u64,
+    /// Most records of a body, by its format.
+    pub records_max: u64,
 }
 
 /// Values and lists of a record or of a list's item.
@@ -238,7 +240,15 @@ impl Mapping {
             checks: parts.checks,
             message_id: parts.message_id,
             records_min: file.body.records_min,
+            records_max: file.body.records_max.unwrap_or(u64::MAX),
         })
+    }
+}
+
+impl Mapping {
+    /// Whether a check's expected value is computed when a body is written: no field writes it.
+    pub fn computes(&self, check: &Check) -> bool {
+        !self.record.fields.iter().any(|field| field.direction.writes() && field.slots.first() == Some(&check.equals))
     }
 }
 
@@ -270,6 +280,7 @@ enum Entry<'f> {
     Field(&'f FieldEntry),
     List(&'f ListEntry),
     Constant(&'f ConstantEntry),
+    Check(&'f CheckEntry),
 }
 
 struct Compiler<'f> {
@@ -291,7 +302,8 @@ impl Compiler<'_> {
         let fields = file.field.iter().map(|e| (e.span().start, Entry::Field(e.get_ref())));
         let lists = file.list.iter().map(|e| (e.span().start, Entry::List(e.get_ref())));
         let constants = file.constant.iter().map(|e| (e.span().start, Entry::Constant(e.get_ref())));
-        let mut ordered: Vec<_> = fields.chain(lists).chain(constants).collect();
+        let checks = file.check.iter().map(|e| (e.span().start, Entry::Check(e.get_ref())));
+        let mut ordered: Vec<_> = fields.chain(lists).chain(constants).chain(checks).collect();
         ordered.sort_by_key(|(start, _)| *start);
         let base = join(&self.body.root, &self.body.record);
         for (start, entry) in ordered {
@@ -304,11 +316,11 @@ impl Compiler<'_> {
                     let done = self.plan.constant(&path, &constant.value);
                     self.note(done);
                 }
+                Entry::Check(check) => parts.checks.extend(self.check(check)),
             }
         }
         self.each(&file.computed, text, Self::computed, &mut parts.computed);
         self.each(&file.rule, text, Self::rule, &mut parts.rules);
-        self.each(&file.check, text, Self::check, &mut parts.checks);
         if let Some(path) = &file.body.message_id {
             self.line = line_of(text, path.span().start);
             let path = self.resolve(&base, path.get_ref());
@@ -331,6 +343,9 @@ impl Compiler<'_> {
         for record in std::iter::once(&body.record).chain(&body.record_else) {
             let anchor = self.plan.anchor(&join(&body.root, record));
             self.note(anchor);
+        }
+        if body.records_max.is_some_and(|max| max < body.records_min.max(1)) {
+            self.problem("records_max allows fewer records than records_min asks for, or none".to_owned());
         }
         if let Some(path) = &body.per_record {
             let done = self.plan.per_record(&join(&body.root, path.trim_start_matches('/')));
@@ -515,6 +530,10 @@ impl Compiler<'_> {
         }
         let group = match &entry.within {
             None => None,
+            Some(_) if entry.after => {
+                self.problem("after = true is for a check of the whole body: a group is forgotten once it has closed".to_owned());
+                return None;
+            }
             Some(path) => {
                 let path = format!("{}/##", self.resolve(&base, path));
                 let slot = self.plan.slot(&path, Repeat::Once, false);

@@ -98,6 +98,9 @@ pub struct BodyEntry {
     /// Fewest records of a body (default 1).
     #[serde(default = "one")]
     pub records_min: u64,
+    /// Most records that the format allows in one body; a delivery is cut accordingly.
+    #[serde(default)]
+    pub records_max: Option<u64>,
     /// Writing opens a new one of these for every record.
     #[serde(default)]
     pub per_record: Option<String>,
@@ -333,6 +336,8 @@ pub struct RuleEntry {
 }
 
 /// `[[check]]`: a sum or a count over the records of a group must equal a value of that group.
+/// Where no field writes that value, it is computed when a body is written, and stands where this
+/// entry does among the others.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckEntry {
@@ -346,7 +351,7 @@ pub struct CheckEntry {
     pub sum: Option<String>,
     /// The source path of the expected value, outside the record.
     pub equals: String,
-    /// It stands after the records.
+    /// It stands after the records; for the whole body alone.
     #[serde(default)]
     pub after: bool,
     /// Canonical path and source path that must be the same in all records for the sum to mean

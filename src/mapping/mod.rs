@@ -16,6 +16,7 @@ pub mod read;
 pub mod rules;
 pub mod schema;
 mod tables;
+pub mod totals;
 pub mod trace;
 pub mod write;
 

@@ -1,11 +1,13 @@
-//! From a canonical record to a raw record that a format writes.
+//! From canonical records to a body: each becomes a raw record, which the format writes.
 
 use super::compile::{CurrencyAt, Field, Group, Mapping};
 use super::kinds::{self, KindContext};
 use super::schema::at_path;
+use super::totals::Filling;
 use jiff::tz::TimeZone;
-use portolan_contract::{Position, RawRecord, Words};
+use portolan_contract::{FormatError, Position, RawRecord, Words, WriteRecords};
 use serde_json::Value;
+use std::io::Write;
 
 /// Why a canonical record cannot be written in a format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +17,80 @@ pub struct Unwritable {
     pub path: String,
     /// Why.
     pub words: Words,
+}
+
+/// Why a body cannot be written any further.
+#[derive(Debug, thiserror::Error)]
+pub enum NotWritten {
+    /// This record has no form in the format; the next one may have.
+    #[error(transparent)]
+    Record(#[from] Unwritable),
+    /// The format holds no more records than this in one body.
+    #[error("one body holds at most {0} records in this format")]
+    TooMany(u64),
+    /// What the body must say about itself cannot be computed.
+    #[error("{}", .0.en)]
+    Totals(Words),
+    /// The format or its output failed.
+    #[error(transparent)]
+    Body(#[from] FormatError),
+}
+
+/// Writes one body, record by record. It begins with the first one, which holds the values that
+/// stand around the records.
+pub struct BodyWriter<'m> {
+    mapping: &'m Mapping,
+    zone: &'m TimeZone,
+    totals: Filling<'m>,
+    output: Option<Box<dyn Write + 'm>>,
+    writer: Option<Box<dyn WriteRecords + 'm>>,
+    raw: RawRecord,
+    written: u64,
+}
+
+impl<'m> BodyWriter<'m> {
+    /// A body with nothing in it. The totals must be those of exactly the records that follow.
+    pub fn new(mapping: &'m Mapping, zone: &'m TimeZone, totals: Filling<'m>, output: Box<dyn Write + 'm>) -> Self {
+        Self { mapping, zone, totals, output: Some(output), writer: None, raw: RawRecord::default(), written: 0 }
+    }
+
+    /// Writes one record.
+    ///
+    /// # Errors
+    /// A record that has no form in the format, and what ends the body.
+    pub fn write(&mut self, canonical: &Value) -> Result<(), NotWritten> {
+        write(self.mapping, self.zone, canonical, &mut self.raw)?;
+        if self.written == self.mapping.records_max {
+            return Err(NotWritten::TooMany(self.mapping.records_max));
+        }
+        self.written += 1;
+        self.totals.fill(&mut self.raw);
+        self.begin()?;
+        if let Some(writer) = &mut self.writer {
+            writer.write(&self.raw)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the body.
+    ///
+    /// # Errors
+    /// As for [`BodyWriter::write`].
+    pub fn finish(mut self) -> Result<(), FormatError> {
+        if self.writer.is_none() {
+            self.raw.clear();
+            self.totals.fill(&mut self.raw);
+            self.begin()?;
+        }
+        self.writer.map_or(Ok(()), WriteRecords::finish)
+    }
+
+    fn begin(&mut self) -> Result<(), FormatError> {
+        if let Some(output) = self.output.take() {
+            self.writer = Some(self.mapping.format.writer(output, &self.raw)?);
+        }
+        Ok(())
+    }
 }
 
 /// Fills `raw` with what a format writes for a canonical record.
