@@ -78,6 +78,7 @@ fn a_delivery_holds_no_more_records_than_its_format_allows() {
         mapping: "trailer".to_owned(),
         findings_per_record_max: 1,
         when: None,
+        order: None,
         body: Body {
             head: "平台,店铺,收入,所属期\n".to_owned(),
             again: "91350100M000100Y43,A,1.00,2026Q3\n".to_owned(),
