@@ -16,7 +16,7 @@ use crate::live::Live;
 use crate::receipt::Receipt;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
-use crate::translate::{TranslateLimits, Translated, translate};
+use crate::translate::{Arrived, BodyCheck, TranslateLimits, Translated, translate};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hyper::body::Body;
@@ -170,7 +170,7 @@ async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(R
     let spool = exchanges.spool.clone();
     let stored = received.body.spooled.stored();
     let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
-    let small = small && received.admitted.coding == Coding::Identity;
+    let small = small && received.admitted.coding == Coding::Identity && received.admitted.check.is_none();
     if small {
         let translated = run(&received, &spool)?;
         return Ok((received, translated));
@@ -193,7 +193,9 @@ fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
         read: Limits::default(),
         records_max: admitted.admission.records_per_body_max().unwrap_or(u64::MAX),
     };
-    translate(received.body.spooled.stored(), received.body.digest, admitted.coding, &admitted.mapping, &admitted.flow, &limits, spool)
+    let arrived = Arrived { body: received.body.spooled.stored(), digest: received.body.digest, coding: admitted.coding };
+    let check = admitted.check.as_deref().map(|xsd| xsd as &dyn BodyCheck);
+    translate(arrived, &admitted.mapping, check, &admitted.flow, &limits, spool)
 }
 
 fn validated(translated: Translated) -> Answer {

@@ -30,3 +30,4 @@ pub mod routing;
 pub mod seams;
 pub mod spool;
 pub mod translate;
+pub mod xsd;

@@ -8,6 +8,7 @@ use crate::domain::{FlowId, Routed};
 use crate::mapping::{Library, Mapping};
 use crate::routing::Router;
 use crate::translate::FlowPlan;
+use crate::xsd::{self, Xsds};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ pub struct Live {
     pub config: Arc<Config>,
     /// Mappings and schemas.
     pub library: Library,
+    /// XML Schemas by the mapping that names them.
+    pub xsds: Xsds,
     /// Every flow, compiled.
     pub flows: BTreeMap<FlowId, Arc<FlowPlan>>,
 }
@@ -31,6 +34,7 @@ impl Live {
     pub fn load(folder: &Path) -> Result<Self, Vec<Problem>> {
         let config = Config::load(folder)?;
         let library = Library::load(&config.gateway.mappings)?;
+        let xsds = xsd::load(&library)?;
         let mut problems = Vec::new();
         let mut flows = BTreeMap::new();
         for (id, flow) in &config.flows {
@@ -42,7 +46,7 @@ impl Live {
                 }
             }
         }
-        if problems.is_empty() { Ok(Self { config: Arc::new(config), library, flows }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { config: Arc::new(config), library, xsds, flows }) } else { Err(problems) }
     }
 }
 

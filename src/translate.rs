@@ -17,7 +17,7 @@ use crate::spool::{self, Spool, SpoolWriter, Spooled};
 use jiff::tz::TimeZone;
 use portolan_contract::{FormatCode, FormatError, Limits, Position, RawRecord, Words};
 use serde_json::Value;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 
 /// Deliveries that one body may give rise to. An ordered flow begins a new one wherever the key changes, so
@@ -36,6 +36,15 @@ pub struct FlowPlan {
     pub router: Router,
     /// Its destinations in the order of the router's bits, with the mappings that render them.
     pub destinations: Vec<(Routed, Arc<Mapping>)>,
+}
+
+/// A check of a whole body, decoded, that a program outside this one makes.
+pub trait BodyCheck: Send + Sync {
+    /// What is wrong with it.
+    ///
+    /// # Errors
+    /// When it could not be checked: never a reason to take it for good.
+    fn findings(&self, body: &mut (dyn Read + Send)) -> io::Result<Vec<Finding>>;
 }
 
 /// What one translation may cost.
@@ -57,30 +66,43 @@ pub struct Translated {
     pub files: [Spooled; 2],
 }
 
-/// Translates a body. A body that cannot be taken in gives a verdict that says so; only what is
+/// A body as it arrived.
+#[derive(Clone, Copy)]
+pub struct Arrived<'b> {
+    /// Its bytes.
+    pub body: &'b Stored,
+    /// Their digest.
+    pub digest: Digest,
+    /// How they are compressed.
+    pub coding: Coding,
+}
+
+/// Translates a body, which must also pass `check` where there is one. A body that cannot be taken in gives a verdict that says so; only what is
 /// the gateway's own failure is a fault.
 ///
 /// # Errors
 /// I/O of the gateway.
 pub fn translate(
-    body: &Stored,
-    body_digest: Digest,
-    coding: Coding,
+    arrived: Arrived<'_>,
     mapping: &Mapping,
+    check: Option<&dyn BodyCheck>,
     plan: &FlowPlan,
     limits: &TranslateLimits,
     spool: &Spool,
 ) -> Result<Translated, Fault> {
     let mut pass = Pass::new(mapping, plan, limits, spool);
-    let mut input = Decoded::open(body, coding, limits)?;
-    let ended = pass.read_all(&mut input);
-    let stopped = match ended {
-        Ok(()) => None,
-        Err(Stop::Body(code, finding)) => Some((code, finding)),
-        Err(Stop::Gateway(error)) => return Err(storage_fault(error)),
+    let mut input = Decoded::open(arrived, limits)?;
+    let fault = match (pass.read_all(&mut input), check) {
+        (Ok(()), None) => None,
+        (Ok(()), Some(check)) => pass.check(check, || Decoded::open(arrived, limits))?,
+        (Err(Stop::Body(code, finding)), _) => {
+            pass.findings.of_body(vec![*finding]);
+            Some(code)
+        }
+        (Err(Stop::Gateway(error)), _) => return Err(storage_fault(error)),
     };
-    let decoded_digest = input.digest(body_digest);
-    pass.conclude(stopped, decoded_digest)
+    let decoded_digest = input.digest(arrived.digest);
+    pass.conclude(fault, decoded_digest)
 }
 
 /// An I/O error of the gateway's own disk as a fault.
@@ -134,10 +156,10 @@ struct Decoded {
 }
 
 impl Decoded {
-    fn open(body: &Stored, coding: Coding, limits: &TranslateLimits) -> Result<Self, Fault> {
-        let raw = spool::open(body).map_err(storage_fault)?;
-        let input = coding::decode(coding, raw, body.length(), limits.decode).map_err(storage_fault)?;
-        let hasher = (coding != Coding::Identity).then(Hasher::default);
+    fn open(arrived: Arrived<'_>, limits: &TranslateLimits) -> Result<Self, Fault> {
+        let raw = spool::open(arrived.body).map_err(storage_fault)?;
+        let input = coding::decode(arrived.coding, raw, arrived.body.length(), limits.decode).map_err(storage_fault)?;
+        let hasher = (arrived.coding != Coding::Identity).then(Hasher::default);
         Ok(Self { input, hasher })
     }
 
@@ -285,11 +307,18 @@ impl<'p> Pass<'p> {
         Ok(())
     }
 
-    fn conclude(mut self, stopped: Option<(FaultCode, Box<Finding>)>, decoded_digest: Digest) -> Result<Translated, Fault> {
-        let mut fault = stopped.map(|(code, finding)| {
-            self.findings.of_body(vec![*finding]);
-            code
-        });
+    /// Has the whole body checked from outside; a body that could not be checked is not taken for good.
+    fn check(&mut self, check: &dyn BodyCheck, body: impl Fn() -> Result<Decoded, Fault>) -> Result<Option<FaultCode>, Fault> {
+        let mut findings = check.findings(&mut body()?).map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))?;
+        if !findings.is_empty() {
+            place_lines(&mut findings, body()?).map_err(storage_fault)?;
+        }
+        let invalid = findings.iter().any(|finding| finding.severity == Severity::Error);
+        self.findings.of_body(findings);
+        Ok(invalid.then_some(FaultCode::SchemaInvalid))
+    }
+
+    fn conclude(mut self, mut fault: Option<FaultCode>, decoded_digest: Digest) -> Result<Translated, Fault> {
         if fault.is_none() && self.counts.records < self.mapping.records_min {
             self.findings.of_body(vec![no_records(self.mapping)]);
             fault = Some(FaultCode::NoRecords);
@@ -340,6 +369,28 @@ impl<'p> Pass<'p> {
         };
         Ok(Translated { verdict, files: [canonical, index] })
     }
+}
+
+/// Fills in where the lines of findings begin, of which their maker knows the number alone. Lines of UTF-16
+/// are not told by a byte: their findings stay at the number.
+fn place_lines(findings: &mut [Finding], body: impl Read) -> io::Result<()> {
+    let mut body = io::BufReader::new(body);
+    if matches!(body.fill_buf()?, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+        return Ok(());
+    }
+    findings.sort_by_key(|finding| finding.at.line);
+    let (mut line, mut byte) = (1, 0);
+    for finding in findings {
+        while line < finding.at.line {
+            let skipped = body.skip_until(b'\n')?;
+            if skipped == 0 {
+                return Ok(());
+            }
+            (line, byte) = (line + 1, byte + skipped as u64);
+        }
+        finding.at.byte = byte;
+    }
+    Ok(())
 }
 
 /// Findings, capped per record and per body with the count of what was left out.

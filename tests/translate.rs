@@ -13,7 +13,7 @@ use portolan::domain::{Counts, Digest, Routed, Stored, Verdict};
 use portolan::mapping::Library;
 use portolan::routing::Router;
 use portolan::spool::Spool;
-use portolan::translate::{FlowPlan, TranslateLimits, translate};
+use portolan::translate::{Arrived, FlowPlan, TranslateLimits, translate};
 use portolan_contract::{Limits, Words};
 use serde::Deserialize;
 use std::fs;
@@ -127,7 +127,8 @@ fn verdict(library: &Library, case: &Case, rendering: &str) -> Verdict {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::new(folder.path(), 1 << 20, 0);
     let digest = Digest::of(&body);
-    let translated = translate(&Stored::Inline(body.into()), digest, Coding::Identity, &mapping, &plan, &limits, &spool);
+    let translated =
+        translate(Arrived { body: &Stored::Inline(body.into()), digest, coding: Coding::Identity }, &mapping, None, &plan, &limits, &spool);
     translated.unwrap_or_else(|fault| panic!("{fault:?}")).verdict
 }
 

@@ -6,6 +6,7 @@ use super::terminal::{Paint, counted, fail};
 use crate::config::{Config, Problem};
 use crate::live::Live;
 use crate::mapping::{Library, cases};
+use crate::xsd;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -76,7 +77,10 @@ fn check(config: Option<&Path>, given: &[PathBuf]) -> Checked {
         }
     }
     match Library::load(&folders) {
-        Ok(library) => run_cases(&library, &folders, &mut checked),
+        Ok(library) => {
+            checked.problems.extend(xsd::load(&library).err().into_iter().flatten());
+            run_cases(&library, &folders, &mut checked);
+        }
         Err(problems) => checked.problems.extend(problems),
     }
     checked

@@ -5,8 +5,11 @@ use super::library::{load, named};
 use super::terminal::{Paint, byte_bar, counted, fail, fault_lines, finding_lines};
 use crate::coding::{self, Coding, DecodeLimits};
 use crate::convert::{Converted, Source, Target, convert};
-use crate::domain::Finding;
+use crate::domain::{Finding, Severity};
+use crate::fault::FaultCode;
 use crate::mapping::{Library, Mapping};
+use crate::translate::BodyCheck;
+use crate::xsd;
 use indicatif::ProgressBar;
 use jiff::tz::TimeZone;
 use portolan_contract::Limits;
@@ -96,9 +99,15 @@ pub fn run(args: &Convert) -> ExitCode {
         Ok(ends) => ends,
         Err(message) => return fail(&message),
     };
+    let input_failed = |error: io::Error| fail(&format!("{}: {error}", args.input.display()));
+    match valid(args, source) {
+        Ok(None) => {}
+        Ok(Some(invalid)) => return invalid,
+        Err(error) => return input_failed(error),
+    }
     let (input, bar) = match open(args) {
         Ok(input) => input,
-        Err(error) => return fail(&format!("{}: {error}", args.input.display())),
+        Err(error) => return input_failed(error),
     };
     let output = match Output::open(&args.output) {
         Ok(output) => output,
@@ -146,6 +155,28 @@ fn ends<'l>(args: &Convert, library: &'l Library) -> Result<(Source<'l>, Target<
 
 fn writes(mapping: &Mapping) -> Result<(), String> {
     if mapping.direction.writes() { Ok(()) } else { Err(format!("the mapping {} reads alone", mapping.name)) }
+}
+
+/// Checks the whole input against the XML Schemas that its mapping names, before anything is converted; an
+/// exit code where that settles it.
+fn valid(args: &Convert, source: Source<'_>) -> io::Result<Option<ExitCode>> {
+    let Source::Body(mapping) = source else { return Ok(None) };
+    let xsd = match xsd::of(mapping) {
+        Ok(None) => return Ok(None),
+        Ok(Some(xsd)) => xsd,
+        Err(problem) => return Ok(Some(fail(&problem.to_string()))),
+    };
+    if args.input == Path::new("-") {
+        return Ok(Some(fail("a body that is checked against an XML Schema is read twice: name a file instead of -")));
+    }
+    let (mut input, bar) = open(args)?;
+    let findings = xsd.findings(&mut input)?;
+    let mut notes = Notes { bar: &bar, shown_max: args.findings, shown: 0, left_out: 0 };
+    findings.iter().for_each(|finding| notes.add(finding));
+    notes.finish();
+    let invalid = findings.iter().any(|finding| finding.severity == Severity::Error);
+    let refused = Converted { fault: Some(FaultCode::SchemaInvalid), ..Converted::default() };
+    Ok(invalid.then(|| conclude(&refused, args.trace)))
 }
 
 /// The input after content decoding, and the bar that follows it.

@@ -97,6 +97,8 @@ pub enum FaultCode {
     NotThisMessage,
     /// `syntax.value-late`: a value that belongs before the records came after one.
     ValueLate,
+    /// `syntax.schema`: the body is not valid against the XML Schema of its standard.
+    SchemaInvalid,
     /// `records.none`: the body holds no record.
     NoRecords,
     /// `records.refused`: records failed their checks and the whole body is refused.
@@ -177,6 +179,7 @@ impl FaultCode {
         Self::RecordExceeded,
         Self::NotThisMessage,
         Self::ValueLate,
+        Self::SchemaInvalid,
         Self::NoRecords,
         Self::RecordsRefused,
         Self::TotalsMismatch,
@@ -268,6 +271,7 @@ impl FaultCode {
             Self::RecordExceeded => include_str!("codes/syntax.record-size.md"),
             Self::NotThisMessage => include_str!("codes/syntax.other-message.md"),
             Self::ValueLate => include_str!("codes/syntax.value-late.md"),
+            Self::SchemaInvalid => include_str!("codes/syntax.schema.md"),
             Self::NoRecords => include_str!("codes/records.none.md"),
             Self::RecordsRefused => include_str!("codes/records.refused.md"),
             Self::TotalsMismatch => include_str!("codes/records.totals.md"),
@@ -498,6 +502,14 @@ impl FaultCode {
                 Retry::Never,
                 "应在记录之前的值出现在记录之后",
                 "a value that belongs before the records came after one",
+            ),
+            Self::SchemaInvalid => (
+                "syntax.schema",
+                422,
+                Party::Sender,
+                Retry::Never,
+                "报文不符合其标准的 XML Schema",
+                "the body is not valid against the XML Schema of its standard",
             ),
             Self::NoRecords => ("records.none", 422, Party::Sender, Retry::Never, "报文中没有记录", "the body holds no record"),
             Self::RecordsRefused => (

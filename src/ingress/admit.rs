@@ -13,6 +13,7 @@ use crate::mapping::Mapping;
 use crate::seams::Clock;
 use crate::spool::Spool;
 use crate::translate::{FlowPlan, storage_fault};
+use crate::xsd::Xsd;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub struct Admitted {
     pub flow: Arc<FlowPlan>,
     /// The mapping that will read it.
     pub mapping: Arc<Mapping>,
+    /// The XML Schemas that its body must be valid against.
+    pub check: Option<Arc<Xsd>>,
     /// Whether anything will be committed.
     pub mode: Mode,
     /// `Idempotency-Key`.
@@ -123,6 +126,7 @@ pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap)
         identity: Arc::clone(asking.identity),
         live: Arc::clone(asking.live),
         flow: plan,
+        check: asking.live.xsds.get(&mapping.name).cloned(),
         mapping,
         mode: query.mode,
         idempotency_key: idempotency_key(headers)?,

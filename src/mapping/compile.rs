@@ -2,7 +2,7 @@
 
 use super::file::{
     BodyEntry, CheckEntry, CheckIf, CheckSeverity, ComputedEntry, ConstantEntry, Currency, Direction, FieldEntry, Kind, ListEntry,
-    MappingFile, RuleEntry,
+    MappingFile, RuleEntry, XsdEntry,
 };
 use super::rules::Expression;
 use super::schema::Canonical;
@@ -47,6 +47,8 @@ pub struct Mapping {
     pub root: String,
     /// The canonical schema.
     pub canonical: Arc<Canonical>,
+    /// The XML Schemas of a body.
+    pub xsd: Option<XsdEntry>,
     /// The record's values and lists.
     pub record: Group,
     /// Computed values, in order.
@@ -234,6 +236,7 @@ impl Mapping {
             plan,
             root: file.body.root,
             canonical: schema,
+            xsd: file.xsd,
             record: parts.record,
             computed: parts.computed,
             rules: parts.rules,

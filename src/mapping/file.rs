@@ -11,6 +11,7 @@ use portolan_contract::{Repeat, Words};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use toml::Spanned;
 
 /// Bytes of one mapping file.
@@ -32,6 +33,9 @@ pub struct MappingFile {
     pub source: Option<String>,
     /// The format's name, with the format's own options beside it.
     pub format: Spanned<toml::Table>,
+    /// The XML Schemas that a body must be valid against.
+    #[serde(default)]
+    pub xsd: Option<XsdEntry>,
     /// The shape of a body.
     pub body: BodyEntry,
     /// Values, in the order of writing.
@@ -52,6 +56,21 @@ pub struct MappingFile {
     /// Sums and counts over groups of records.
     #[serde(default)]
     pub check: Vec<Spanned<CheckEntry>>,
+}
+
+/// `[xsd]`: the standard's own schemas, which the operator supplies. See `src/xsd.rs` for what the validator
+/// does not support.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct XsdEntry {
+    /// Namespace → file in the mapping's folder; the namespace of a schema without one is empty.
+    pub files: BTreeMap<String, PathBuf>,
+    /// The mapping's folder: told by the library, not by the file.
+    #[serde(skip)]
+    pub folder: PathBuf,
+    /// What a body that is not valid means: an error refuses it whole.
+    #[serde(default)]
+    pub severity: CheckSeverity,
 }
 
 /// Which ways a mapping, or one entry of it, goes.

@@ -130,7 +130,10 @@ fn compile_mappings(
         let Some(name) = relative.strip_suffix("/mapping.toml") else { continue };
         let bundle = Bundle { name: name.to_owned(), mapping: text.clone(), codes: code_files(name, text, files) };
         match Mapping::compile(&bundle, &formats, &|name| canonicals.get(name).cloned()) {
-            Ok(mapping) => drop(mappings.insert(name.to_owned(), Arc::new(mapping))),
+            Ok(mut mapping) => {
+                mapping.xsd.iter_mut().for_each(|xsd| xsd.folder = path.parent().map(Path::to_owned).unwrap_or_default());
+                mappings.insert(name.to_owned(), Arc::new(mapping));
+            }
             Err(found) => problems.extend(found.into_iter().map(|p| Problem { file: path.clone(), line: p.line, message: p.message })),
         }
     }

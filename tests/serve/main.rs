@@ -12,6 +12,7 @@ mod lifecycle;
 mod limits;
 mod line;
 mod reload;
+mod schema;
 mod storage;
 #[allow(dead_code, reason = "ports are the system's choice here")]
 #[path = "../support/mod.rs"]
