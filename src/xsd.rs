@@ -32,8 +32,9 @@ const VALIDATOR: &str = "xmllint";
 pub const FINDINGS_MAX: usize = 100;
 /// Bytes of one message that are kept.
 pub const LINE_BYTES_MAX: u64 = 4 * 1024;
-/// Schemas of one mapping, those that are included counted, and bytes of them.
+/// Schemas of one mapping, those that are included counted.
 pub const FILES_MAX: usize = 1_000;
+/// Bytes of those schemas.
 pub const BYTES_MAX: u64 = 64 << 20;
 /// The schema that imports the named ones; no name that an operator would choose.
 const ENTRY: &str = ".portolan-entry.xsd";
