@@ -4,6 +4,7 @@ use super::file::{
     BodyEntry, CheckEntry, CheckIf, CheckSeverity, ComputedEntry, ConstantEntry, Currency, Direction, FieldEntry, Kind, ListEntry,
     MappingFile, RuleEntry, XsdEntry,
 };
+use super::place::{Choice, Is, Pick, Place};
 use super::rules::Expression;
 use super::schema::Canonical;
 use crate::domain::Digest;
@@ -80,6 +81,8 @@ pub struct ListMap {
     pub to: String,
     /// The list in the plan.
     pub list: ListId,
+    /// Which of several like elements holds the items.
+    pub pick: Option<Pick>,
     /// What an item holds.
     pub item: Group,
 }
@@ -88,8 +91,10 @@ pub struct ListMap {
 pub struct Field {
     /// Canonical path from the enclosing group.
     pub to: String,
-    /// Slots in the order of preference.
-    pub slots: Vec<SlotId>,
+    /// Where it stands, in the order of preference.
+    pub places: Vec<Place>,
+    /// An earlier entry writes the same place; this one does where that had nothing to write.
+    pub yields: bool,
     /// What the text means.
     pub kind: Kind,
     /// Where an amount's currency stands.
@@ -120,8 +125,9 @@ pub enum CurrencyAt {
     None,
     /// Always this code, perhaps filling a canonical path.
     Fixed(String, Option<String>),
-    /// In a slot for each of the field's slots, filling a canonical path.
-    Slots(String, Vec<SlotId>),
+    /// In a place for each of the field's places, filling a canonical path; one that begins with `/`
+    /// is the record's, not the item's.
+    Places(String, Vec<Place>),
 }
 
 /// A code list.
@@ -217,6 +223,9 @@ impl Mapping {
             problems: Vec::new(),
             line: 0,
             filled: BTreeSet::new(),
+            chosen: BTreeMap::new(),
+            written: Vec::new(),
+            expected: Vec::new(),
         };
         let parts = compiler.entries(&file, text);
         compiler.shape(&file.body, text);
@@ -296,6 +305,12 @@ struct Compiler<'f> {
     line: usize,
     /// Canonical paths that something fills on reading.
     filled: BTreeSet<String>,
+    /// Elements that are chosen among their like, by path.
+    chosen: BTreeMap<String, ListId>,
+    /// Places that some entry writes.
+    written: Vec<Place>,
+    /// For each slot the list in which its entry stands, and the entry's line.
+    expected: Vec<(SlotId, Option<ListId>, usize)>,
 }
 
 impl Compiler<'_> {
@@ -312,7 +327,7 @@ impl Compiler<'_> {
         for (start, entry) in ordered {
             self.line = line_of(text, start);
             match entry {
-                Entry::Field(field) => self.field(field, &base, "").into_iter().for_each(|f| parts.record.fields.push(f)),
+                Entry::Field(field) => self.field(field, &base, "", None).into_iter().for_each(|f| parts.record.fields.push(f)),
                 Entry::List(list) => self.list(list, &base, "").into_iter().for_each(|l| parts.record.lists.push(l)),
                 Entry::Constant(constant) => {
                     let path = self.resolve(&base, &constant.path);
@@ -367,8 +382,16 @@ impl Compiler<'_> {
 
     fn finish(mut self) -> Result<(Arc<Plan>, Arc<Canonical>), Vec<CompileProblem>> {
         match std::mem::take(&mut self.plan).build() {
-            Ok(plan) if self.problems.is_empty() => Ok((Arc::new(plan), self.schema)),
-            Ok(_) => Err(self.problems),
+            Ok(plan) => {
+                for (slot, list, line) in std::mem::take(&mut self.expected) {
+                    let slot = plan.slot(slot);
+                    if slot.list.is_some() && slot.list != list {
+                        self.line = line;
+                        self.problem(format!("{:?} lies within elements that are listed or chosen by another entry", slot.path));
+                    }
+                }
+                if self.problems.is_empty() { Ok((Arc::new(plan), self.schema)) } else { Err(self.problems) }
+            }
             Err(error) => {
                 self.problem(error.to_string());
                 Err(self.problems)
@@ -404,7 +427,7 @@ impl Compiler<'_> {
         Expression::compile(cel, self.schema.decimals()).map_err(|e| self.problem(e)).ok()
     }
 
-    fn field(&mut self, entry: &FieldEntry, base: &str, to_base: &str) -> Option<Field> {
+    fn field(&mut self, entry: &FieldEntry, base: &str, to_base: &str, list: Option<ListId>) -> Option<Field> {
         let to = dotted(to_base, &entry.to);
         self.knows(&to);
         if entry.direction.reads() && !self.filled.insert(to.clone()) {
@@ -414,18 +437,16 @@ impl Compiler<'_> {
         if paths.is_empty() {
             self.problem("path = [] names no path".to_owned());
         }
-        let slots: Vec<SlotId> = paths
-            .iter()
-            .filter_map(|p| {
-                let slot = self.plan.slot(p, entry.repeat, entry.after);
-                self.note(slot)
-            })
-            .collect();
-        let currency = self.currency(entry, &paths, to_base);
+        let places: Vec<Place> = paths.iter().filter_map(|p| self.place(p, entry, list)).collect();
+        let currency = self.currency(entry, &paths, to_base, list);
         let codes = self.codes(entry);
-        (slots.len() == paths.len()).then(|| Field {
+        let first = places.first().filter(|_| entry.direction.writes());
+        let yields = first.is_some_and(|place| self.written.contains(place));
+        self.written.extend(first.cloned());
+        (places.len() == paths.len()).then(|| Field {
             to: entry.to.clone(),
-            slots,
+            places,
+            yields,
             kind: entry.kind,
             currency,
             codes,
@@ -440,35 +461,73 @@ impl Compiler<'_> {
         })
     }
 
-    fn currency(&mut self, entry: &FieldEntry, paths: &[String], to_base: &str) -> CurrencyAt {
+    /// The place of a path that may choose one of several like elements.
+    fn place(&mut self, path: &str, entry: &FieldEntry, list: Option<ListId>) -> Option<Place> {
+        let (pick, path) = self.pick(path)?;
+        let slot = self.plan.slot(&path, entry.repeat, entry.after);
+        let slot = self.note(slot)?;
+        self.expected.push((slot, pick.as_ref().map(|p| p.list).or(list), self.line));
+        Some(Place { slot, pick })
+    }
+
+    /// How a path chooses among like elements, and the path itself; the outer `None` for a problem.
+    fn pick(&mut self, path: &str) -> Option<(Option<Pick>, String)> {
+        let Some(choice) = Choice::of(path) else { return Some((None, path.to_owned())) };
+        let list = match self.chosen.get(choice.element) {
+            Some(&list) => list,
+            None => {
+                let list = self.plan.list(choice.element);
+                let list = self.note(list)?;
+                self.chosen.insert(choice.element.to_owned(), list);
+                list
+            }
+        };
+        let by = self.plan.slot(&join(choice.element, choice.by), Repeat::Once, false);
+        let by = self.note(by)?;
+        let is = match choice.is.strip_prefix("{/").and_then(|is| is.strip_suffix('}')) {
+            None => Is::Text(choice.is.to_owned()),
+            Some(other) => {
+                let slot = self.plan.slot(&join(&self.body.root, other), Repeat::Once, false);
+                Is::Slot(self.note(slot)?)
+            }
+        };
+        Some((Some(Pick { list, by, is }), join(choice.element, choice.rest)))
+    }
+
+    fn currency(&mut self, entry: &FieldEntry, paths: &[String], to_base: &str, list: Option<ListId>) -> CurrencyAt {
         match (&entry.currency, entry.kind) {
             (None, Kind::Money) => {
                 self.problem("type = \"money\" needs currency = \"CNY\", or currency = { to = …, path = … }".to_owned());
                 CurrencyAt::None
             }
             (None, _) => CurrencyAt::None,
-            (Some(_), kind) if kind != Kind::Money => {
-                self.problem("currency belongs to type = \"money\" alone".to_owned());
+            (Some(Currency::From { .. }), Kind::Decimal) | (Some(_), Kind::Money) => self.currency_of(entry, paths, to_base, list),
+            (Some(_), _) => {
+                self.problem("currency belongs to type = \"money\", and one that stands in the source to \"decimal\"".to_owned());
                 CurrencyAt::None
             }
-            (Some(Currency::Fixed(code)), _) => self.fixed(code, None),
-            (Some(Currency::FixedTo { to, is }), _) => {
+        }
+    }
+
+    fn currency_of(&mut self, entry: &FieldEntry, paths: &[String], to_base: &str, list: Option<ListId>) -> CurrencyAt {
+        match entry.currency.as_ref() {
+            None => CurrencyAt::None,
+            Some(Currency::Fixed(code)) => self.fixed(code, None),
+            Some(Currency::FixedTo { to, is }) => {
                 let path = dotted(to_base, to);
                 self.knows(&path);
                 self.filled.insert(path);
                 self.fixed(is, Some(to.clone()))
             }
-            (Some(Currency::From { to, path }), _) => {
-                let canonical = dotted(to_base, to);
+            Some(Currency::From { to, path }) => {
+                let canonical = to.strip_prefix('/').map_or_else(|| dotted(to_base, to), str::to_owned);
                 self.knows(&canonical);
                 self.filled.insert(canonical);
-                let slots = paths.iter().filter_map(|amount| {
+                let places = paths.iter().filter_map(|amount| {
                     let path = self.resolve(amount, path);
-                    let slot = self.plan.slot(&path, entry.repeat, entry.after);
-                    self.note(slot)
+                    self.place(&path, entry, list)
                 });
-                let slots: Vec<SlotId> = slots.collect();
-                CurrencyAt::Slots(to.clone(), slots)
+                CurrencyAt::Places(to.clone(), places.collect())
             }
         }
     }
@@ -504,12 +563,12 @@ impl Compiler<'_> {
         let to = dotted(to_base, &entry.to);
         self.knows(&to);
         self.filled.insert(to.clone());
-        let path = self.resolve(base, &entry.path);
+        let (pick, path) = self.pick(&self.resolve(base, &entry.path))?;
         let list = self.plan.list(&path);
         let list = self.note(list)?;
-        let fields = entry.field.iter().filter_map(|f| self.field(f, &path, &to)).collect();
+        let fields = entry.field.iter().filter_map(|f| self.field(f, &path, &to, Some(list))).collect();
         let lists = entry.list.iter().filter_map(|l| self.list(l, &path, &to)).collect();
-        Some(ListMap { to: entry.to.clone(), list, item: Group { fields, lists } })
+        Some(ListMap { to: entry.to.clone(), list, pick, item: Group { fields, lists } })
     }
 
     fn computed(&mut self, entry: &ComputedEntry) -> Option<(String, Expression)> {

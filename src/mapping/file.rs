@@ -3,9 +3,12 @@
 //! Source paths are segments joined by `/`. A path is relative to the record (or, inside a list,
 //! to the list's item); one that begins with `/` is relative to `body.root`. The last segment may
 //! be `@name` (an attribute), `#` (the ordinal of the element within its group, from 1) or `##`
-//! (its serial number in the body). Canonical paths are names joined by `.`.
+//! (its serial number in the body). A segment `Name[path=text]` is the one of several elements in
+//! which `text` stands at `path`; `{/path}` for the text means what stands there, which an earlier
+//! entry must write. Canonical paths are names joined by `.`.
 //!
-//! The order of the entries is the order in which a writer writes.
+//! The order of the entries is the order in which a writer writes. Where two entries write the same
+//! place, the first that has a value does.
 
 use portolan_contract::{Repeat, Words};
 use serde::{Deserialize, Serialize};
@@ -160,7 +163,7 @@ pub struct FieldEntry {
     /// What the text means.
     #[serde(default, rename = "type")]
     pub kind: Kind,
-    /// For `money`: where the currency stands.
+    /// For `money`: where the currency stands; for `decimal` too, where it stands in the source.
     #[serde(default)]
     pub currency: Option<Currency>,
     /// Source code → canonical code. For a mapping that goes both ways no canonical code may occur twice.
@@ -170,7 +173,8 @@ pub struct FieldEntry {
     #[serde(default)]
     pub codes_file: Option<String>,
     /// The layout of a date, time or tax period in the source, where it is not the standard one:
-    /// `strftime` letters such as `%Y%m%d`, or for a tax period `quarter`, `month`, `year` or `range`.
+    /// `strftime` letters such as `%Y%m%d`, or for a tax period `quarter`, `month`, `year`, `range` or
+    /// `year-end` (the last day of a year).
     #[serde(default)]
     pub layout: Option<String>,
     /// The canonical value where the source has none.
@@ -230,7 +234,8 @@ pub enum Currency {
     Fixed(String),
     /// In the source.
     From {
-        /// The canonical path of the currency.
+        /// The canonical path of the currency, which all that fill it must agree in; with `/` before
+        /// it that of the record, where the amount is in a list.
         to: String,
         /// The source path, relative to the amount's own path (such as `@Ccy`), or from the root with `/`.
         path: String,

@@ -1,7 +1,8 @@
 //! The values and list items of one raw record in the order in which they are asked for, so that
 //! reading a record takes little more time than it has values.
 
-use super::compile::Field;
+use super::compile::{Field, ListMap};
+use super::place::Place;
 use portolan_contract::{ListId, Plan, Position, RawRecord, RawValue, SlotId};
 
 /// Finds values and items of one record after another; its memory is used again.
@@ -49,11 +50,29 @@ impl<'m> RecordIndex<'m> {
 
     /// The first of a field's slots that has a text, and its rank.
     pub fn present<'s>(&'s self, field: &Field, item: Option<u32>, raw: &'s RawRecord) -> Option<(usize, &'s RawValue)> {
-        field.slots.iter().enumerate().find_map(|(rank, &slot)| {
+        field.places.iter().enumerate().find_map(|(rank, place)| {
             let says = |text: &str| !text.is_empty() && !field.absent.iter().any(|absent| absent == text);
-            let value = self.values(slot, item, raw).find(|v| says(raw.text(v).trim_ascii()));
+            let value = self.values_at(place, item, raw).find(|v| says(raw.text(v).trim_ascii()));
             value.map(|v| (rank, v))
         })
+    }
+
+    /// The values at a place for an item (or for the record): none where it chooses an element that is not there.
+    pub fn values_at<'s>(&'s self, place: &Place, item: Option<u32>, raw: &'s RawRecord) -> impl Iterator<Item = &'s RawValue> {
+        let within = match &place.pick {
+            None => Some(item),
+            Some(pick) => pick.find(self, self.plan, item, raw).map(Some),
+        };
+        within.into_iter().flat_map(move |within| self.values(place.slot, within, raw))
+    }
+
+    /// The items of a list of the mapping within an item (or within the record).
+    pub fn items_of(&self, list: &ListMap, item: Option<u32>, raw: &RawRecord) -> impl Iterator<Item = u32> {
+        let within = match &list.pick {
+            None => Some(item),
+            Some(pick) => pick.find(self, self.plan, item, raw).map(Some),
+        };
+        within.into_iter().flat_map(move |within| self.items(list.list, within))
     }
 
     /// The items of a list within an item (or within the record), in the order of the body.

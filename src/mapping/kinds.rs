@@ -54,7 +54,7 @@ pub fn read(kind: Kind, text: &str, context: &KindContext<'_>) -> Result<Value, 
         Kind::Boolean => boolean(text),
         Kind::Date | Kind::WorkDate => date(text, context.layout).map(|d| Value::from(d.to_string())),
         Kind::DateTime => moment(text, context),
-        Kind::TaxPeriod => tax_period(text),
+        Kind::TaxPeriod => tax_period(text, context.layout),
         _ => code(kind, text),
     }
 }
@@ -155,10 +155,12 @@ fn date(text: &str, layout: Option<&str>) -> Result<Date, Misfit> {
         Some(layout) => Date::strptime(layout, text).ok(),
         None => iso_date(text),
     };
-    parsed.ok_or_else(|| {
-        let example = layout.map_or_else(|| "2026-09-30".to_owned(), |l| Date::constant(2026, 9, 30).strftime(l).to_string());
-        Misfit::new("type.date", format!("应为存在的日期，写作 {example}"), format!("a day that exists is expected, written {example}"))
-    })
+    parsed.ok_or_else(|| date_misfit(layout))
+}
+
+fn date_misfit(layout: Option<&str>) -> Misfit {
+    let example = layout.map_or_else(|| "2026-09-30".to_owned(), |l| Date::constant(2026, 9, 30).strftime(l).to_string());
+    Misfit::new("type.date", format!("应为存在的日期，写作 {example}"), format!("a day that exists is expected, written {example}"))
 }
 
 /// `YYYY-MM-DD`, with what XML Schema allows after it (a zone), or the day of a moment.
@@ -183,7 +185,7 @@ fn is_offset(text: &str) -> bool {
 fn moment(text: &str, context: &KindContext<'_>) -> Result<Value, Misfit> {
     let zoned = match context.layout {
         None => moment_in(text, context.zone),
-        Some(layout) => jiff::fmt::strtime::parse(layout, text).ok().and_then(|parsed| match parsed.offset() {
+        Some(layout) => laid_out(text, layout).and_then(|parsed| match parsed.offset() {
             Some(_) => parsed.to_timestamp().ok().map(|t| t.to_zoned_datetime(context.zone.clone())),
             None => parsed.to_datetime().ok().and_then(|d| d.to_zoned_datetime(context.zone.clone()).ok()),
         }),
@@ -196,6 +198,16 @@ fn moment(text: &str, context: &KindContext<'_>) -> Result<Value, Misfit> {
         ));
     };
     Ok(Value::from(rfc3339(&zoned)))
+}
+
+/// A moment in a layout. Where the layout ends with an offset, `Z` may stand for the one of UTC.
+fn laid_out(text: &str, layout: &str) -> Option<jiff::fmt::strtime::BrokenDownTime> {
+    let parse = |text: &str| jiff::fmt::strtime::parse(layout, text).ok();
+    let utc = || {
+        let local = text.strip_suffix('Z').filter(|_| layout.ends_with('z'))?;
+        ["+00", "+0000", "+00:00"].iter().find_map(|offset| parse(&format!("{local}{offset}")))
+    };
+    parse(text).or_else(utc)
 }
 
 /// A moment with an offset keeps it; one without is in the flow's zone.
@@ -228,7 +240,12 @@ fn rfc3339(zoned: &jiff::ZonedDateTime) -> String {
 }
 
 /// `2026Q3`, `2026年第3季度`, `2026-07`, `202607`, `2026年7月`, `2026`, or two days joined by `/`, `至` or `~`.
-fn tax_period(text: &str) -> Result<Value, Misfit> {
+fn tax_period(text: &str, layout: Option<&str>) -> Result<Value, Misfit> {
+    if layout == Some("year-end") {
+        let last = date(text, None)?;
+        let first = last.checked_sub(jiff::Span::new().years(1)).and_then(|day| day.tomorrow()).map_err(|_| date_misfit(None))?;
+        return Ok(Value::from(format!("{first}/{last}")));
+    }
     let misfit = || {
         Misfit::new(
             "type.tax-period",
@@ -286,6 +303,8 @@ fn period_in(text: &str, layout: Option<&str>) -> Option<String> {
     let (start, end) = two_days(text)?;
     let spans = |count: i8| months(start.year(), start.month(), count) == Some((start, end));
     match layout {
+        Some("year-end") if months(start.year(), 1, 12) == Some((start, end)) => Some(end.to_string()),
+        Some("year-end") => None,
         Some("quarter") if start.month() % 3 == 1 && spans(3) => Some(format!("{}Q{}", start.year(), (start.month() + 2) / 3)),
         Some("month") if spans(1) => Some(format!("{:04}-{:02}", start.year(), start.month())),
         Some("year") if start.month() == 1 && spans(12) => Some(format!("{:04}", start.year())),

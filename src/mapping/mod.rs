@@ -11,6 +11,7 @@ pub mod kinds;
 pub mod library;
 pub mod lineage;
 pub mod overview;
+mod place;
 mod ranges;
 pub mod read;
 pub mod rules;

@@ -2,6 +2,7 @@
 
 use super::compile::{Check, CurrencyAt, Field, Group, Mapping};
 use super::file::{CheckSeverity, Direction};
+use super::place::Place as SourcePlace;
 use super::read::dotted;
 use portolan_contract::{NodeId, Repeat, SlotId, Words};
 
@@ -108,8 +109,8 @@ impl Place<'_> {
         }
     }
 
-    fn paths(&self, slots: &[SlotId]) -> Vec<String> {
-        slots.iter().map(|&slot| self.written(&self.mapping.plan.slot(slot).path)).collect()
+    fn paths(&self, places: &[SourcePlace]) -> Vec<String> {
+        places.iter().map(|place| self.written(&place.path(&self.mapping.plan))).collect()
     }
 
     fn title(&self, to: &str) -> Words {
@@ -125,7 +126,8 @@ fn group(place: &Place<'_>, of: &Group, rows: &mut Vec<Row>) {
     for list in &of.lists {
         let to = dotted(&place.to, &list.to);
         let base = mapping.plan.lists.get(list.list as usize).map_or_else(String::new, |l| l.path.clone());
-        let (canonical, title, sources) = (format!("{}[]", list.to), place.title(&list.to), vec![place.written(&base)]);
+        let source = list.pick.as_ref().map_or_else(|| base.clone(), |pick| pick.path(&mapping.plan, &base));
+        let (canonical, title, sources) = (format!("{}[]", list.to), place.title(&list.to), vec![place.written(&source)]);
         rows.push(Row { depth, canonical, title, sources, kind: "list".to_owned(), notes: Vec::new() });
         group(&Place { mapping, to, base, depth: depth + 1 }, &list.item, rows);
     }
@@ -136,19 +138,20 @@ fn value(place: &Place<'_>, field: &Field, rows: &mut Vec<Row>) {
         depth: place.depth,
         canonical: field.to.clone(),
         title: place.title(&field.to),
-        sources: place.paths(&field.slots),
+        sources: place.paths(&field.places),
         kind: field.kind.to_string(),
         notes: notes(place.mapping, field),
     });
     let (to, sources, notes) = match &field.currency {
         CurrencyAt::Fixed(code, Some(to)) => (to, Vec::new(), vec![Words::new(format!("固定为 {code}"), format!("always {code}"))]),
-        CurrencyAt::Slots(to, slots) => {
+        CurrencyAt::Places(to, places) => {
             let of = Words::new(format!("{} 的币种", field.to), format!("currency of {}", field.to));
-            (to, place.paths(slots), vec![of])
+            (to, place.paths(places), vec![of])
         }
         CurrencyAt::None | CurrencyAt::Fixed(_, None) => return,
     };
-    let (depth, title) = (place.depth, place.title(to));
+    let title = to.strip_prefix('/').map_or_else(|| place.title(to), |of_record| place.mapping.canonical.title(of_record));
+    let depth = place.depth;
     rows.push(Row { depth, canonical: to.clone(), title, sources, kind: "currency".to_owned(), notes });
 }
 
@@ -185,7 +188,7 @@ fn notes(mapping: &Mapping, field: &Field) -> Vec<Words> {
         Repeat::First => note("取第一个".to_owned(), "the first of several counts".to_owned()),
         Repeat::List => note("可有多个".to_owned(), "several values".to_owned()),
     }
-    if field.slots.iter().any(|&slot| mapping.plan.slot(slot).after) {
+    if field.places.iter().any(|place| mapping.plan.slot(place.slot).after) {
         note("位于记录之后".to_owned(), "stands after the records".to_owned());
     }
     match field.check {

@@ -44,7 +44,7 @@ impl<'m> RecordReader<'m> {
         self.index.fill(raw);
         let mut notes = Notes { record, raw, findings: RecordFindings::new(self.findings_max), named: Named::default() };
         self.found_by_the_format(&mut notes);
-        let mut canonical = Value::Object(self.group(&self.mapping.record, None, "", &mut notes));
+        let mut canonical = Value::Object(self.group(&self.mapping.record, None, "", None, &mut notes));
         self.compute(&mut canonical, &mut notes);
         self.conditional_checks(&canonical, &mut notes);
         self.check_schema(&canonical, &mut notes);
@@ -78,15 +78,26 @@ impl<'m> RecordReader<'m> {
         }
     }
 
-    fn group(&self, group: &Group, item: Option<u32>, path: &str, notes: &mut Notes<'_>) -> Map<String, Value> {
+    /// `record` is what of the record is known where the group is a list's item.
+    fn group(
+        &self,
+        group: &Group,
+        item: Option<u32>,
+        path: &str,
+        record: Option<&Map<String, Value>>,
+        notes: &mut Notes<'_>,
+    ) -> Map<String, Value> {
         let mut object = Map::new();
         for field in group.fields.iter().filter(|f| f.direction != Direction::Write) {
-            self.field(field, item, path, &mut object, notes);
+            self.field(field, item, path, record, &mut object, notes);
         }
         for list in &group.lists {
-            let items = self.index.items(list.list, item).enumerate();
+            let known = record.unwrap_or(&object);
+            let items = self.index.items_of(list, item, notes.raw).enumerate();
             let array: Vec<Value> = items
-                .map(|(n, i)| Value::Object(self.group(&list.item, Some(i), &dotted(path, &format!("{}.{n}", list.to)), notes)))
+                .map(|(n, i)| {
+                    Value::Object(self.group(&list.item, Some(i), &dotted(path, &format!("{}.{n}", list.to)), Some(known), notes))
+                })
                 .collect();
             if !array.is_empty() {
                 insert(&mut object, &list.to, Value::Array(array));
@@ -95,7 +106,15 @@ impl<'m> RecordReader<'m> {
         object
     }
 
-    fn field(&self, field: &Field, item: Option<u32>, path: &str, object: &mut Map<String, Value>, notes: &mut Notes<'_>) {
+    fn field(
+        &self,
+        field: &Field,
+        item: Option<u32>,
+        path: &str,
+        record: Option<&Map<String, Value>>,
+        object: &mut Map<String, Value>,
+        notes: &mut Notes<'_>,
+    ) {
         let raw = notes.raw;
         let Some((rank, first)) = self.index.present(field, item, raw) else {
             if let Some(default) = &field.default {
@@ -103,7 +122,7 @@ impl<'m> RecordReader<'m> {
             }
             return;
         };
-        let currency = self.currency(field, rank, item, path, first, object, notes);
+        let currency = self.currency(field, rank, item, path, first, record, object, notes);
         if field.repeat != Repeat::List {
             if let Some(value) = self.value(field, first, currency.as_deref(), path, notes) {
                 insert(object, &field.to, value);
@@ -111,7 +130,7 @@ impl<'m> RecordReader<'m> {
             return;
         }
         let all: Vec<&RawValue> =
-            self.index.values(field.slots[rank], item, raw).filter(|v| !raw.text(v).trim_ascii().is_empty()).collect();
+            self.index.values_at(&field.places[rank], item, raw).filter(|v| !raw.text(v).trim_ascii().is_empty()).collect();
         let values: Vec<Value> = all.into_iter().filter_map(|v| self.value(field, v, currency.as_deref(), path, notes)).collect();
         if !values.is_empty() {
             insert(object, &field.to, Value::Array(values));
@@ -132,6 +151,7 @@ impl<'m> RecordReader<'m> {
         item: Option<u32>,
         path: &str,
         amount: &RawValue,
+        record: Option<&Map<String, Value>>,
         object: &mut Map<String, Value>,
         notes: &mut Notes<'_>,
     ) -> Option<String> {
@@ -143,15 +163,25 @@ impl<'m> RecordReader<'m> {
                 }
                 Some(code.clone())
             }
-            CurrencyAt::Slots(to, slots) => {
-                let value = self.index.values(slots[rank], item, notes.raw).next();
+            CurrencyAt::Places(to, places) => {
+                let place = &places[rank];
+                let value = self.index.values_at(place, item, notes.raw).next();
                 let (text, at) = value.map_or(("", amount.at), |v| (notes.raw.text(v).trim_ascii(), v.at));
+                let of_record = to.strip_prefix('/');
+                let (to, canonical) = of_record.map_or_else(|| (to.as_str(), dotted(path, to)), |to| (to, to.to_owned()));
                 if super::tables::currency_decimals(text).is_none() {
                     let words = Words::new("应为 ISO 4217 币种代码", "an ISO 4217 currency code is expected");
-                    self.note(notes, Severity::Error, "type.currency", at, Some(slots[rank]), Some(dotted(path, to)), Some(text), words);
+                    self.note(notes, Severity::Error, "type.currency", at, Some(place.slot), Some(canonical), Some(text), words);
                     return None;
                 }
-                insert(object, to, Value::from(text));
+                let known = at_map(record.filter(|_| of_record.is_some()).unwrap_or(object), to).and_then(Value::as_str);
+                if let Some(known) = known.filter(|known| *known != text) {
+                    let words =
+                        Words::new(format!("应与币种 {known} 相同"), format!("the currency should be {known}, as that of the rest"));
+                    self.note(notes, Severity::Error, "type.currency-differs", at, Some(place.slot), Some(canonical), Some(text), words);
+                } else if of_record.is_none() || record.is_none() {
+                    insert(object, to, Value::from(text));
+                }
                 Some(text.to_owned())
             }
         }
@@ -177,7 +207,7 @@ impl<'m> RecordReader<'m> {
                 }
             },
         };
-        if matches!(field.currency, CurrencyAt::Slots(..)) && currency.is_none() {
+        if matches!(field.currency, CurrencyAt::Places(..)) && currency.is_none() {
             // The currency has its own finding; the amount stands as it is, so that it is not missed too.
             return kinds::read(super::file::Kind::Decimal, text, &KindContext { layout: None, currency: None, zone: self.zone }).ok();
         }
@@ -281,16 +311,16 @@ impl<'m> RecordReader<'m> {
         raw: &RawRecord,
     ) -> Option<(Position, Option<SlotId>, Option<String>)> {
         let fills = |to: &str| to == path || path.strip_prefix(to).is_some_and(|rest| rest.starts_with('.'));
-        let filling = |f: &&Field| fills(&f.to) || matches!(&f.currency, CurrencyAt::Slots(to, _) if fills(to));
+        let filling = |f: &&Field| fills(&f.to) || matches!(&f.currency, CurrencyAt::Places(to, _) if fills(to));
         if let Some(field) = group.fields.iter().find(filling) {
             let found = self.index.present(field, item, raw).map(|(_, v)| (v.at, Some(v.slot), Some(raw.text(v).to_owned())));
             let fallback = item.and_then(|i| self.index.start(i)).unwrap_or(raw.at);
-            return found.or_else(|| Some((fallback, field.slots.first().copied(), None)));
+            return found.or_else(|| Some((fallback, field.places.first().map(|p| p.slot), None)));
         }
         let below = |to: &str| path.strip_prefix(to).and_then(|rest| rest.strip_prefix('.'));
         let (list, rest) = group.lists.iter().find_map(|list| Some((list, below(&list.to)?)))?;
         let (number, rest) = rest.split_once('.').unwrap_or((rest, ""));
-        let index = self.index.items(list.list, item).nth(number.parse().ok()?)?;
+        let index = self.index.items_of(list, item, raw).nth(number.parse().ok()?)?;
         self.locate_in(&list.item, Some(index), rest, raw).or_else(|| self.index.start(index).map(|at| (at, None, None)))
     }
 
@@ -336,6 +366,14 @@ fn source_name(path: &str) -> String {
 /// A canonical path below another; the whole of it where there is none above.
 pub fn dotted(base: &str, path: &str) -> String {
     if base.is_empty() { path.to_owned() } else { format!("{base}.{path}") }
+}
+
+/// The value at a canonical path below an object.
+fn at_map<'v>(object: &'v Map<String, Value>, path: &str) -> Option<&'v Value> {
+    match path.split_once('.') {
+        None => object.get(path),
+        Some((name, rest)) => object.get(name).and_then(|value| at_path(value, rest)),
+    }
 }
 
 /// Puts a value at a canonical path, making the objects on the way.

@@ -33,6 +33,7 @@ const FUNCTIONS: &[&str] = &[
     "decimalMultiply",
     "decimalCompare",
     "decimalSum",
+    "decimalRound",
 ];
 /// Operators under which a decimal would be treated as text or as a binary number.
 const ARITHMETIC: &[&str] = &["_+_", "_-_", "_*_", "_/_", "_%_", "-_", "_<_", "_<=_", "_>_", "_>=_", "_==_", "_!=_"];
@@ -113,6 +114,7 @@ impl Runner {
             context.add_function("decimalMultiply", |a: Arc<String>, b: Arc<String>| decimal(&a, &b, Decimal::checked_mul)),
             context.add_function("decimalCompare", |a: Arc<String>, b: Arc<String>| compare(&a, &b)),
             context.add_function("decimalSum", |list: Arc<Vec<CelValue>>| sum(&list)),
+            context.add_function("decimalRound", |a: Arc<String>, places: i64| round(&a, places)),
         ];
         debug_assert!(added.iter().all(Result::is_ok), "no function stands in the way of another");
         Self { context }
@@ -140,6 +142,15 @@ fn decimal(a: &str, b: &str, operation: fn(Decimal, Decimal) -> Option<Decimal>)
 
 fn compare(a: &str, b: &str) -> CelResult<CelValue> {
     Ok(CelValue::Int(parse(a)?.cmp(&parse(b)?) as i64))
+}
+
+/// Half a unit goes away from zero, as in commerce.
+fn round(a: &str, places: i64) -> CelResult<CelValue> {
+    let refused = |message: &str| cel::ExecutionError::function_error("decimalRound", message);
+    let places =
+        u32::try_from(places).ok().filter(|p| *p <= Decimal::MAX_SCALE).ok_or_else(|| refused("0 to 28 decimal places are allowed"))?;
+    let rounded = parse(a)?.round_dp_with_strategy(places, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
+    Ok(CelValue::from(rounded.to_string()))
 }
 
 fn sum(list: &[CelValue]) -> CelResult<CelValue> {
@@ -191,7 +202,7 @@ fn examine(at: &IdedExpr, decimals: &BTreeSet<String>, depth: usize, in_macro: b
                 && let Some(path) = call.args.iter().find_map(|a| decimal_path(a, decimals))
             {
                 return Err(format!(
-                    "{path} is a decimal: use decimalAdd, decimalSubtract, decimalMultiply, decimalSum or decimalCompare on it"
+                    "{path} is a decimal: use decimalAdd, decimalSubtract, decimalMultiply, decimalSum, decimalRound or decimalCompare on it"
                 ));
             }
             call.target.iter().map(AsRef::as_ref).chain(&call.args).try_for_each(below)

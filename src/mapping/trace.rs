@@ -147,7 +147,7 @@ impl Pass<'_> {
         }
         let index = self.index;
         for list in &group.lists {
-            for (number, item) in index.items(list.list, item).enumerate() {
+            for (number, item) in index.items_of(list, item, self.raw).enumerate() {
                 self.group(&list.item, Some(item), &dotted(path, &format!("{}.{number}", list.to)));
             }
         }
@@ -162,8 +162,8 @@ impl Pass<'_> {
             }
             return;
         };
-        if let (Repeat::List, Some(&slot)) = (field.repeat, field.slots.get(rank)) {
-            let said = index.values(slot, item, raw).filter(|v| !raw.text(v).trim_ascii().is_empty());
+        if let (Repeat::List, Some(place)) = (field.repeat, field.places.get(rank)) {
+            let said = index.values_at(place, item, raw).filter(|v| !raw.text(v).trim_ascii().is_empty());
             for (number, value) in said.enumerate() {
                 self.push(format!("{to}.{number}"), Some(value), read_by(field, raw.text(value)));
             }
@@ -172,11 +172,12 @@ impl Pass<'_> {
         }
         match &field.currency {
             CurrencyAt::Fixed(code, Some(to)) => self.push(dotted(path, to), None, Rule::Constant { text: code.clone() }),
-            CurrencyAt::Slots(to, slots) => {
-                let value = slots.get(rank).and_then(|&slot| index.values(slot, item, raw).next());
+            CurrencyAt::Places(to, places) => {
+                let value = places.get(rank).and_then(|place| index.values_at(place, item, raw).next());
                 if let Some(value) = value {
                     let rule = Rule::Read { kind: Kind::Currency, layout: None, code: None };
-                    self.push(dotted(path, to), Some(value), rule);
+                    let to = to.strip_prefix('/').map_or_else(|| dotted(path, to), str::to_owned);
+                    self.push(to, Some(value), rule);
                 }
             }
             CurrencyAt::None | CurrencyAt::Fixed(_, None) => {}

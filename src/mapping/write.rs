@@ -2,6 +2,7 @@
 
 use super::compile::{CurrencyAt, Field, Group, Mapping};
 use super::kinds::{self, KindContext};
+use super::place::Place;
 use super::schema::at_path;
 use super::totals::Filling;
 use jiff::tz::TimeZone;
@@ -99,44 +100,52 @@ impl<'m> BodyWriter<'m> {
 /// A value that the format has no code or no form for.
 pub fn write(mapping: &Mapping, zone: &TimeZone, canonical: &Value, raw: &mut RawRecord) -> Result<(), Unwritable> {
     raw.clear();
-    group(mapping, &mapping.record, zone, canonical, None, raw)
+    let whole = Whole { mapping, zone, record: canonical };
+    group(&whole, &mapping.record, canonical, None, raw)
 }
 
-fn group(
-    mapping: &Mapping,
-    of: &Group,
-    zone: &TimeZone,
-    canonical: &Value,
-    item: Option<u32>,
-    raw: &mut RawRecord,
-) -> Result<(), Unwritable> {
+/// What stays the same while one record is written.
+struct Whole<'w> {
+    mapping: &'w Mapping,
+    zone: &'w TimeZone,
+    record: &'w Value,
+}
+
+fn group(whole: &Whole<'_>, of: &Group, canonical: &Value, item: Option<u32>, raw: &mut RawRecord) -> Result<(), Unwritable> {
     for field in of.fields.iter().filter(|f| f.direction.writes()) {
         match at_path(canonical, &field.to) {
             None | Some(Value::Null) => {}
-            Some(Value::Array(values)) => values.iter().try_for_each(|value| one(mapping, field, zone, canonical, value, item, raw))?,
-            Some(value) => one(mapping, field, zone, canonical, value, item, raw)?,
+            Some(Value::Array(values)) => values.iter().try_for_each(|value| one(whole, field, canonical, value, item, raw))?,
+            Some(value) => one(whole, field, canonical, value, item, raw)?,
         }
     }
     for list in &of.lists {
         let items = at_path(canonical, &list.to).and_then(Value::as_array);
         for inner in items.into_iter().flatten() {
-            let index = raw.push_item(list.list, item);
-            group(mapping, &list.item, zone, inner, Some(index), raw)?;
+            let parent = match &list.pick {
+                None => item,
+                Some(pick) => Some(pick.find_or_begin(&whole.mapping.plan, item, raw).ok_or_else(|| unplaced(&list.to))?),
+            };
+            let index = raw.push_item(list.list, parent);
+            group(whole, &list.item, inner, Some(index), raw)?;
         }
     }
     Ok(())
 }
 
 fn one(
-    mapping: &Mapping,
+    whole: &Whole<'_>,
     field: &Field,
-    zone: &TimeZone,
     canonical: &Value,
     value: &Value,
     item: Option<u32>,
     raw: &mut RawRecord,
 ) -> Result<(), Unwritable> {
-    let Some(&slot) = field.slots.first() else { return Ok(()) };
+    let Some(place) = field.places.first() else { return Ok(()) };
+    let within = item_of(whole.mapping, place, item, raw).ok_or_else(|| unplaced(&field.to))?;
+    if field.yields && raw.find(place.slot, within).is_some() {
+        return Ok(());
+    }
     let unwritable = |words: Words| Unwritable { path: field.to.clone(), words };
     let currency = match &field.currency {
         CurrencyAt::None => None,
@@ -150,17 +159,18 @@ fn one(
             }
             Some(code.as_str())
         }
-        CurrencyAt::Slots(to, slots) => {
-            let code = at_path(canonical, to).and_then(Value::as_str);
-            if let (Some(code), Some(&slot)) = (code, slots.first())
-                && raw.find(slot, item).is_none()
+        CurrencyAt::Places(to, places) => {
+            let code = to.strip_prefix('/').map_or_else(|| at_path(canonical, to), |to| at_path(whole.record, to)).and_then(Value::as_str);
+            if let (Some(code), Some(place)) = (code, places.first())
+                && let Some(within) = item_of(whole.mapping, place, item, raw)
+                && raw.find(place.slot, within).is_none()
             {
-                raw.push(slot, item_of(mapping, slot, item), code, Position::default());
+                raw.push(place.slot, within, code, Position::default());
             }
             code
         }
     };
-    let context = KindContext { layout: field.layout.as_deref(), currency, zone };
+    let context = KindContext { layout: field.layout.as_deref(), currency, zone: whole.zone };
     let text = kinds::write(field.kind, value, &context).ok_or_else(|| {
         unwritable(Words::new(format!("值 {value} 无法按此格式书写"), format!("the value {value} has no form in this format")))
     })?;
@@ -176,11 +186,21 @@ fn one(
             })?
             .to_owned(),
     };
-    raw.push(slot, item_of(mapping, slot, item), &text, Position::default());
+    raw.push(place.slot, within, &text, Position::default());
     Ok(())
 }
 
+/// The item to which a value at a place belongs; the outer `None` where its element cannot be told.
 /// Values around the record belong to no item, even where an item's entry names them.
-fn item_of(mapping: &Mapping, slot: u32, item: Option<u32>) -> Option<u32> {
-    mapping.plan.slot(slot).list.and(item)
+fn item_of(mapping: &Mapping, place: &Place, item: Option<u32>, raw: &mut RawRecord) -> Option<Option<u32>> {
+    match &place.pick {
+        None => Some(mapping.plan.slot(place.slot).list.and(item)),
+        Some(pick) => pick.find_or_begin(&mapping.plan, item, raw).map(Some),
+    }
+}
+
+/// A value whose element is told by another value, which is missing.
+fn unplaced(path: &str) -> Unwritable {
+    let words = Words::new("缺少据以确定其位置的值", "the value that tells its place in this format is missing");
+    Unwritable { path: path.to_owned(), words }
 }
