@@ -69,7 +69,7 @@ impl<'m> Maker<'m> {
         if let Some(given) = &self.limits.same_in_body {
             return given.iter().cloned().collect();
         }
-        let around = |field: &&Field| field.slots.first().is_some_and(|&slot| !self.mapping.plan.slot(slot).in_record);
+        let around = |field: &&Field| field.places.first().is_some_and(|place| !self.mapping.plan.slot(place.slot).in_record);
         let mut paths = Vec::new();
         for field in self.mapping.record.fields.iter().filter(around) {
             paths.push(field.to.clone());
@@ -85,7 +85,7 @@ impl<'m> Maker<'m> {
             // What the schema asks for in other words than `required` is found by chance.
             self.presence = if attempt > 20 { Presence::Half } else { presence };
             let mapping = self.mapping;
-            let mut record = Value::Object(self.group(&mapping.record, ""));
+            let mut record = Value::Object(self.group(&mapping.record, "", None));
             self.make_equal(&mut record);
             let unfit = mapping.canonical.check(&record);
             if unfit.is_empty() {
@@ -110,7 +110,8 @@ impl<'m> Maker<'m> {
         }
     }
 
-    fn group(&mut self, group: &Group, prefix: &str) -> Map<String, Value> {
+    /// `record` is what of the record is made where the group is a list's item.
+    fn group(&mut self, group: &Group, prefix: &str, record: Option<&Value>) -> Map<String, Value> {
         let present = self.present(group, prefix);
         let mut made = Value::Object(Map::new());
         let mut currencies: BTreeMap<String, String> = BTreeMap::new();
@@ -122,7 +123,11 @@ impl<'m> Maker<'m> {
                     to.iter().for_each(|to| set(&mut made, to, Some(Value::from(code.as_str()))));
                     Some(code.clone())
                 }
-                CurrencyAt::Slots(to, _) => {
+                CurrencyAt::Places(to, _) if to.starts_with('/') => {
+                    let of_record = record.and_then(|record| get(record, to.trim_start_matches('/')));
+                    Some(of_record.and_then(Value::as_str).expect("a record has the currency that its items share").to_owned())
+                }
+                CurrencyAt::Places(to, _) => {
                     let chosen = currencies.entry(to.clone()).or_insert_with(|| self.values.currency(&format!("{prefix}{to}"))).clone();
                     set(&mut made, to, Some(Value::from(chosen.as_str())));
                     Some(chosen)
@@ -145,7 +150,8 @@ impl<'m> Maker<'m> {
         for list in group.lists.iter().filter(|l| present.contains(&l.to)) {
             let path = format!("{prefix}{}", list.to);
             let count = 1 + self.values.below(self.items_max(&path));
-            let items: Vec<Value> = (0..count).map(|_| Value::Object(self.group(&list.item, &format!("{path}.")))).collect();
+            let known = record.unwrap_or(&made);
+            let items: Vec<Value> = (0..count).map(|_| Value::Object(self.group(&list.item, &format!("{path}."), Some(known)))).collect();
             set(&mut made, &list.to, Some(Value::from(items)));
         }
         match made {
@@ -233,7 +239,7 @@ fn currency_path(field: &Field) -> Option<&str> {
     match &field.currency {
         CurrencyAt::None => None,
         CurrencyAt::Fixed(_, to) => to.as_deref(),
-        CurrencyAt::Slots(to, _) => Some(to),
+        CurrencyAt::Places(to, _) => Some(to).filter(|to| !to.starts_with('/')).map(String::as_str),
     }
 }
 
