@@ -260,7 +260,11 @@ impl Mapping {
 impl Mapping {
     /// Whether a check's expected value is computed when a body is written: no field writes it.
     pub fn computes(&self, check: &Check) -> bool {
-        !self.record.fields.iter().any(|field| field.direction.writes() && field.slots.first() == Some(&check.equals))
+        !self
+            .record
+            .fields
+            .iter()
+            .any(|field| field.direction.writes() && field.places.first().is_some_and(|place| place.slot == check.equals))
     }
 }
 
