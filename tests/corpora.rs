@@ -1,4 +1,5 @@
-//! Files that other people wrote, converted and compared with what another program reads in them.
+//! Files that other people wrote, converted and compared with what another program reads in them, or
+//! with their twins in UTF-8.
 //!
 //! The files lie outside the repository, in `../shared/corpora`; without them this test says so and
 //! passes. `tests/data/corpora.json` holds what is expected, and how it was derived.
@@ -8,12 +9,12 @@
 use jiff::tz::TimeZone;
 use portolan::convert::{Converted, Source, Target, convert};
 use portolan::mapping::Library;
-use portolan_contract::Limits;
+use portolan_contract::{Charset, Limits, TextInput, TextOutput};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 #[derive(Deserialize)]
@@ -38,7 +39,7 @@ struct RefusedFile {
 
 #[test]
 fn bank_statements_give_one_record_per_transaction_each_traced_to_its_place() {
-    let Some(folder) = corpora() else { return };
+    let Some(folder) = corpora("iso20022") else { return };
     for good in &expected().good {
         let body = std::fs::read(folder.join(&good.file)).unwrap();
         let (converted, records, findings) = run(&good.mapping, &body, Target::Canonical);
@@ -54,12 +55,30 @@ fn bank_statements_give_one_record_per_transaction_each_traced_to_its_place() {
 
 #[test]
 fn a_statement_without_entries_is_named_as_such() {
-    let Some(folder) = corpora() else { return };
+    let Some(folder) = corpora("iso20022") else { return };
     for refused in &expected().refused {
         let body = std::fs::read(folder.join(&refused.file)).unwrap();
         let (converted, records, findings) = run(&refused.mapping, &body, Target::Canonical);
         assert_eq!(converted.fault.map(|code| code.as_str()), Some(refused.fault.as_str()), "{}", refused.file);
         assert!(records.is_empty() && findings == [refused.fault.as_str()], "{}: {findings:?}", refused.file);
+    }
+}
+
+/// Texts with their twins in UTF-8: read as those say, and written again byte for byte.
+#[test]
+fn chinese_texts_are_read_as_their_twins_say_and_written_again() {
+    let Some(folder) = corpora("gb18030") else { return };
+    for (file, charset) in [("gb2312", Charset::Gb2312), ("gbk", Charset::Gbk), ("gb18030", Charset::Gb18030)] {
+        let body = std::fs::read(folder.join(format!("{file}.txt"))).unwrap();
+        let twin = std::fs::read_to_string(folder.join(format!("{file}-utf8.txt"))).unwrap();
+        let mut text = String::new();
+        TextInput::new(Box::new(&body[..]), charset, usize::MAX).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, twin, "{file}");
+        let mut written = Vec::new();
+        let mut output = TextOutput::new(Box::new(&mut written), charset);
+        output.write(&text).and_then(|()| output.finish()).unwrap();
+        drop(output);
+        assert!(written == body, "{file} is not written as it was");
     }
 }
 
@@ -112,8 +131,8 @@ fn expected() -> Expected {
 }
 
 #[allow(clippy::explicit_write, reason = "the harness shows what eprintln says for failed tests alone")]
-fn corpora() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora/iso20022");
+fn corpora(kind: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora").join(kind);
     if folder.is_dir() {
         return Some(folder);
     }

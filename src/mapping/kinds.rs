@@ -12,6 +12,8 @@ use serde_json::Value;
 
 /// Characters of a number as text.
 const NUMBER_CHARS_MAX: usize = 40;
+/// Full-width characters that a finding repeats.
+const FULL_WIDTH_CHARS_SHOWN: usize = 20;
 
 /// What a value needs to know beyond its own text.
 #[derive(Clone, Copy)]
@@ -44,8 +46,32 @@ impl Misfit {
 /// The canonical form of a text.
 ///
 /// # Errors
-/// What was expected instead.
+/// What was expected instead; where full-width characters stand in its way, that.
 pub fn read(kind: Kind, text: &str, context: &KindContext<'_>) -> Result<Value, Misfit> {
+    half_width(kind, text, context).map_err(|misfit| full_width(text, &misfit.words).unwrap_or(misfit))
+}
+
+/// What a text with full-width digits, letters or signs is told beside what was `expected`; `None`
+/// where it has none. Such a text is refused even where its check digits are not looked at: to take
+/// it for its half-width twin would be a guess.
+pub fn full_width(text: &str, expected: &Words) -> Option<Misfit> {
+    let found: String = text.chars().filter(|&c| is_full_width(c)).take(FULL_WIDTH_CHARS_SHOWN).collect();
+    let Words { zh, en } = expected;
+    (!found.is_empty()).then(|| {
+        Misfit::new(
+            "type.full-width",
+            format!("含全角字符“{found}”，应改用半角字符；{zh}"),
+            format!("there are full-width characters ({found}) where half-width ones belong; {en}"),
+        )
+    })
+}
+
+/// The full-width forms (U+FF01 to U+FF5E) of digits, letters and the signs that numbers, dates and codes hold.
+fn is_full_width(character: char) -> bool {
+    matches!(character, '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ' | '，' | '．' | '－' | '＋' | '／' | '：' | '％')
+}
+
+fn half_width(kind: Kind, text: &str, context: &KindContext<'_>) -> Result<Value, Misfit> {
     match kind {
         Kind::Text => Ok(Value::from(text)),
         Kind::Integer => integer(text),
@@ -117,8 +143,8 @@ fn money(text: &str, currency: Option<&str>) -> Result<Value, Misfit> {
     let plain = decimal(text).map_err(|_| {
         Misfit::new(
             "type.money",
-            "应为金额，如 1234.56，不含千分位、空格或全角数字",
-            "an amount such as 1234.56 is expected, without separators, spaces or full-width digits",
+            "应为金额，如 1234.56，不含千分位或空格",
+            "an amount such as 1234.56 is expected, without separators or spaces",
         )
     })?;
     let Some(code) = currency else {

@@ -171,7 +171,8 @@ impl<'m> RecordReader<'m> {
                 let (to, canonical) = of_record.map_or_else(|| (to.as_str(), dotted(path, to)), |to| (to, to.to_owned()));
                 if super::tables::currency_decimals(text).is_none() {
                     let words = Words::new("应为 ISO 4217 币种代码", "an ISO 4217 currency code is expected");
-                    self.note(notes, Severity::Error, "type.currency", at, Some(place.slot), Some(canonical), Some(text), words);
+                    let (rule, words) = told("type.currency", text, words);
+                    self.note(notes, Severity::Error, rule, at, Some(place.slot), Some(canonical), Some(text), words);
                     return None;
                 }
                 let known = at_map(record.filter(|_| of_record.is_some()).unwrap_or(object), to).and_then(Value::as_str);
@@ -202,7 +203,8 @@ impl<'m> RecordReader<'m> {
                         format!("不在代码表中；可用 {}", known.join("、")),
                         format!("not in the code list; there are {}", known.join(", ")),
                     );
-                    self.note(notes, Severity::Error, "code.unknown", value.at, Some(value.slot), Some(canonical), Some(text), words);
+                    let (rule, words) = told("code.unknown", text, words);
+                    self.note(notes, Severity::Error, rule, value.at, Some(value.slot), Some(canonical), Some(text), words);
                     return None;
                 }
             },
@@ -237,7 +239,10 @@ impl<'m> RecordReader<'m> {
             };
             let (at, slot, text) = (value.at, value.slot, notes.raw.text(value).trim().to_owned());
             let context = KindContext { layout: field.layout.as_deref(), currency: None, zone: self.zone };
-            if let Err(misfit) = kinds::read(field.kind, &text, &context) {
+            // Any other misfit was found when the value was read.
+            if let Err(misfit) = kinds::read(field.kind, &text, &context)
+                && misfit.checked_only.is_some()
+            {
                 let severity = if field.check == CheckSeverity::Warning { Severity::Warning } else { Severity::Error };
                 self.note(notes, severity, misfit.rule, at, Some(slot), Some(field.to.clone()), Some(&text), misfit.words);
             }
@@ -356,6 +361,11 @@ impl Mapping {
         let slot = self.message_id?;
         raw.find(slot, None).map(|v| raw.text(v).trim().to_owned()).filter(|t| !t.is_empty())
     }
+}
+
+/// The rule that a text breaks and its words, unless it is that it is written in full width.
+fn told(rule: &'static str, text: &str, words: Words) -> (&'static str, Words) {
+    kinds::full_width(text, &words).map_or((rule, words), |misfit| (misfit.rule, misfit.words))
 }
 
 /// A source path as people know it: a column's heading alone, else the whole path.

@@ -9,6 +9,7 @@
 
 pub mod cases;
 pub mod error;
+mod gb18030;
 pub mod limits;
 pub mod plan;
 pub mod record;

@@ -1,8 +1,9 @@
 //! Text in and out: charsets, positions, and caps that hold while a token is being read.
 
 use crate::error::{FormatCode, FormatError};
+use crate::gb18030;
 use crate::record::Position;
-use encoding_rs::{Decoder, DecoderResult, EncoderResult, Encoding, GB18030, GBK, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, DecoderResult, Encoding, GB18030, UTF_16BE, UTF_16LE};
 use std::cell::Cell;
 use std::io::{self, BufRead, Read, Write};
 
@@ -24,7 +25,7 @@ pub enum Charset {
     /// UTF-16, big end first; also what a bare `UTF-16` means (RFC 2781) where no mark says else.
     #[serde(rename = "utf-16be", alias = "utf-16")]
     Utf16Be,
-    /// GB 18030, four-byte characters included.
+    /// GB 18030-2022, four-byte characters included.
     #[serde(rename = "gb18030")]
     Gb18030,
     /// Read as GB 18030, of which it is a part; written in two bytes or not at all.
@@ -66,7 +67,7 @@ impl Charset {
         match self {
             Self::Utf8 => text.len(),
             Self::Utf16Le | Self::Utf16Be => text.bytes().map(utf16_bytes).sum(),
-            Self::Gb18030 | Self::Gbk | Self::Gb2312 => text.chars().map(gb_bytes).sum(),
+            Self::Gb18030 | Self::Gbk | Self::Gb2312 => text.chars().map(gb18030::character_bytes).sum(),
         }
     }
 
@@ -202,7 +203,8 @@ impl<'a> TextInput<'a> {
         self.decoder = charset.decoder();
     }
 
-    /// Reads the start of the source; takes a byte order mark off and says which it was.
+    /// Reads the start of the source; takes a byte order mark off and says which it was, or that
+    /// the text is UTF-16 without one.
     fn sniff(&mut self) -> Result<Option<Charset>, FormatError> {
         while self.raw.len() < SNIFF_BYTES && !self.ended {
             self.read_raw(SNIFF_BYTES).map_err(|e| FormatError::from_io(e, self.position()))?;
@@ -212,6 +214,10 @@ impl<'a> TextInput<'a> {
             [0xFF, 0xFE, ..] => (Charset::Utf16Le, 2),
             [0xFE, 0xFF, ..] => (Charset::Utf16Be, 2),
             [0x84, 0x31, 0x95, 0x33, ..] => (Charset::Gb18030, 4),
+            // ASCII characters with zeros between them: no body may hold NUL, so it is UTF-16.
+            [0x01..=0x7F, 0, 0x01..=0x7F, 0, ..] => return Ok(Some(Charset::Utf16Le)),
+            [0, 0x01..=0x7F, 0, 0x01..=0x7F, ..] => return Ok(Some(Charset::Utf16Be)),
+            // An element's name need not be ASCII.
             [b'<', 0, ..] => return Ok(Some(Charset::Utf16Le)),
             [0, b'<', ..] => return Ok(Some(Charset::Utf16Be)),
             _ => return Ok(None),
@@ -283,6 +289,10 @@ impl<'a> TextInput<'a> {
             None => decode_utf8(pending, self.ended, &mut self.text),
             Some(decoder) => decode_other(decoder, pending, self.ended, &mut self.text),
         };
+        if matches!(self.charset, Charset::Gb18030 | Charset::Gbk | Charset::Gb2312) {
+            // `text` was empty, so that it begins where `raw` does.
+            gb18030::correct(&self.raw, &mut self.text);
+        }
         match decoded {
             Ok(read) => {
                 self.fed += read;
@@ -338,7 +348,7 @@ impl<'a> TextInput<'a> {
         let bytes = match self.charset {
             Charset::Utf8 => text.len(),
             Charset::Utf16Le | Charset::Utf16Be => text.iter().map(|&b| utf16_bytes(b)).sum(),
-            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => gb_source_bytes(text, &self.raw[raw..]),
+            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => gb18030::source_bytes(text, &self.raw[raw..]),
         };
         let lines = memchr::memchr_iter(b'\n', text).count();
         let at = Position { line: at.line + lines as u64, byte: at.byte + bytes as u64, column: 0 };
@@ -445,46 +455,6 @@ fn utf16_bytes(lead: u8) -> usize {
     }
 }
 
-/// Bytes that a character usually takes in GB 18030.
-fn gb_bytes(character: char) -> usize {
-    if character.is_ascii() {
-        return 1;
-    }
-    let (mut utf8, mut bytes) = ([0; 4], [0; 8]);
-    GB18030.new_encoder().encode_from_utf8_without_replacement(character.encode_utf8(&mut utf8), &mut bytes, true).2
-}
-
-/// Bytes at the start of `raw` that were decoded from GB 18030 to `text`. A character cut by an
-/// end of `text` belongs where its lead byte is.
-fn gb_source_bytes(text: &[u8], raw: &[u8]) -> usize {
-    let (mut bytes, mut rest) = (0, text);
-    while let Some(&lead) = rest.first() {
-        let length = match lead {
-            0x00..=0x7F => {
-                let run = rest.iter().position(|b| !b.is_ascii()).unwrap_or(rest.len());
-                bytes += run;
-                run
-            }
-            0x80..=0xBF => 1,
-            _ => {
-                bytes += gb_length(raw.get(bytes..).unwrap_or(&[]));
-                if lead < 0xE0 { 2 } else { 3 + usize::from(lead >= 0xF0) }
-            }
-        };
-        rest = rest.get(length..).unwrap_or(&[]);
-    }
-    bytes
-}
-
-/// Bytes of the GB 18030 character at the start of `raw`.
-fn gb_length(raw: &[u8]) -> usize {
-    match raw {
-        [0x81..=0xFE, 0x30..=0x39, ..] => 4,
-        [0x81..=0xFE, ..] => 2,
-        _ => 1,
-    }
-}
-
 /// Text going out in a charset. A character that the charset cannot hold is an error, never a `?`.
 pub struct TextOutput<'a> {
     output: Box<dyn Write + 'a>,
@@ -524,7 +494,9 @@ impl<'a> TextOutput<'a> {
             Charset::Utf8 => self.buffer.extend_from_slice(text.as_bytes()),
             Charset::Utf16Le => self.buffer.extend(text.encode_utf16().flat_map(u16::to_le_bytes)),
             Charset::Utf16Be => self.buffer.extend(text.encode_utf16().flat_map(u16::to_be_bytes)),
-            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => self.write_gb(text)?,
+            Charset::Gb18030 => self.write_gb(text, gb18030::Part::Whole)?,
+            Charset::Gbk => self.write_gb(text, gb18030::Part::Gbk)?,
+            Charset::Gb2312 => self.write_gb(text, gb18030::Part::Gb2312)?,
         }
         if self.buffer.len() >= CHUNK_BYTES { self.drain() } else { Ok(()) }
     }
@@ -549,33 +521,8 @@ impl<'a> TextOutput<'a> {
         Ok(())
     }
 
-    fn write_gb(&mut self, text: &str) -> Result<(), FormatError> {
-        if text.is_ascii() {
-            self.buffer.extend_from_slice(text.as_bytes());
-            return Ok(());
-        }
-        if let Some(character) = text.chars().find(|&c| !self.holds(c)) {
-            return Err(self.cannot_hold(character));
-        }
-        let encoding = if self.charset == Charset::Gb18030 { GB18030 } else { GBK };
-        let start = self.buffer.len();
-        self.buffer.resize(start + text.len() * 2 + 16, 0);
-        let (result, _, written) = encoding.new_encoder().encode_from_utf8_without_replacement(text, &mut self.buffer[start..], true);
-        self.buffer.truncate(start + written);
-        match result {
-            EncoderResult::Unmappable(character) => Err(self.cannot_hold(character)),
-            EncoderResult::InputEmpty | EncoderResult::OutputFull => Ok(()),
-        }
-    }
-
-    /// Whether the charset can hold a character, as far as the encoder for it would not say so.
-    fn holds(&self, character: char) -> bool {
-        match self.charset {
-            // The encoder would write the euro sign as the single byte 80, which is not GBK.
-            Charset::Gbk => character != '€',
-            Charset::Gb2312 => in_gb2312(character),
-            _ => true,
-        }
+    fn write_gb(&mut self, text: &str, part: gb18030::Part) -> Result<(), FormatError> {
+        gb18030::encode(text, part, &mut self.buffer).map_err(|character| self.cannot_hold(character))
     }
 
     fn cannot_hold(&self, character: char) -> FormatError {
@@ -589,43 +536,15 @@ impl<'a> TextOutput<'a> {
     }
 }
 
-/// Whether a character is in GB/T 2312-1980: ASCII, or one of its rows 1 to 9 and 16 to 87. GBK
-/// has filled the gaps within these rows, so each is given with its ends.
-fn in_gb2312(character: char) -> bool {
-    if character.is_ascii() {
-        return true;
-    }
-    let (mut utf8, mut bytes) = ([0; 4], [0; 8]);
-    let encoded = GBK.new_encoder().encode_from_utf8_without_replacement(character.encode_utf8(&mut utf8), &mut bytes, true);
-    if !matches!(encoded, (EncoderResult::InputEmpty, _, 2)) {
-        return false;
-    }
-    match (bytes[0], bytes[1]) {
-        (0xA1 | 0xA3, cell) => cell >= 0xA1,
-        (0xA2, cell) => matches!(cell, 0xB1..=0xE2 | 0xE5..=0xEE | 0xF1..=0xFC),
-        (0xA4, cell) => matches!(cell, 0xA1..=0xF3),
-        (0xA5, cell) => matches!(cell, 0xA1..=0xF6),
-        (0xA6, cell) => matches!(cell, 0xA1..=0xB8 | 0xC1..=0xD8),
-        (0xA7, cell) => matches!(cell, 0xA1..=0xC1 | 0xD1..=0xF1),
-        (0xA8, cell) => matches!(cell, 0xA1..=0xBA | 0xC5..=0xE9),
-        (0xA9, cell) => matches!(cell, 0xA4..=0xEF),
-        (0xD7, cell) => matches!(cell, 0xA1..=0xF9),
-        (0xB0..=0xF7, cell) => cell >= 0xA1,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    //! `cases/text/` holds what CPython 3 says: `gb18030.tsv` (bytes, character), `gb2312.txt` (all
-    //! characters of GB/T 2312) and `malformed.tsv` (charset, bytes, line and offset of the first
-    //! bad byte). CPython follows GB 18030-2000; the few characters that later editions moved are
-    //! left out.
+    //! `cases/text/` holds what CPython 3 says: `gb18030.tsv` (bytes, character) and `malformed.tsv`
+    //! (charset, bytes, line and offset of the first bad byte). Every character there is, in GB 18030,
+    //! is compared in `tests/gb18030.rs`.
 
     use super::*;
 
     const GB18030_CHARACTERS: &str = include_str!("../cases/text/gb18030.tsv");
-    const GB2312_CHARACTERS: &str = include_str!("../cases/text/gb2312.txt");
     const MALFORMED: &str = include_str!("../cases/text/malformed.tsv");
 
     /// Yields a few bytes at a time, as a slow sender does.
@@ -696,13 +615,6 @@ mod tests {
     }
 
     #[test]
-    fn gb2312_holds_what_the_standard_lists() {
-        let listed: std::collections::HashSet<char> = GB2312_CHARACTERS.chars().filter(|c| *c != '\n').collect();
-        let differ: Vec<char> = ('\u{80}'..='\u{FFFF}').filter(|&c| in_gb2312(c) != listed.contains(&c)).collect();
-        assert!(differ.is_empty(), "{differ:?}");
-    }
-
-    #[test]
     fn what_a_charset_cannot_hold_is_refused() {
         for (label, text, bad) in [
             ("gb2312", "税务局", None),
@@ -713,7 +625,12 @@ mod tests {
             ("gbk", "a😀", Some('😀')),
             ("gbk", "㐀", Some('㐀')),
             ("gb18030", "镕€😀㐀ä", None),
-            ("gb18030", "\u{E5E5}", Some('\u{E5E5}')),
+            // Two bytes of GBK that the 2022 edition gives to U+9FB4 and U+FE10, so that these are held.
+            ("gbk", "\u{E81E}", Some('\u{E81E}')),
+            ("gbk", "\u{E78D}", Some('\u{E78D}')),
+            ("gbk", "\u{9FB4}\u{FE10}\u{E5E5}\u{E816}", None),
+            ("gbk", "\u{20087}", Some('\u{20087}')),
+            ("gb18030", "\u{E5E5}\u{E81E}\u{20087}", None),
             ("utf-16", "😀\u{E5E5}", None),
         ] {
             let mut output = TextOutput::new(Box::new(io::sink()), charset(label));
@@ -762,6 +679,23 @@ mod tests {
         assert_eq!(unknown.code, FormatCode::CharsetUnknown);
         let forced = TextInput::xml(Box::new(&b"<?xml version='1.0' encoding='EBCDIC'?>"[..]), Some(Charset::Gbk), 100).unwrap();
         assert_eq!(forced.charset(), Charset::Gbk);
+    }
+
+    #[test]
+    fn utf_16_is_known_with_and_without_its_mark() {
+        for text in ["{\"名\":1}", "[1]", "name,金额\n𠮷,1\n", "<名/>"] {
+            for mark in ["", "\u{FEFF}"] {
+                let units: Vec<u16> = format!("{mark}{text}").encode_utf16().collect();
+                let ends: [(fn(u16) -> [u8; 2], Charset); 2] = [(u16::to_le_bytes, Charset::Utf16Le), (u16::to_be_bytes, Charset::Utf16Be)];
+                for (bytes, expected) in ends {
+                    let body: Vec<u8> = units.iter().copied().flat_map(bytes).collect();
+                    let mut input = TextInput::new(Box::new(&body[..]), Charset::Gb18030, 1 << 20).unwrap();
+                    let mut read = String::new();
+                    input.read_to_string(&mut read).unwrap();
+                    assert_eq!((read.as_str(), input.charset()), (text, expected), "{text:?}, mark {mark:?}");
+                }
+            }
+        }
     }
 
     #[test]
