@@ -114,8 +114,8 @@ fn exception(character: char) -> Option<&'static [u8]> {
 /// Puts right what `encoding_rs` decoded from `raw` to `text`, which begin together. Every character
 /// concerned has three bytes in UTF-8, and so has the one that takes its place.
 pub(crate) fn correct(raw: &[u8], text: &mut [u8]) {
-    let suspicious = |bytes: &[u8]| memchr::memmem::find(raw, bytes).is_some();
-    if !suspicious(&USER_DEFINED.1) && !suspicious(&SWAPPED[0].1[..2]) && !suspicious(&SWAPPED[10].1[..2]) {
+    let starts: [&[u8]; 3] = [&USER_DEFINED.1, &SWAPPED[0].1[..2], &SWAPPED[10].1[..2]];
+    if starts.iter().all(|start| memchr::memmem::find(raw, start).is_none()) {
         return;
     }
     let (mut raw, mut text) = (raw, text);
