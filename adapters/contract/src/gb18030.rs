@@ -92,7 +92,7 @@ fn holds(part: Part, character: char) -> bool {
     match part {
         Part::Whole => true,
         // The encoder would write the euro sign as the byte 80 and the swapped ones in two bytes, which are others'.
-        Part::Gbk => character != '€' && !exception(character).is_some_and(|bytes| bytes.len() > 2),
+        Part::Gbk => character != '€' && exception(character).is_none_or(|bytes| bytes.len() == 2),
         Part::Gb2312 => in_gb2312(character),
     }
 }

@@ -686,8 +686,8 @@ mod tests {
         for text in ["{\"名\":1}", "[1]", "name,金额\n𠮷,1\n", "<名/>"] {
             for mark in ["", "\u{FEFF}"] {
                 let units: Vec<u16> = format!("{mark}{text}").encode_utf16().collect();
-                let ends: [(fn(u16) -> [u8; 2], Charset); 2] = [(u16::to_le_bytes, Charset::Utf16Le), (u16::to_be_bytes, Charset::Utf16Be)];
-                for (bytes, expected) in ends {
+                for expected in [Charset::Utf16Le, Charset::Utf16Be] {
+                    let bytes = |unit| if expected == Charset::Utf16Le { u16::to_le_bytes(unit) } else { u16::to_be_bytes(unit) };
                     let body: Vec<u8> = units.iter().copied().flat_map(bytes).collect();
                     let mut input = TextInput::new(Box::new(&body[..]), Charset::Gb18030, 1 << 20).unwrap();
                     let mut read = String::new();
