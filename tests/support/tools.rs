@@ -1,4 +1,4 @@
-//! The tools that `make tools` brings into the build's folder: a Python with libraries, unpacked npm packages.
+//! The tools that `make tools` brings into the build's folder: a Python with libraries, unpacked npm packages, crates' sources.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,12 @@ pub fn python() -> PathBuf {
 #[allow(dead_code, reason = "not every test reads a package")]
 pub fn package(name: &str) -> PathBuf {
     found(&format!("node/{name}"))
+}
+
+/// The sources of a crate of `tests/tools/crates.txt`.
+#[allow(dead_code, reason = "not every test reads a crate")]
+pub fn sources(name: &str) -> PathBuf {
+    found(&format!("crates/{name}"))
 }
 
 fn found(path: &str) -> PathBuf {
