@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O or derives wire serialization beyond what is stored as evidence.
 
+use portolan_contract::table::column_letters;
 use portolan_contract::{Position, Words};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -365,17 +366,6 @@ impl Finding {
 fn sheet_reference(name: &str) -> Cow<'_, str> {
     let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
     if plain { Cow::Borrowed(name) } else { Cow::Owned(format!("'{}'", name.replace('\'', "''"))) }
-}
-
-/// A column's letters: `A` is the first, `AA` follows `Z`.
-fn column_letters(column: u32) -> String {
-    let mut letters = Vec::new();
-    let mut left = column;
-    while left > 0 {
-        letters.push(char::from(b'A' + ((left - 1) % 26) as u8));
-        left = (left - 1) / 26;
-    }
-    letters.iter().rev().collect()
 }
 
 /// What became of a body.

@@ -543,6 +543,7 @@ fn fault_code(code: FormatCode) -> FaultCode {
         FormatCode::DepthExceeded => FaultCode::DepthExceeded,
         FormatCode::TokenExceeded => FaultCode::TokenExceeded,
         FormatCode::RecordExceeded => FaultCode::RecordExceeded,
+        FormatCode::ExpansionExceeded => FaultCode::ExpansionExceeded,
         FormatCode::NotThisMessage => FaultCode::NotThisMessage,
         FormatCode::ValueLate => FaultCode::ValueLate,
         FormatCode::Io => FaultCode::Internal,

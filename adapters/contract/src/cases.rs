@@ -8,7 +8,8 @@
 //!   `expected-options.json` (the plan or its options are refused; no input then).
 //! - `written.*`, where it is there: what writing the records that were read must give.
 //!
-//! In `expected.json` a value is `[path, text, line, byte, column]`, with the index of its list
+//! Where the body has parts, a record names its own, and so may an expected error. In
+//! `expected.json` a value is `[path, text, line, byte, column]`, with the index of its list
 //! item added where it is in one; a finding is `[rule, line, byte, column]`, with the path added
 //! where one is known; an item is `[path, index of the enclosing item or null]`.
 
@@ -143,6 +144,8 @@ struct ExpectedError {
     byte: u64,
     #[serde(default)]
     column: u32,
+    #[serde(default)]
+    part: Option<String>,
     /// Records that were read before the error.
     #[serde(default)]
     records: usize,
@@ -196,6 +199,9 @@ fn check_error(expected: &ExpectedError, records: usize, error: Option<FormatErr
     let found = json!([format!("{:?}", error.code), error.at.line, error.at.byte, error.at.column, records]);
     let wanted = json!([expected.code, expected.line, expected.byte, expected.column, expected.records]);
     same("code, line, byte, column, records before", &wanted, &found).map_err(|e| format!("{e}\n{error}"))?;
+    if expected.part.is_some() {
+        same("part", &json!(expected.part), &json!(error.part))?;
+    }
     mentions(&error.words.en, &expected.mentions)?;
     mentions(&error.words.zh, &expected.mentions)
 }
@@ -216,6 +222,7 @@ fn shown(plan: &Plan, record: &RawRecord, with_place: bool) -> Value {
     let mut shown = serde_json::Map::new();
     if with_place {
         shown.insert("at".to_owned(), json!([record.at.line, record.at.byte]));
+        shown.extend(record.part.as_ref().map(|part| ("part".to_owned(), json!(part))));
     }
     let values: Vec<Value> = record.values().iter().map(|v| shown_value(plan, record, v)).collect();
     let items: Vec<Value> = record.items().iter().map(|i| json!([plan.lists[i.list as usize].path, i.parent])).collect();

@@ -47,6 +47,8 @@ pub enum FormatCode {
     TokenExceeded,
     /// One record larger than allowed, in bytes, values or attributes.
     RecordExceeded,
+    /// Compressed so strongly, or of so many files, that expanding it is refused.
+    ExpansionExceeded,
     /// Well-formed, but not the message that the mapping reads (another root, namespace, headings).
     NotThisMessage,
     /// A value that belongs before the records came after one.

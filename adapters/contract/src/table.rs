@@ -316,3 +316,14 @@ fn listed<'t>(names: impl Iterator<Item = &'t str>) -> String {
     }
     listed
 }
+
+/// A column's letters as spreadsheets write them: the first is `A`, and `AA` follows `Z`.
+pub fn column_letters(column: u32) -> String {
+    let mut letters = Vec::new();
+    let mut left = column;
+    while left > 0 {
+        letters.push(char::from(b'A' + ((left - 1) % 26) as u8));
+        left = (left - 1) / 26;
+    }
+    letters.iter().rev().collect()
+}
