@@ -18,9 +18,11 @@ use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
 use crate::journal::Journal;
 use crate::journal::sqlite::{Options, SqliteJournal};
+use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::ops::{Health, OperatorDoor, OpsView};
+use crate::pinned::PinnedMappings;
 use crate::receipt::Keys;
 use crate::receipt::keys::keys_folder;
 use crate::render::PinnedRender;
@@ -124,13 +126,21 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new());
         let limits = Arc::new(ArcSwap::from_pointee(RateLimits::new(&config.partners, &config.flows, None, Arc::clone(&clock))));
         let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
-        let delivery = Arc::new(deliver(&journal, &metrics, &clock, &live, config_receiver));
+        let mappings = Arc::new(PinnedMappings::default());
+        let translations = Arc::new(Semaphore::new(config.gateway.limits.translations_max));
+        let lineages = Arc::new(Lineages {
+            journal: Arc::clone(&journal),
+            live: Arc::clone(&live),
+            translations: Arc::clone(&translations),
+            mappings: Arc::clone(&mappings),
+        });
+        let delivery = Arc::new(deliver(&journal, mappings, &metrics, &clock, &live, config_receiver));
         let exchanges = Arc::new(Exchanges {
             live: Arc::clone(&live),
             trust: Arc::clone(&partners),
             journal: Arc::clone(&journal),
             in_flight: InFlight::default(),
-            translations: Arc::new(Semaphore::new(config.gateway.limits.translations_max)),
+            translations,
             spool,
             clock: Arc::clone(&clock),
             wake: {
@@ -146,6 +156,7 @@ impl Gateway {
             strangers: Arc::clone(&partner_strangers),
             connections: PerPartner::default(),
             submissions: PerPartner::default(),
+            lineages: Arc::clone(&lineages),
             keys: Arc::clone(&keys),
             metrics: Arc::clone(&metrics),
         });
@@ -156,6 +167,7 @@ impl Gateway {
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
             health: Arc::new(Health::new(clock.now())),
+            lineages,
             lookups: lookups(endings.clone(), &metrics, &clock, &delivery),
         });
         let gate = OperatorGate { trust: Arc::clone(&operators), strangers: Arc::clone(&operator_strangers), clock: Arc::clone(&clock) };
@@ -348,6 +360,7 @@ fn empty_spool(folder: &Path) -> std::io::Result<PathBuf> {
 
 fn deliver(
     journal: &Arc<dyn Journal>,
+    mappings: Arc<PinnedMappings>,
     metrics: &Arc<Metrics>,
     clock: &SharedClock,
     live: &Arc<ArcSwap<Live>>,
@@ -358,7 +371,7 @@ fn deliver(
         move |destination: &crate::config::Destination| client_config(destination, live.load().config.gateway.outbound_identity.as_ref());
     let parts = Parts {
         journal: Arc::clone(journal),
-        render: Arc::new(PinnedRender::default()),
+        render: Arc::new(PinnedRender::new(mappings)),
         transport: Arc::new(PushTransport::new(Arc::new(tls))),
         clock: Arc::clone(clock),
         observer: Arc::clone(metrics) as _,

@@ -2,51 +2,33 @@
 //! mapping, schema and zone whenever it is done, and so the same bytes.
 
 use crate::delivery::{Render, RenderJob, Rendered};
-use crate::domain::{Digest, IndexRow};
+use crate::domain::{IndexRow, Pins};
 use crate::fault::{Fault, FaultCode};
 use crate::mapping::totals::Totals;
 use crate::mapping::write::{BodyWriter, NotWritten};
-use crate::mapping::{Library, Mapping};
-use jiff::tz::TimeZone;
+use crate::pinned::{PinnedMappings, Unavailable};
 use serde_json::Value;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-/// Compiled mappings kept; beyond it all are let go and compiled again as they are needed.
-const COMPILED_MAX: usize = 256;
-
-/// What makes a rendering: mapping, schema, flow.
-type Key = (Digest, Digest, Digest);
-type Compiled = (Arc<Mapping>, TimeZone);
-
-/// Renders with compiled mappings kept by digest.
-#[derive(Default)]
+/// Renders with the mappings that commits pinned.
 pub struct PinnedRender {
-    compiled: Mutex<HashMap<Key, Compiled>>,
+    mappings: Arc<PinnedMappings>,
 }
 
 impl PinnedRender {
-    fn compiled(&self, job: &RenderJob<'_>) -> Result<Compiled, Fault> {
-        let key = (job.lease.mapping, job.lease.pins.schema, job.lease.pins.flow);
-        let kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(compiled) = kept {
-            return Ok(compiled);
-        }
-        let (bundle, schema, flow) = ((job.pinned)(key.0)?, (job.pinned)(key.1)?, (job.pinned)(key.2)?);
-        let mapping = Library::pinned(&bundle, &schema).map_err(|m| Fault::new(FaultCode::RenderFailed).detail(m.clone(), m))?;
-        let compiled = (mapping, zone_of(&flow));
-        let mut kept = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= COMPILED_MAX {
-            kept.clear();
-        }
-        kept.insert(key, compiled.clone());
-        Ok(compiled)
+    /// Renders with these compiled mappings, which others may share.
+    pub fn new(mappings: Arc<PinnedMappings>) -> Self {
+        Self { mappings }
     }
 }
 
 impl Render for PinnedRender {
     fn render(&self, job: &RenderJob<'_>, output: &mut Vec<u8>) -> Result<Rendered, Fault> {
-        let (mapping, zone) = self.compiled(job)?;
+        let pins = Pins { mapping: job.lease.mapping, ..job.lease.pins };
+        let (mapping, zone) = self.mappings.compiled(&pins, job.pinned).map_err(|error| match error {
+            Unavailable::Text(fault) => fault,
+            Unavailable::Broken(message) => Fault::new(FaultCode::RenderFailed).detail(message.clone(), message),
+        })?;
         let mut totals = Totals::new(&mapping, &zone);
         if totals.are_needed() {
             for (row, line) in &job.records {
@@ -60,13 +42,6 @@ impl Render for PinnedRender {
         writer.finish().map_err(|e| unwritten(0, e.into()))?;
         Ok(Rendered { media_type: mapping.format.media_type(), records: job.records.len() as u64 })
     }
-}
-
-/// The zone that a flow's pinned text names; the default of flows where it names none.
-fn zone_of(flow: &str) -> TimeZone {
-    let table: Option<toml::Table> = flow.parse().ok();
-    let named = table.as_ref().and_then(|t| t.get("zone")).and_then(toml::Value::as_str).unwrap_or(crate::config::ZONE_DEFAULT);
-    TimeZone::get(named).unwrap_or(TimeZone::UTC)
 }
 
 fn unrenderable(record: u64, zh: &str, en: &str) -> Fault {

@@ -31,6 +31,8 @@ pub enum FaultCode {
     FlowUnknown,
     /// `request.exchange-unknown`: there is no such exchange.
     ExchangeUnknown,
+    /// `request.record-unknown`: the exchange has no such record.
+    RecordUnknown,
     /// `request.dead-letter-unknown`: there is no such dead letter.
     DeadLetterUnknown,
     /// `request.method`: the address does not support this method.
@@ -146,6 +148,7 @@ impl FaultCode {
         Self::PathUnknown,
         Self::FlowUnknown,
         Self::ExchangeUnknown,
+        Self::RecordUnknown,
         Self::DeadLetterUnknown,
         Self::MethodNotAllowed,
         Self::HeaderInvalid,
@@ -238,6 +241,7 @@ impl FaultCode {
             Self::PathUnknown => include_str!("codes/request.path-unknown.md"),
             Self::FlowUnknown => include_str!("codes/request.flow-unknown.md"),
             Self::ExchangeUnknown => include_str!("codes/request.exchange-unknown.md"),
+            Self::RecordUnknown => include_str!("codes/request.record-unknown.md"),
             Self::DeadLetterUnknown => include_str!("codes/request.dead-letter-unknown.md"),
             Self::MethodNotAllowed => include_str!("codes/request.method.md"),
             Self::HeaderInvalid => include_str!("codes/request.header.md"),
@@ -355,6 +359,9 @@ impl FaultCode {
             Self::FlowUnknown => ("request.flow-unknown", 404, Party::Sender, Retry::Never, "交换业务不存在", "there is no such flow"),
             Self::ExchangeUnknown => {
                 ("request.exchange-unknown", 404, Party::Sender, Retry::Never, "交换单不存在", "there is no such exchange")
+            }
+            Self::RecordUnknown => {
+                ("request.record-unknown", 404, Party::Sender, Retry::Never, "没有此条记录", "the exchange has no such record")
             }
             Self::DeadLetterUnknown => {
                 ("request.dead-letter-unknown", 404, Party::Sender, Retry::Never, "没有此投递失败待处理", "there is no such dead letter")

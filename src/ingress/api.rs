@@ -14,6 +14,7 @@ use crate::fault::{Fault, FaultCode, Party};
 use crate::http::query::{bad_query, parse_query};
 use crate::http::{self, Door, Response, TurnedAway};
 use crate::journal::{DeliveryRow, ExchangeFilter, ExchangeRow, PAGE_ROWS_MAX};
+use crate::lineage::Lineages;
 use crate::metrics::Metrics;
 use crate::receipt::{Keys, Receipt};
 use arc_swap::ArcSwap;
@@ -46,6 +47,8 @@ pub struct PartnerDoor {
     pub connections: PerPartner,
     /// Submissions under way, of each partner.
     pub submissions: PerPartner,
+    /// Looks into records.
+    pub lineages: Arc<Lineages>,
     /// The keys that verify receipts.
     pub keys: Arc<Keys>,
     /// Counters.
@@ -198,6 +201,10 @@ impl PartnerDoor {
             }
             ["v1", "exchanges", id, "report"] => self.report(asked, id).await,
             ["v1", "exchanges", id, "deliveries"] => self.deliveries(asked, id).await,
+            ["v1", "exchanges", id, "records", number] => {
+                let row = self.own(asked, id).await?;
+                self.lineages.record(&row, number, asked.zh).await.map(|lineage| json_answer(&lineage))
+            }
             ["v1", "errors", code] => page(code),
             ["v1", "me"] => self.me(asked).await,
             _ => Ok(http::answer(StatusCode::OK, "application/json", self.keys.jwks().to_text())),
@@ -343,6 +350,7 @@ fn known(path: &[&str]) -> bool {
         ["v1", "exchanges"]
             | ["v1", "exchanges", _]
             | ["v1", "exchanges", _, "receipt" | "report" | "deliveries"]
+            | ["v1", "exchanges", _, "records", _]
             | ["v1", "errors", _]
             | ["v1", "me"]
             | [".well-known", "jwks.json"]

@@ -88,9 +88,10 @@ impl Canonical {
         &self.annotations.decimal
     }
 
-    /// The title of a canonical path; the path itself where it has none.
+    /// The title of a canonical path, whatever its list indexes; the path itself where it has none.
     pub fn title(&self, path: &str) -> Words {
-        self.titles.get(path).cloned().unwrap_or_else(|| Words::new(path, path))
+        let steps: Vec<&str> = path.split('.').filter(|step| step.parse::<usize>().is_err()).collect();
+        self.titles.get(&steps.join(".")).cloned().unwrap_or_else(|| Words::new(path, path))
     }
 
     /// Whether the schema knows a canonical path.

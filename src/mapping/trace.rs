@@ -11,6 +11,7 @@ use super::read::dotted;
 use portolan_contract::{RawRecord, RawValue, Repeat, Words};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Where one canonical value came from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -121,7 +122,7 @@ impl<'m> Tracer<'m> {
     /// Where each canonical value of a record came from; `canonical` is what the raw record was read as.
     pub fn trace(&mut self, raw: &RawRecord, canonical: &Value) -> Vec<Traced> {
         self.index.fill(raw);
-        let mut pass = Pass { mapping: self.mapping, index: &self.index, raw, canonical, traced: Vec::new() };
+        let mut pass = Pass { mapping: self.mapping, index: &self.index, raw, canonical, constants: HashSet::new(), traced: Vec::new() };
         pass.group(&self.mapping.record, None, "");
         for (to, expression) in &self.mapping.computed {
             let rule = Rule::Computed { cel: expression.text().to_owned() };
@@ -137,6 +138,8 @@ struct Pass<'p> {
     index: &'p RecordIndex<'p>,
     raw: &'p RawRecord,
     canonical: &'p Value,
+    /// Currencies that several amounts have in common; each is told once.
+    constants: HashSet<String>,
     traced: Vec<Traced>,
 }
 
@@ -171,7 +174,12 @@ impl Pass<'_> {
             self.push(to, Some(first), read_by(field, raw.text(first)));
         }
         match &field.currency {
-            CurrencyAt::Fixed(code, Some(to)) => self.push(dotted(path, to), None, Rule::Constant { text: code.clone() }),
+            CurrencyAt::Fixed(code, Some(to)) => {
+                let to = dotted(path, to);
+                if self.constants.insert(to.clone()) {
+                    self.push(to, None, Rule::Constant { text: code.clone() });
+                }
+            }
             CurrencyAt::Places(to, places) => {
                 let value = places.get(rank).and_then(|place| index.values_at(place, item, raw).next());
                 if let Some(value) = value {

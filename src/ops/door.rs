@@ -7,6 +7,7 @@
 //! | `/metrics` | OpenMetrics text |
 //! | `/`, `/status` | the status page; `?lang=zh` or `?lang=en` overrules `Accept-Language` |
 //! | `/status.json` | the same numbers |
+//! | `/v1/exchanges/ID/records/N` | where each value of a record came from, by which rule, and what is wrong with it; each look is logged with the operator's name |
 //!
 //! GET and HEAD. Beside them the calls of [`super::dead_letters`]. Everything else is problem+json.
 
@@ -15,6 +16,7 @@ use super::gauges::with_gauges;
 use super::health::Phase;
 use super::page::{Via, page};
 use super::view::OpsView;
+use crate::domain::ExchangeId;
 use crate::fault::problem::prefers_chinese;
 use crate::fault::{Fault, FaultCode};
 use crate::http::{self, Door, Response, TurnedAway};
@@ -131,14 +133,18 @@ impl OpsView {
         if let Some(call) = Call::at(path) {
             return self.answer_call(call, request, operator, zh).await;
         }
-        if !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/" | "/status" | "/status.json") {
+        let record = record_at(path);
+        if record.is_none() && !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/" | "/status" | "/status.json") {
             return Err(Fault::new(FaultCode::PathUnknown).detail(
-                "这里有 /status、/status.json、/metrics、/healthz、/readyz、/v1/dead-letters",
-                "there are /status, /status.json, /metrics, /healthz, /readyz and /v1/dead-letters",
+                "这里有 /status、/status.json、/metrics、/healthz、/readyz、/v1/dead-letters、/v1/exchanges/ID/records/N",
+                "there are /status, /status.json, /metrics, /healthz, /readyz, /v1/dead-letters and /v1/exchanges/ID/records/N",
             ));
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return Ok(http::method_not_allowed(METHODS, zh));
+        }
+        if let Some((id, number)) = record {
+            return self.record(id, number, operator, zh).await;
         }
         match path {
             "/healthz" => Ok(http::answer(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
@@ -147,6 +153,15 @@ impl OpsView {
             "/status.json" => Ok(http::answer(StatusCode::OK, "application/json", self.status().await.to_json().to_string())),
             _ => Ok(page(&self.status().await, Via::OperatorListener, zh)),
         }
+    }
+
+    async fn record(&self, id: &str, number: &str, operator: &str, zh: bool) -> Result<Response, Fault> {
+        let unknown = || Fault::new(FaultCode::ExchangeUnknown);
+        let exchange: ExchangeId = id.parse().map_err(|_| unknown())?;
+        let row = self.journal.exchange(exchange).await?.ok_or_else(unknown)?;
+        tracing::info!(%exchange, number, operator, "an operator looks into a record");
+        let lineage = self.lineages.record(&row, number, zh).await?;
+        Ok(http::answer(StatusCode::OK, "application/json", lineage.to_string()))
     }
 
     /// A configuration is always in force here: without one there is no gateway to ask.
@@ -163,6 +178,12 @@ impl OpsView {
         let body = json!({ "ready": true, "configuration_in_force_since": state.in_force_since.to_string() });
         Ok(http::answer(StatusCode::OK, "application/json", body.to_string()))
     }
+}
+
+/// The exchange and the record's number that an address names.
+fn record_at(path: &str) -> Option<(&str, &str)> {
+    let (id, number) = path.strip_prefix("/v1/exchanges/")?.split_once("/records/")?;
+    (!number.contains('/')).then_some((id, number))
 }
 
 /// Whether the answer is to be Chinese: as the address says, else as the browser prefers.

@@ -5,6 +5,7 @@ use super::health::Health;
 use super::status::{Ending, JournalStatus, Status};
 use crate::domain::DestinationId;
 use crate::journal::{ChainPosition, ExchangeFilter, Journal, Totals};
+use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::seams::SharedClock;
@@ -30,6 +31,8 @@ pub struct OpsView {
     pub clock: SharedClock,
     /// What `app` tells of itself.
     pub health: Arc<Health>,
+    /// Looks into records.
+    pub lineages: Arc<Lineages>,
     /// What other modules know.
     pub lookups: Lookups,
 }

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use portolan::config::Config;
 use portolan::journal::Journal;
 use portolan::journal::sqlite::SqliteJournal;
+use portolan::lineage::Lineages;
 use portolan::live::Live;
 use portolan::mapping::Library;
 use portolan::metrics::Metrics;
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Semaphore;
 
 /// The configuration of `docs/example`, a journal with two exchanges, and a clock that stands at
 /// 2026-07-01T00:00:00Z.
@@ -61,10 +63,18 @@ impl World {
         let health = Health::new(clock.now());
         health.serving();
         let woken = Arc::new(Mutex::new(Vec::new()));
+        let live = Arc::new(ArcSwap::from_pointee(live));
+        let lineages = Lineages {
+            journal: Arc::clone(&journal),
+            live: Arc::clone(&live),
+            translations: Arc::new(Semaphore::new(1)),
+            mappings: Arc::default(),
+        };
         let view = OpsView {
             journal,
             metrics: Arc::new(metrics),
-            live: Arc::new(ArcSwap::from_pointee(live)),
+            live,
+            lineages: Arc::new(lineages),
             clock: clock.clone(),
             health: Arc::new(health),
             lookups: Lookups {

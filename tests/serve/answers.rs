@@ -16,7 +16,7 @@ async fn what_belongs_to_another_partner_is_not_there() {
     let gateway = world.serve().await;
     let (mut bank, mut platform) = (world.line(&gateway, "bank").await.unwrap(), world.line(&gateway, "platform").await.unwrap());
     let other = bank.ask(&post("payments", &payments("MINE", 1), "")).await.unwrap().exchange();
-    for part in ["", "/receipt", "/report", "/deliveries"] {
+    for part in ["", "/receipt", "/report", "/deliveries", "/records/1"] {
         let path = |id: &str| format!("/v1/exchanges/{id}{part}");
         assert_eq!(bank.ask(&get(&path(&other))).await.unwrap().status, 200, "its own");
         let [others, absent] = [platform.ask(&get(&path(&other))).await.unwrap(), platform.ask(&get(&path(ABSENT))).await.unwrap()];

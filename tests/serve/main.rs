@@ -11,6 +11,7 @@ mod keys;
 mod lifecycle;
 mod limits;
 mod line;
+mod lineage;
 mod reload;
 mod schema;
 mod storage;

@@ -91,8 +91,7 @@ fn told(mapping: &Mapping, case: &Case, paint: Paint, text: &mut String) {
 
 fn difference(mapping: &Mapping, differs: &Difference, paint: Paint) -> String {
     let path = &differs.canonical;
-    let without_indexes: Vec<&str> = path.split('.').filter(|step| step.parse::<usize>().is_err()).collect();
-    let title = mapping.canonical.title(&without_indexes.join("."));
+    let title = mapping.canonical.title(path);
     let again = if differs.again { "written and read again: " } else { "" };
     let value = |value: &Option<Value>| value.as_ref().map_or_else(|| "no value".to_owned(), Value::to_string);
     let mut text = format!("  {again}record {}, {} {}", differs.record, paint.bold(path), paint.dim(&title.zh));

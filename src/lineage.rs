@@ -1,0 +1,171 @@
+//! The lineage of records that were committed: where each value of a record came from, by which rule,
+//! and what is wrong with the record.
+//!
+//! The stored body is read again, through the mapping that the commit pinned, up to the record that is
+//! asked for: on a blocking thread, as one of the translations that may run at once, and in memory
+//! that is bounded by the largest record. Reading ends when nobody waits for the answer any more.
+
+use crate::coding::{self, Coding, DecodeLimits};
+use crate::domain::{Finding, Outcome, Severity, Stored};
+use crate::exchange::{journal_fault, report};
+use crate::fault::problem::FindingEntry;
+use crate::fault::{Fault, FaultCode};
+use crate::journal::{ExchangeRow, Journal};
+use crate::live::Live;
+use crate::mapping::Mapping;
+use crate::mapping::findings::FINDINGS_PER_RECORD_MAX;
+use crate::mapping::lineage::{Asked, Lineage, Reached, lineage};
+use crate::pinned::{PinnedMappings, Unavailable};
+use crate::spool;
+use crate::translate::{Stop, storage_fault};
+use arc_swap::ArcSwap;
+use portolan_contract::Limits;
+use serde_json::{Value, json};
+use std::io::{self, Read};
+use std::sync::{Arc, Weak};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+/// Looks into records of exchanges.
+pub struct Lineages {
+    /// Where bodies, reports and pinned texts are.
+    pub journal: Arc<dyn Journal>,
+    /// The limits in force.
+    pub live: Arc<ArcSwap<Live>>,
+    /// Large bodies being read at once, those being translated included.
+    pub translations: Arc<Semaphore>,
+    /// The mappings that commits pinned.
+    pub mappings: Arc<PinnedMappings>,
+}
+
+impl Lineages {
+    /// The lineage of a record of an exchange, by its number as the address has it.
+    ///
+    /// # Errors
+    /// A record that the exchange does not have, and failures of the gateway.
+    pub async fn record(&self, row: &ExchangeRow, number: &str, zh: bool) -> Result<Value, Fault> {
+        let records = row.journaled.counts().records;
+        let record = number.parse::<u64>().ok().filter(|n| (1..=records).contains(n)).ok_or_else(|| unknown(row))?;
+        let body = self.journal.body(row.journaled.exchange()).await.map_err(journal_fault)?.ok_or_else(|| unknown(row))?;
+        let told = report(self.journal.as_ref(), row.journaled.exchange()).await?;
+        let permit = Arc::clone(&self.translations).acquire_owned().await;
+        let permit = permit.map_err(|_| Fault::new(FaultCode::ShuttingDown))?;
+        // Held as long as someone waits for the answer.
+        let caller = Arc::new(());
+        let limits = &self.live.load().config.gateway.limits;
+        let decode = DecodeLimits { decoded_bytes_max: limits.decoded_bytes_max, expansion_ratio_max: limits.expansion_ratio_max };
+        let coding = Coding::from_header(&row.content_encoding).unwrap_or_default();
+        let kept = Kept { body, coding, decode, caller: Arc::downgrade(&caller) };
+        let (journal, mappings, pins) = (Arc::clone(&self.journal), Arc::clone(&self.mappings), row.pins);
+        let runtime = Handle::current();
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let pinned = |digest| {
+                let text = runtime.block_on(journal.pinned(digest)).map_err(journal_fault)?;
+                text.ok_or_else(|| Fault::new(FaultCode::Internal).caused_by(format!("no text with the digest {digest}")))
+            };
+            let (mapping, zone) = mappings.compiled(&pins, &pinned).map_err(|error| match error {
+                Unavailable::Text(fault) => fault,
+                Unavailable::Broken(message) => Fault::new(FaultCode::Internal).caused_by(message),
+            })?;
+            let limits = Limits::default();
+            let asked = Asked { mapping: &mapping, zone: &zone, limits: &limits, findings_max: FINDINGS_PER_RECORD_MAX, record };
+            match lineage(&asked, &|| kept.open()).map_err(Stop::of) {
+                Ok(Reached::Record(lineage)) => Ok(Some((mapping, lineage))),
+                Ok(Reached::End(_)) => Ok(None),
+                Err(Stop::Body(code, finding)) => Err(Fault { findings: vec![*finding], ..Fault::new(code) }),
+                Err(Stop::Gateway(error)) => Err(storage_fault(error)),
+            }
+        });
+        let read = read.await.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal).caused_by(error)));
+        drop(caller);
+        let (mapping, mut lineage) = read?.ok_or_else(|| unknown(row))?;
+        add_told(&mut lineage, told);
+        Ok(answer(row, &mapping, &lineage, zh))
+    }
+}
+
+/// A lineage as JSON, with findings in Chinese or in English: what is served, and what
+/// `portolan explain-record` prints.
+pub fn to_json(mapping: &Mapping, lineage: &Lineage, zh: bool) -> Value {
+    let field = |traced: &crate::mapping::trace::Traced| {
+        let mut field = serde_json::to_value(traced).unwrap_or_default();
+        field["title"] = json!(mapping.canonical.title(&traced.canonical));
+        field["rule"]["words"] = json!(traced.rule.words());
+        field
+    };
+    let findings: Vec<FindingEntry<'_>> = lineage.findings.iter().map(|finding| FindingEntry::new(finding, zh)).collect();
+    json!({
+        "record": lineage.record,
+        "line": lineage.at.line,
+        "byte": lineage.at.byte,
+        "mapping": { "name": mapping.name, "sha256": mapping.digest.to_string() },
+        "canonical": lineage.canonical,
+        "fields": lineage.fields.iter().map(field).collect::<Vec<_>>(),
+        "findings": findings,
+        "findings_left_out": lineage.findings_left_out,
+    })
+}
+
+fn answer(row: &ExchangeRow, mapping: &Mapping, lineage: &Lineage, zh: bool) -> Value {
+    let whole = row.journaled.outcome() != Outcome::Refused;
+    let taken = whole && !lineage.findings.iter().any(|finding| finding.severity == Severity::Error);
+    let mut answer = to_json(mapping, lineage, zh);
+    answer["exchange"] = json!(row.journaled.exchange().to_string());
+    answer["records"] = json!(row.journaled.counts().records);
+    answer["verdict"] = json!(if taken { Outcome::Accepted } else { Outcome::Refused }.as_str());
+    answer
+}
+
+/// Adds what the report says of the record beyond its reading: where it is routed, and that it was known.
+fn add_told(lineage: &mut Lineage, told: Vec<Finding>) {
+    let known =
+        |found: &Finding| lineage.findings.iter().any(|f| (&f.rule, &f.canonical, f.at) == (&found.rule, &found.canonical, found.at));
+    let more: Vec<Finding> = told.into_iter().filter(|found| found.record == Some(lineage.record) && !known(found)).collect();
+    lineage.findings.extend(more);
+}
+
+/// The fault of a number that no record has; where the body could not be read to its end, why.
+fn unknown(row: &ExchangeRow) -> Fault {
+    let records = row.journaled.counts().records;
+    let noun = if records == 1 { "record" } else { "records" };
+    let (mut zh, mut en) = (format!("此交换单有 {records} 条记录"), format!("this exchange has {records} {noun}"));
+    if let Some(fault) = &row.fault {
+        zh.push_str(&format!("；报文被退回：{fault}"));
+        en.push_str(&format!("; its body was refused: {fault}"));
+    }
+    let mut fault = Fault::new(FaultCode::RecordUnknown).detail(zh, en);
+    fault.exchange = Some(row.journaled.exchange());
+    fault
+}
+
+/// A body as it is kept, and who waits for it to be read.
+struct Kept {
+    body: Stored,
+    coding: Coding,
+    decode: DecodeLimits,
+    caller: Weak<()>,
+}
+
+impl Kept {
+    /// The body after content decoding, from its start.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let input = coding::decode(self.coding, spool::open(&self.body)?, self.body.length(), self.decode)?;
+        Ok(Box::new(Attended { input, caller: self.caller.clone() }))
+    }
+}
+
+/// An input that fails once nobody waits for what it gives.
+struct Attended {
+    input: Box<dyn Read + Send>,
+    caller: Weak<()>,
+}
+
+impl Read for Attended {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.caller.strong_count() == 0 {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        self.input.read(out)
+    }
+}
