@@ -1,8 +1,8 @@
 //! Runs the cases of mappings: bodies with the records or findings that they must give.
 //!
 //! `cases/NAME.in.EXT` is a body; `NAME.out.ndjson` its canonical records, one a line;
-//! `NAME.findings.json` an array of `{rule, record, line, canonical, severity}`, of which those
-//! given must fit. Each body of a two-way mapping is also written and read again.
+//! `NAME.findings.json` an array of `{rule, record, line, place, canonical, severity}`, of which
+//! those given must fit; `place` is as people read it in Chinese, such as `收入!C17，收入总额`. Each body of a two-way mapping is also written and read again.
 
 use super::body::{BodyReader, Step};
 use super::compile::Mapping;
@@ -85,6 +85,7 @@ struct Expected {
     rule: String,
     record: Option<u64>,
     line: Option<u64>,
+    place: Option<String>,
     canonical: Option<String>,
     severity: Option<Severity>,
 }
@@ -258,6 +259,7 @@ fn compare_findings(expected: &[Expected], got: &[Finding], failures: &mut Vec<F
         e.rule == f.rule
             && (e.record.is_none() || e.record == f.record)
             && e.line.is_none_or(|l| l == f.at.line)
+            && e.place.as_ref().is_none_or(|place| *place == f.place(true))
             && (e.canonical.is_none() || e.canonical == f.canonical)
             && e.severity.is_none_or(|s| s == f.severity)
     };
@@ -265,6 +267,7 @@ fn compare_findings(expected: &[Expected], got: &[Finding], failures: &mut Vec<F
         let place = |name: &str, number: Option<u64>| number.map_or_else(String::new, |n| format!(", {name} {n}"));
         let path = missing.canonical.as_ref().map_or_else(String::new, |path| format!(", {path}"));
         let (record, line) = (place("record", missing.record), place("line", missing.line));
+        let path = missing.place.as_ref().map_or(path, |place| format!(", {place}"));
         failures.push(Failure::Told(format!("a finding is missing: {}{record}{line}{path}", missing.rule)));
     }
     for found in got.iter().filter(|f| !expected.iter().any(|e| fits(e, f))) {

@@ -54,6 +54,13 @@ impl<'m> RecordReader<'m> {
 
     fn found_by_the_format(&self, notes: &mut Notes<'_>) {
         for found in &notes.raw.findings {
+            // What the format could not read is not missing as well, nor is the currency of an amount.
+            for field in self.read_from(found.slot) {
+                notes.named.add(&field.to);
+                if let CurrencyAt::Fixed(_, Some(currency)) = &field.currency {
+                    notes.named.add(currency);
+                }
+            }
             notes.findings.push(self.found(found, notes.raw, Some(notes.record)));
         }
         notes.findings.count(Severity::Error, notes.raw.findings_left_out);
@@ -64,6 +71,11 @@ impl<'m> RecordReader<'m> {
         raw.findings.iter().map(|found| self.found(found, raw, None)).collect()
     }
 
+    /// The entries of the record itself that read a slot.
+    fn read_from(&self, slot: Option<SlotId>) -> impl Iterator<Item = &Field> {
+        self.mapping.record.fields.iter().filter(move |f| f.places.iter().any(|place| Some(place.slot) == slot))
+    }
+
     fn found(&self, found: &RawFinding, raw: &RawRecord, record: Option<u64>) -> Finding {
         Finding {
             severity: Severity::Error,
@@ -72,7 +84,7 @@ impl<'m> RecordReader<'m> {
             part: raw.part.clone(),
             at: found.at,
             source: found.slot.map(|s| source_name(&self.mapping.plan.slot(s).path)),
-            canonical: None,
+            canonical: self.read_from(found.slot).next().map(|field| field.to.clone()),
             found: None,
             words: found.words.clone(),
         }

@@ -31,7 +31,9 @@ const SEED: u64 = 20_261_125;
 const BODIES: usize = 60;
 
 /// The scripts of mappings that share one, by mapping; every other is named after its mapping.
-const SHARED: [(&str, &str); 4] = [
+const SHARED: [(&str, &str); 6] = [
+    ("cn-platform-identity-xlsx", "cn-platform-identity"),
+    ("cn-platform-income-xlsx", "cn-platform-income"),
     ("customs-declaration-json", "canonical-json"),
     ("payment-confirmation-json", "canonical-json"),
     ("platform-identity-json", "canonical-json"),
