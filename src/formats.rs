@@ -10,5 +10,6 @@ pub fn formats() -> Vec<Box<dyn Format>> {
         Box::new(portolan_csv::Csv),
         Box::new(portolan_fixed::Fixed),
         Box::new(portolan_xlsx::Xlsx),
+        Box::new(portolan_edifact::Edifact),
     ]
 }

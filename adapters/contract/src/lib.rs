@@ -8,6 +8,7 @@
 //! Limits: every size that a body could choose is capped by [`Limits`].
 
 pub mod cases;
+mod charset;
 pub mod error;
 mod gb18030;
 pub mod limits;
@@ -18,12 +19,13 @@ pub mod table;
 pub mod text;
 pub mod walk;
 
+pub use charset::Charset;
 pub use error::{FormatCode, FormatError, OptionsError, Words};
 pub use limits::Limits;
 pub use plan::{List, ListId, Node, NodeId, Plan, PlanBuilder, PlanError, Repeat, Slot, SlotId};
 pub use record::{Item, Position, RawFinding, RawRecord, RawValue};
 pub use shape::{Index, Shaper, Sink};
-pub use text::{Charset, TextInput, TextOutput};
+pub use text::{TextInput, TextOutput};
 pub use walk::Walker;
 
 use std::io::{Read, Write};

@@ -1,9 +1,10 @@
 //! Text in and out: charsets, positions, and caps that hold while a token is being read.
 
+use crate::charset::{Charset, UpperHalf, Width};
 use crate::error::{FormatCode, FormatError};
 use crate::gb18030;
 use crate::record::Position;
-use encoding_rs::{Decoder, DecoderResult, Encoding, GB18030, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, DecoderResult};
 use std::cell::Cell;
 use std::io::{self, BufRead, Read, Write};
 
@@ -12,73 +13,15 @@ const CHUNK_BYTES: usize = 32 * 1024;
 /// Bytes looked at to find a byte order mark or an XML declaration.
 const SNIFF_BYTES: usize = 1024;
 
-/// The charsets of the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Charset {
-    /// UTF-8, RFC 3629.
-    #[default]
-    #[serde(rename = "utf-8")]
-    Utf8,
-    /// UTF-16, little end first.
-    #[serde(rename = "utf-16le")]
-    Utf16Le,
-    /// UTF-16, big end first; also what a bare `UTF-16` means (RFC 2781) where no mark says else.
-    #[serde(rename = "utf-16be", alias = "utf-16")]
-    Utf16Be,
-    /// GB 18030-2022, four-byte characters included.
-    #[serde(rename = "gb18030")]
-    Gb18030,
-    /// Read as GB 18030, of which it is a part; written in two bytes or not at all.
-    #[serde(rename = "gbk")]
-    Gbk,
-    /// Read as GB 18030, of which it is a part; written within GB/T 2312 or not at all.
-    #[serde(rename = "gb2312")]
-    Gb2312,
-}
-
 impl Charset {
-    /// The charset of a label as it stands in an XML declaration or a configuration.
-    pub fn from_label(label: &str) -> Option<Self> {
-        Some(match label.to_ascii_lowercase().as_str() {
-            "utf-8" | "utf8" | "us-ascii" | "ascii" => Self::Utf8,
-            "utf-16le" => Self::Utf16Le,
-            "utf-16" | "utf-16be" => Self::Utf16Be,
-            "gb18030" | "gb18030-2022" | "gb_18030" => Self::Gb18030,
-            "gbk" | "cp936" | "ms936" | "windows-936" => Self::Gbk,
-            "gb2312" | "gb_2312-80" | "euc-cn" => Self::Gb2312,
-            _ => return None,
-        })
-    }
-
-    /// The registered (IANA) name.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Utf8 => "UTF-8",
-            Self::Utf16Le => "UTF-16LE",
-            Self::Utf16Be => "UTF-16BE",
-            Self::Gb18030 => "GB18030",
-            Self::Gbk => "GBK",
-            Self::Gb2312 => "GB2312",
-        }
-    }
-
     /// Bytes that text takes when it is written in this charset.
     pub fn bytes_of(self, text: &str) -> usize {
-        match self {
-            Self::Utf8 => text.len(),
-            Self::Utf16Le | Self::Utf16Be => text.bytes().map(utf16_bytes).sum(),
-            Self::Gb18030 | Self::Gbk | Self::Gb2312 => text.chars().map(gb18030::character_bytes).sum(),
+        match self.width() {
+            Width::Utf8 => text.len(),
+            Width::Utf16 => text.bytes().map(utf16_bytes).sum(),
+            Width::Gb => text.chars().map(gb18030::character_bytes).sum(),
+            Width::Single => characters_in(text.as_bytes()),
         }
-    }
-
-    fn decoder(self) -> Option<Decoder> {
-        let encoding: &'static Encoding = match self {
-            Self::Utf8 => return None,
-            Self::Utf16Le => UTF_16LE,
-            Self::Utf16Be => UTF_16BE,
-            Self::Gb18030 | Self::Gbk | Self::Gb2312 => GB18030,
-        };
-        Some(encoding.new_decoder_without_bom_handling())
     }
 }
 
@@ -95,7 +38,7 @@ impl Charset {
 pub struct TextInput<'a> {
     source: Box<dyn Read + 'a>,
     charset: Charset,
-    decoder: Option<Decoder>,
+    decoding: Decoding,
     forbidden: fn(&[u8]) -> Option<usize>,
     /// Source bytes: first those of `text`, then those that are not decoded yet.
     raw: Vec<u8>,
@@ -115,6 +58,13 @@ pub struct TextInput<'a> {
     failed: Option<FormatError>,
     token_left: usize,
     token_max: usize,
+}
+
+/// How bytes become text.
+enum Decoding {
+    Utf8,
+    Single(Box<UpperHalf>),
+    Multi(Decoder),
 }
 
 /// A place in the text that is held.
@@ -155,6 +105,25 @@ impl<'a> TextInput<'a> {
         Ok(input)
     }
 
+    /// Text in the charset that `choose` finds in the first bytes (at least 1024, or all there are),
+    /// unless a byte order mark says otherwise.
+    ///
+    /// # Errors
+    /// When the source cannot be read, and what `choose` raises.
+    pub fn chosen(
+        source: Box<dyn Read + 'a>,
+        token_bytes_max: usize,
+        choose: impl FnOnce(&[u8]) -> Result<Charset, FormatError>,
+    ) -> Result<Self, FormatError> {
+        let mut input = Self::unstarted(source, |text| memchr::memchr(0, text), token_bytes_max);
+        let charset = match input.sniff()? {
+            Some(marked) => marked,
+            None => choose(&input.raw)?,
+        };
+        input.start(charset);
+        Ok(input)
+    }
+
     /// The charset in use.
     pub fn charset(&self) -> Charset {
         self.charset
@@ -183,7 +152,7 @@ impl<'a> TextInput<'a> {
         Self {
             source,
             charset: Charset::Utf8,
-            decoder: None,
+            decoding: Decoding::Utf8,
             forbidden,
             raw: Vec::with_capacity(CHUNK_BYTES + 4),
             fed: 0,
@@ -200,7 +169,11 @@ impl<'a> TextInput<'a> {
 
     fn start(&mut self, charset: Charset) {
         self.charset = charset;
-        self.decoder = charset.decoder();
+        self.decoding = match (charset.multi_byte(), charset.upper_half()) {
+            (Some(encoding), _) => Decoding::Multi(encoding.new_decoder_without_bom_handling()),
+            (None, Some(upper)) => Decoding::Single(upper),
+            (None, None) => Decoding::Utf8,
+        };
     }
 
     /// Reads the start of the source; takes a byte order mark off and says which it was, or that
@@ -240,8 +213,8 @@ impl<'a> TextInput<'a> {
             FormatError::new(
                 FormatCode::CharsetUnknown,
                 self.position(),
-                format!("不支持的字符集 {label:?}；可用 UTF-8、UTF-16、GB18030、GBK、GB2312"),
-                format!("charset {label:?} is not known; use UTF-8, UTF-16, GB18030, GBK or GB2312"),
+                format!("不支持的字符集 {label:?}；可用 UTF-8、UTF-16、GB18030、GBK、GB2312、ISO-8859-1 至 9 及 15"),
+                format!("charset {label:?} is not known; use UTF-8, UTF-16, GB18030, GBK, GB2312, or ISO-8859-1 to 9 or 15"),
             )
         })
     }
@@ -285,9 +258,10 @@ impl<'a> TextInput<'a> {
 
     fn decode(&mut self) {
         let pending = &self.raw[self.fed..];
-        let decoded = match &mut self.decoder {
-            None => decode_utf8(pending, self.ended, &mut self.text),
-            Some(decoder) => decode_other(decoder, pending, self.ended, &mut self.text),
+        let decoded = match &mut self.decoding {
+            Decoding::Utf8 => decode_utf8(pending, self.ended, &mut self.text),
+            Decoding::Single(upper) => decode_single(upper, pending, &mut self.text),
+            Decoding::Multi(decoder) => decode_other(decoder, pending, self.ended, &mut self.text),
         };
         if matches!(self.charset, Charset::Gb18030 | Charset::Gbk | Charset::Gb2312) {
             // `text` was empty, so that it begins where `raw` does.
@@ -345,10 +319,11 @@ impl<'a> TextInput<'a> {
     fn place_of(&self, to: usize) -> Place {
         let Place { at, text: from, raw } = self.place.get();
         let text = &self.text[from..to];
-        let bytes = match self.charset {
-            Charset::Utf8 => text.len(),
-            Charset::Utf16Le | Charset::Utf16Be => text.iter().map(|&b| utf16_bytes(b)).sum(),
-            Charset::Gb18030 | Charset::Gbk | Charset::Gb2312 => gb18030::source_bytes(text, &self.raw[raw..]),
+        let bytes = match self.charset.width() {
+            Width::Utf8 => text.len(),
+            Width::Utf16 => text.iter().map(|&b| utf16_bytes(b)).sum(),
+            Width::Gb => gb18030::source_bytes(text, &self.raw[raw..]),
+            Width::Single => characters_in(text),
         };
         let lines = memchr::memchr_iter(b'\n', text).count();
         let at = Position { line: at.line + lines as u64, byte: at.byte + bytes as u64, column: 0 };
@@ -422,6 +397,23 @@ fn decode_utf8(raw: &[u8], ended: bool, text: &mut Vec<u8>) -> Result<usize, Mal
     }
 }
 
+/// Appends a character for each byte.
+fn decode_single(upper: &UpperHalf, raw: &[u8], text: &mut Vec<u8>) -> Result<usize, Malformed> {
+    let mut read = 0;
+    while let Some(rest) = raw.get(read..).filter(|rest| !rest.is_empty()) {
+        let ascii = rest.iter().position(|b| !b.is_ascii()).unwrap_or(rest.len());
+        text.extend_from_slice(&rest[..ascii]);
+        read += ascii;
+        let Some(&byte) = rest.get(ascii) else { break };
+        read += 1;
+        match upper[usize::from(byte & 0x7F)] {
+            char::REPLACEMENT_CHARACTER => return Err(Malformed { read, beyond: 0, length: 1 }),
+            character => text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    Ok(read)
+}
+
 /// Appends whole characters to `text`; the decoder keeps the start of one that is cut.
 fn decode_other(decoder: &mut Decoder, raw: &[u8], ended: bool, text: &mut Vec<u8>) -> Result<usize, Malformed> {
     let room = decoder.max_utf8_buffer_length_without_replacement(raw.len()).unwrap_or(raw.len() * 3 + 16);
@@ -455,10 +447,16 @@ fn utf16_bytes(lead: u8) -> usize {
     }
 }
 
+/// Characters that begin in a stretch of UTF-8.
+fn characters_in(text: &[u8]) -> usize {
+    text.iter().filter(|&&b| b & 0xC0 != 0x80).count()
+}
+
 /// Text going out in a charset. A character that the charset cannot hold is an error, never a `?`.
 pub struct TextOutput<'a> {
     output: Box<dyn Write + 'a>,
     charset: Charset,
+    upper: Option<Box<UpperHalf>>,
     buffer: Vec<u8>,
     written: u64,
 }
@@ -466,7 +464,7 @@ pub struct TextOutput<'a> {
 impl<'a> TextOutput<'a> {
     /// Text to `output` in `charset`, without a byte order mark.
     pub fn new(output: Box<dyn Write + 'a>, charset: Charset) -> Self {
-        Self { output, charset, buffer: Vec::with_capacity(CHUNK_BYTES), written: 0 }
+        Self { output, charset, upper: charset.upper_half(), buffer: Vec::with_capacity(CHUNK_BYTES), written: 0 }
     }
 
     /// Writes a byte order mark.
@@ -479,7 +477,7 @@ impl<'a> TextOutput<'a> {
             Charset::Utf16Le => &[0xFF, 0xFE],
             Charset::Utf16Be => &[0xFE, 0xFF],
             Charset::Gb18030 => &[0x84, 0x31, 0x95, 0x33],
-            Charset::Gbk | Charset::Gb2312 => &[],
+            _ => &[],
         };
         self.buffer.extend_from_slice(mark);
         Ok(())
@@ -497,6 +495,7 @@ impl<'a> TextOutput<'a> {
             Charset::Gb18030 => self.write_gb(text, gb18030::Part::Whole)?,
             Charset::Gbk => self.write_gb(text, gb18030::Part::Gbk)?,
             Charset::Gb2312 => self.write_gb(text, gb18030::Part::Gb2312)?,
+            _ => self.write_single(text)?,
         }
         if self.buffer.len() >= CHUNK_BYTES { self.drain() } else { Ok(()) }
     }
@@ -523,6 +522,21 @@ impl<'a> TextOutput<'a> {
 
     fn write_gb(&mut self, text: &str, part: gb18030::Part) -> Result<(), FormatError> {
         gb18030::encode(text, part, &mut self.buffer).map_err(|character| self.cannot_hold(character))
+    }
+
+    fn write_single(&mut self, text: &str) -> Result<(), FormatError> {
+        for character in text.chars() {
+            let byte = match (u8::try_from(character), &self.upper) {
+                (Ok(byte), _) if byte.is_ascii() => Some(byte),
+                (_, Some(upper)) => upper.iter().position(|c| *c == character).map(|index| 0x80 | index as u8),
+                _ => None,
+            };
+            match byte.filter(|_| character != char::REPLACEMENT_CHARACTER) {
+                Some(byte) => self.buffer.push(byte),
+                None => return Err(self.cannot_hold(character)),
+            }
+        }
+        Ok(())
     }
 
     fn cannot_hold(&self, character: char) -> FormatError {

@@ -1,0 +1,149 @@
+//! Random messages: what is written comes back, whole or a few bytes at a time.
+
+#![allow(clippy::unwrap_used)]
+
+use portolan_contract::cases::{CasePlan, write_all};
+use portolan_contract::{Format, Found, Position, RawRecord};
+use portolan_edifact::Edifact;
+use proptest::prelude::*;
+use std::io::Read;
+use std::sync::Arc;
+
+const PLAN: &str = r#"
+    records = ["message"]
+    lists = ["message/SG:CST"]
+    slots = [
+        "UNB/S002/0004",
+        "UNB/S003/0010",
+        "UNB/S004/0017",
+        "UNB/S004/0019",
+        "UNB/0020",
+        "message/BGM+830/C106/1004",
+        "message/SG:NAD+EX/NAD/C082/3039",
+        "message/SG:NAD+EX/NAD/C080/3036",
+        "message/LOC+12/C517/3225",
+        "message/SG:CST/CST/1496",
+        "message/SG:CST/CST/C246#2/7361",
+        { path = "message/SG:CST/FTX+AAA/C108/4440", repeat = "list" },
+    ]
+    [options]
+    message = "CUSDEC"
+    versions = ["D.99B", "D.21A"]
+"#;
+
+/// The slots of the message itself, and those of an item.
+const MESSAGE: std::ops::Range<u32> = 5..9;
+const ITEM: std::ops::Range<u32> = 9..11;
+const LINES: u32 = 11;
+
+/// Hands out a few bytes at a time, so that every place is once the end of a buffer.
+struct Dribble<'b>(&'b [u8], usize);
+
+impl Read for Dribble<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.0.len().min(out.len()).min(self.1);
+        let (now, later) = self.0.split_at(n);
+        out[..n].copy_from_slice(now);
+        self.0 = later;
+        Ok(n)
+    }
+}
+
+/// A message's values, and for each item its own and its lines of text.
+type Message = (Vec<String>, Vec<(Vec<String>, Vec<String>)>);
+
+fn raw((values, items): &Message) -> RawRecord {
+    let mut record = RawRecord::default();
+    for (slot, text) in (0..).zip(["SENDER", "RECIPIENT", "260701", "0830", "R?1"]) {
+        record.push(slot, None, text, Position::default());
+    }
+    for (slot, text) in MESSAGE.zip(values) {
+        record.push(slot, None, text, Position::default());
+    }
+    for (values, lines) in items {
+        let item = record.push_item(0, None);
+        for (slot, text) in ITEM.zip(values) {
+            record.push(slot, Some(item), text, Position::default());
+        }
+        for line in lines {
+            record.push(LINES, Some(item), line, Position::default());
+        }
+    }
+    record
+}
+
+fn shown(record: &RawRecord) -> Message {
+    let text = |slot, item| record.find(slot, item).map_or("", |v| record.text(v)).to_owned();
+    let items = (0..record.items().len() as u32).map(|item| {
+        let lines = record.values().iter().filter(|v| v.slot == LINES && v.item == Some(item));
+        (ITEM.map(|slot| text(slot, Some(item))).collect(), lines.map(|v| record.text(v).to_owned()).collect())
+    });
+    (MESSAGE.map(|slot| text(slot, None)).collect(), items.collect())
+}
+
+/// Text with every service character, and with characters of one to four bytes.
+fn text() -> impl Strategy<Value = String> {
+    let parts = ["?", "'", "+", ":", "*", "??", "?'", " ", "\r\n", "a", "é", "税", "㐂", "𠀀", "UNT+1+1'", "\u{feff}", "1,10"];
+    prop_oneof![prop::collection::vec(prop::sample::select(parts.to_vec()), 1..6).prop_map(|parts| parts.concat()), "[^\0]{1,10}"]
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let item = (prop::collection::vec(text(), 2), prop::collection::vec(text(), 0..5));
+    (prop::collection::vec(text(), 4), prop::collection::vec(item, 0..4))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn reads_what_it_writes(
+        messages in prop::collection::vec(message(), 1..6),
+        charset in prop::sample::select(vec!["", "gb18030", "utf-16be"]),
+        syntax in prop::sample::select(vec!["UNOW:3", "UNOW:4"]),
+        version in prop::sample::select(vec!["D.99B", "D.21A"]),
+        una in prop::sample::select(vec!["", ":+.? '", "|/,\\*~", "?*.:+'"]),
+        line_ending in prop::sample::select(vec!["none", "lf", "crlf"]),
+        bytes_at_a_time in 1..9_usize,
+    ) {
+        let mut case = CasePlan::parse(PLAN).unwrap();
+        for (key, value) in [("write_syntax", syntax), ("write_version", version), ("line_ending", line_ending)] {
+            case.options.insert(key.to_owned(), value.into());
+        }
+        for key in ["charset", "write_charset"].iter().filter(|_| !charset.is_empty()) {
+            case.options.insert((*key).to_owned(), charset.into());
+        }
+        if !una.is_empty() {
+            case.options.insert("service_characters".to_owned(), una.into());
+        }
+        let bound = Edifact.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let records: Vec<RawRecord> = messages.iter().map(raw).collect();
+        let body = write_all(bound.as_ref(), &records[0], &records).unwrap();
+
+        let mut reader = bound.reader(Box::new(Dribble(&body, bytes_at_a_time)), &case.limits).unwrap();
+        let mut read = Vec::new();
+        while let Found::Record(record) = reader.read().unwrap() {
+            prop_assert!(record.findings.is_empty(), "{:?}", record.findings);
+            read.push(shown(record));
+        }
+        prop_assert_eq!(read, messages);
+    }
+
+    #[test]
+    fn no_body_is_too_strange(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "UNA:+.? '", "UNB+UNOC:3+A+B+260701:0830+R1'", "UNG+1'", "UNH+1+CUSDEC:D:99B:UN'", "BGM+830+1'", "UNS+D'", "UNS+S'", "CST+1'",
+                "FTX+AAA+++a?", "?'", "'", "+", ":", "LOC+9+X'", "NAD+EX'", "UNT+5+1'", "UNE+1+1'", "UNZ+1+R1'", "\r\n", "é", "XYZ+1'", "\0",
+            ]),
+            0..30,
+        ),
+        bytes_at_a_time in 1..9_usize,
+    ) {
+        let case = CasePlan::parse(PLAN).unwrap();
+        let bound = Edifact.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let body = parts.concat();
+        if let Ok(mut reader) = bound.reader(Box::new(Dribble(body.as_bytes(), bytes_at_a_time)), &case.limits) {
+            while let Ok(Found::Record(_)) = reader.read() {}
+        }
+    }
+}
