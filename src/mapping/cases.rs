@@ -181,7 +181,8 @@ fn check(mapping: &Mapping, zone: &TimeZone, folder: &Path, name: &str, input: &
     let expected: Vec<Expected> =
         findings.map_or(Ok(Vec::new()), |t| serde_json::from_str(&t)).map_err(|e| format!("{name}.findings.json: {e}"))?;
     compare_findings(&expected, &converted.findings, failures);
-    if mapping.direction.writes() && mapping.direction.reads() {
+    // A body without records is never sent, and not every format has a form for one.
+    if mapping.direction.writes() && mapping.direction.reads() && !converted.records.is_empty() {
         let written = write_body(mapping, zone, &converted.records)?;
         let again = convert(mapping, zone, &written).map_err(|e| format!("what was written cannot be read: {e}"))?;
         let mut found = compare(&converted.records, &again.records, &converted.numbers);

@@ -64,6 +64,8 @@ pub struct Mapping {
     pub records_min: u64,
     /// Most records of a body, by its format.
     pub records_max: u64,
+    /// Canonical paths that a record must have to be written.
+    pub required: Vec<String>,
 }
 
 /// Values and lists of a record or of a list's item.
@@ -83,6 +85,10 @@ pub struct ListMap {
     pub list: ListId,
     /// Which of several like elements holds the items.
     pub pick: Option<Pick>,
+    /// Items that the format has room for.
+    pub items_max: usize,
+    /// An item without values is none.
+    pub skip_empty: bool,
     /// What an item holds.
     pub item: Group,
 }
@@ -117,6 +123,8 @@ pub struct Field {
     pub check_if: Option<CheckIf>,
     /// Which ways the entry goes.
     pub direction: Direction,
+    /// Values that the format has room for.
+    pub items_max: usize,
 }
 
 /// Where an amount's currency stands.
@@ -253,6 +261,7 @@ impl Mapping {
             message_id: parts.message_id,
             records_min: file.body.records_min,
             records_max: file.body.records_max.unwrap_or(u64::MAX),
+            required: file.body.required,
         })
     }
 }
@@ -369,6 +378,7 @@ impl Compiler<'_> {
         if body.records_max.is_some_and(|max| max < body.records_min.max(1)) {
             self.problem("records_max allows fewer records than records_min asks for, or none".to_owned());
         }
+        body.required.iter().for_each(|path| self.knows(path));
         if let Some(path) = &body.per_record {
             let done = self.plan.per_record(&join(&body.root, path.trim_start_matches('/')));
             self.note(done);
@@ -462,6 +472,7 @@ impl Compiler<'_> {
             check: entry.check,
             check_if: entry.check_if.clone(),
             direction: entry.direction,
+            items_max: entry.items_max.unwrap_or(usize::MAX),
         })
     }
 
@@ -572,7 +583,8 @@ impl Compiler<'_> {
         let list = self.note(list)?;
         let fields = entry.field.iter().filter_map(|f| self.field(f, &path, &to, Some(list))).collect();
         let lists = entry.list.iter().filter_map(|l| self.list(l, &path, &to)).collect();
-        Some(ListMap { to: entry.to.clone(), list, pick, item: Group { fields, lists } })
+        let items_max = entry.items_max.unwrap_or(usize::MAX);
+        Some(ListMap { to: entry.to.clone(), list, pick, items_max, skip_empty: entry.skip_empty, item: Group { fields, lists } })
     }
 
     fn computed(&mut self, entry: &ComputedEntry) -> Option<(String, Expression)> {

@@ -123,6 +123,9 @@ pub struct BodyEntry {
     /// Most records that the format allows in one body; a delivery is cut accordingly.
     #[serde(default)]
     pub records_max: Option<u64>,
+    /// Canonical paths that a record must have to be written: the format does not do without them.
+    #[serde(default)]
+    pub required: Vec<String>,
     /// Writing opens a new one of these for every record.
     #[serde(default)]
     pub per_record: Option<String>,
@@ -201,6 +204,9 @@ pub struct FieldEntry {
     /// Which ways this entry goes.
     #[serde(default)]
     pub direction: Direction,
+    /// The format has room for this many values of a `list`; a record with more cannot be written.
+    #[serde(default)]
+    pub items_max: Option<usize>,
 }
 
 /// What a failed check means.
@@ -313,6 +319,12 @@ pub struct ListEntry {
     pub to: String,
     /// The source path of one item.
     pub path: String,
+    /// The format has room for this many items; a record with more cannot be written.
+    #[serde(default)]
+    pub items_max: Option<usize>,
+    /// An item in which there is no value is none.
+    #[serde(default)]
+    pub skip_empty: bool,
     /// Values of an item; paths are relative to it.
     #[serde(default)]
     pub field: Vec<FieldEntry>,
@@ -321,7 +333,8 @@ pub struct ListEntry {
     pub list: Vec<ListEntry>,
 }
 
-/// `[[constant]]`: a fixed text that is written, and on reading must stand there if `check` says so.
+/// `[[constant]]`: a fixed text that is written wherever its parent is; for a path that a field has
+/// too, where the record has no value.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConstantEntry {

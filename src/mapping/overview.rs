@@ -1,6 +1,6 @@
 //! A mapping as a table for people: what fills each canonical value, and everything that is said of it.
 
-use super::compile::{Check, CurrencyAt, Field, Group, Mapping};
+use super::compile::{Check, CurrencyAt, Field, Group, ListMap, Mapping};
 use super::file::{CheckSeverity, Direction};
 use super::place::Place as SourcePlace;
 use super::read::dotted;
@@ -85,6 +85,14 @@ pub fn head(mapping: &Mapping) -> Vec<Words> {
         let min = mapping.records_min;
         head.push(Words::new(format!("至少 {min} 条记录"), format!("at least {min} records")));
     }
+    if mapping.records_max != u64::MAX {
+        let max = mapping.records_max;
+        head.push(Words::new(format!("至多 {max} 条记录"), format!("at most {max} records")));
+    }
+    if !mapping.required.is_empty() {
+        let paths = mapping.required.join(", ");
+        head.push(Words::new(format!("书写时必需：{paths}"), format!("not written without: {paths}")));
+    }
     head
 }
 
@@ -128,9 +136,21 @@ fn group(place: &Place<'_>, of: &Group, rows: &mut Vec<Row>) {
         let base = mapping.plan.lists.get(list.list as usize).map_or_else(String::new, |l| l.path.clone());
         let source = list.pick.as_ref().map_or_else(|| base.clone(), |pick| pick.path(&mapping.plan, &base));
         let (canonical, title, sources) = (format!("{}[]", list.to), place.title(&list.to), vec![place.written(&source)]);
-        rows.push(Row { depth, canonical, title, sources, kind: "list".to_owned(), notes: Vec::new() });
+        rows.push(Row { depth, canonical, title, sources, kind: "list".to_owned(), notes: list_notes(list) });
         group(&Place { mapping, to, base, depth: depth + 1 }, &list.item, rows);
     }
+}
+
+fn list_notes(list: &ListMap) -> Vec<Words> {
+    let mut notes = Vec::new();
+    if list.items_max != usize::MAX {
+        let max = list.items_max;
+        notes.push(Words::new(format!("书写时至多 {max} 项"), format!("at most {max} are written")));
+    }
+    if list.skip_empty {
+        notes.push(Words::new("空项不计", "an empty item is none"));
+    }
+    notes
 }
 
 fn value(place: &Place<'_>, field: &Field, rows: &mut Vec<Row>) {
@@ -182,6 +202,10 @@ fn notes(mapping: &Mapping, field: &Field) -> Vec<Words> {
     if !field.absent.is_empty() {
         let texts = field.absent.join(", ");
         note(format!("{texts} 表示没有值"), format!("{texts} means no value"));
+    }
+    if field.items_max != usize::MAX {
+        let max = field.items_max;
+        note(format!("书写时至多 {max} 个"), format!("at most {max} are written"));
     }
     match field.repeat {
         Repeat::Once => {}

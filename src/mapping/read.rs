@@ -107,9 +107,9 @@ impl<'m> RecordReader<'m> {
             let known = record.unwrap_or(&object);
             let items = self.index.items_of(list, item, notes.raw).enumerate();
             let array: Vec<Value> = items
-                .map(|(n, i)| {
-                    Value::Object(self.group(&list.item, Some(i), &dotted(path, &format!("{}.{n}", list.to)), Some(known), notes))
-                })
+                .map(|(n, i)| self.group(&list.item, Some(i), &dotted(path, &format!("{}.{n}", list.to)), Some(known), notes))
+                .filter(|item| !list.skip_empty || !item.is_empty())
+                .map(Value::Object)
                 .collect();
             if !array.is_empty() {
                 insert(&mut object, &list.to, Value::Array(array));

@@ -100,6 +100,11 @@ impl<'m> BodyWriter<'m> {
 /// A value that the format has no code or no form for.
 pub fn write(mapping: &Mapping, zone: &TimeZone, canonical: &Value, raw: &mut RawRecord) -> Result<(), Unwritable> {
     raw.clear();
+    let missing = |path: &&String| at_path(canonical, path).is_none_or(Value::is_null);
+    if let Some(path) = mapping.required.iter().find(missing) {
+        let words = Words::new("此格式不能缺少该值", "the format cannot do without this value");
+        return Err(Unwritable { path: path.clone(), words });
+    }
     let whole = Whole { mapping, zone, record: canonical };
     group(&whole, &mapping.record, canonical, None, raw)
 }
@@ -115,12 +120,16 @@ fn group(whole: &Whole<'_>, of: &Group, canonical: &Value, item: Option<u32>, ra
     for field in of.fields.iter().filter(|f| f.direction.writes()) {
         match at_path(canonical, &field.to) {
             None | Some(Value::Null) => {}
+            Some(Value::Array(values)) if values.len() > field.items_max => return Err(too_many(&field.to, field.items_max)),
             Some(Value::Array(values)) => values.iter().try_for_each(|value| one(whole, field, canonical, value, item, raw))?,
             Some(value) => one(whole, field, canonical, value, item, raw)?,
         }
     }
     for list in &of.lists {
         let items = at_path(canonical, &list.to).and_then(Value::as_array);
+        if items.is_some_and(|items| items.len() > list.items_max) {
+            return Err(too_many(&list.to, list.items_max));
+        }
         for inner in items.into_iter().flatten() {
             let parent = match &list.pick {
                 None => item,
@@ -131,6 +140,11 @@ fn group(whole: &Whole<'_>, of: &Group, canonical: &Value, item: Option<u32>, ra
         }
     }
     Ok(())
+}
+
+fn too_many(path: &str, max: usize) -> Unwritable {
+    let words = Words::new(format!("此格式最多容纳 {max} 项"), format!("the format has room for {max} of these"));
+    Unwritable { path: path.to_owned(), words }
 }
 
 fn one(

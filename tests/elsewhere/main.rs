@@ -31,13 +31,16 @@ const SEED: u64 = 20_261_125;
 const BODIES: usize = 60;
 
 /// The scripts of mappings that share one, by mapping; every other is named after its mapping.
-const SHARED: [(&str, &str); 6] = [
+const SHARED: [(&str, &str); 9] = [
     ("cn-platform-identity-xlsx", "cn-platform-identity"),
     ("cn-platform-income-xlsx", "cn-platform-income"),
     ("customs-declaration-json", "canonical-json"),
     ("payment-confirmation-json", "canonical-json"),
     ("platform-identity-json", "canonical-json"),
     ("platform-income-json", "canonical-json"),
+    ("refund-json", "canonical-json"),
+    ("tax-debit-answer-json", "canonical-json"),
+    ("tax-debit-json", "canonical-json"),
 ];
 
 #[derive(Deserialize)]

@@ -36,10 +36,12 @@ def flat(value, path=""):
 
 
 def package_file(package, *path):
-    """The path of a file in an installed package, which is not imported."""
-    import importlib.util
+    """The path of a file in an installed package, which is not imported; a script here may have the same name."""
+    from importlib.machinery import PathFinder
 
-    return os.path.join(importlib.util.find_spec(package).submodule_search_locations[0], *path)
+    here = os.path.dirname(os.path.abspath(__file__))
+    found = PathFinder.find_spec(package, [place for place in sys.path if place != here])
+    return os.path.join(found.submodule_search_locations[0], *path)
 
 
 sys.stdout.reconfigure(encoding="utf-8")

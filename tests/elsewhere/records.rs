@@ -4,6 +4,7 @@
 use crate::limits::Limits;
 use crate::values::Values;
 use jiff::tz::TimeZone;
+use portolan::mapping::rules::Runner;
 use portolan::mapping::{CurrencyAt, Field, Group, Mapping};
 use portolan_contract::Repeat;
 use serde_json::{Map, Value};
@@ -23,6 +24,7 @@ pub struct Maker<'m> {
     /// Paths that must be there, found by asking the schema.
     needed: BTreeSet<String>,
     presence: Presence,
+    runner: Runner,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -41,6 +43,7 @@ impl<'m> Maker<'m> {
             values: Values::new(limits, zone, seed),
             needed: limits.always.clone(),
             presence: Presence::Half,
+            runner: Runner::new(),
         }
     }
 
@@ -56,6 +59,7 @@ impl<'m> Maker<'m> {
                 set(&mut record, path, get(&records[0], path).cloned());
             }
             self.make_equal(&mut record);
+            self.compute(&mut record);
             let unfit = self.mapping.canonical.check(&record);
             if unfit.is_empty() {
                 records.push(record);
@@ -87,6 +91,7 @@ impl<'m> Maker<'m> {
             let mapping = self.mapping;
             let mut record = Value::Object(self.group(&mapping.record, "", None));
             self.make_equal(&mut record);
+            self.compute(&mut record);
             let unfit = mapping.canonical.check(&record);
             if unfit.is_empty() {
                 return Ok(record);
@@ -107,6 +112,14 @@ impl<'m> Maker<'m> {
                 let value = get(record, other).cloned();
                 set(record, path, value);
             }
+        }
+    }
+
+    /// Makes what the mapping computes, as it does when it reads.
+    fn compute(&self, record: &mut Value) {
+        for (path, expression) in &self.mapping.computed {
+            let value = expression.value(&self.runner, record).ok().filter(|value| !value.is_null());
+            set(record, path, value);
         }
     }
 

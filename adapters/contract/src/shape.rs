@@ -51,8 +51,8 @@ pub struct Shaper {
     /// Index in `groups` of the one in which the anchor's ordinals run: the nearest enclosing
     /// anchor, else the parent.
     counting: Option<usize>,
-    /// Index in `groups` of the nearest second anchor.
-    second: Option<usize>,
+    /// Indices in `groups` of the other anchors, the outermost first.
+    others: Vec<usize>,
     /// By slot, the index in `groups` of the innermost group that it belongs to; `None` within
     /// the record.
     group_of: Vec<Option<usize>>,
@@ -80,11 +80,11 @@ impl Shaper {
             at = plan.node(node).parent;
         }
         groups.reverse();
-        let second = groups.iter().rposition(|&g| plan.node(g).anchor.is_some());
-        let counting = second.or(groups.len().checked_sub(1));
+        let others: Vec<usize> = (0..groups.len()).filter(|&g| plan.node(groups[g]).anchor.is_some()).collect();
+        let counting = others.last().copied().or(groups.len().checked_sub(1));
         let ordinal = plan.node(anchor).ordinal;
         let group_of = plan.slots.iter().map(|slot| group_of(&plan, &groups, anchor, slot.node)).collect();
-        Self { plan, groups, anchor, ordinal, counting, second, group_of, open: Vec::new(), last_ordinal: 0, index: Index::default() }
+        Self { plan, groups, anchor, ordinal, counting, others, group_of, open: Vec::new(), last_ordinal: 0, index: Index::default() }
     }
 
     /// Writes one record.
@@ -95,7 +95,7 @@ impl Shaper {
         self.index.read(&self.plan, record);
         let ordinal = self.ordinal.and_then(|slot| self.index.text(slot, None, record)).and_then(|text| text.parse::<u64>().ok());
         let counted_on = ordinal.is_some_and(|n| n > 1 && n == self.last_ordinal + 1);
-        let bare = self.second.filter(|_| !self.index.holds(self.anchor, None));
+        let bare = self.bare();
         let continues = |index: &usize| match (Some(*index) == self.counting, bare) {
             (_, Some(second)) if *index == second => false,
             (true, _) if self.ordinal.is_some() && !counted_on => false,
@@ -130,6 +130,15 @@ impl Shaper {
             }
         }
         self.close_to(0, sink)
+    }
+
+    /// For a record without any value of its own, the group that it is: the innermost of the other
+    /// anchors that holds anything.
+    fn bare(&self) -> Option<usize> {
+        let outermost = *self.others.first()?;
+        let holds = |&&group: &&usize| self.index.holds(self.groups[group], None);
+        let group = self.others.iter().rev().find(holds).copied().unwrap_or(outermost);
+        (!self.index.holds(self.anchor, None)).then_some(group)
     }
 
     fn writer<'s>(&'s self, record: &'s RawRecord) -> RecordWriter<'s> {
@@ -216,6 +225,7 @@ impl RecordWriter<'_> {
         if let Some(slot) = entry.slot
             && entry.children.is_empty()
             && !always
+            && (entry.constant.is_none() || self.index.holds(node, item))
         {
             for text in self.index.texts(slot, item, self.record) {
                 sink.open(node)?;
@@ -441,6 +451,26 @@ mod tests {
             slots = ["D/Row/I/N", "D/Row/I/T", "D/Row/I/P/Q", { path = "D/Row/L", repeat = "list" }]
         "#;
         check_same(lists, "(D (Row (I (N a) (T x) (T y) (P (Q 1))) (I) (I (N b) (T z)) (L 1) (L 2)) (Row) (Row (I (T x))))");
+    }
+
+    #[test]
+    fn a_record_is_the_innermost_group_that_holds_anything() {
+        let levels = r#"
+            records = ["D/B/T", "D/B", "D"]
+            slots = ["D/Id", "D/B/Id", "D/B/T/Id"]
+        "#;
+        check_same(levels, "(D (Id a) (B (Id p) (T (Id q)) (T (Id r))) (B (Id s)) (B (T (Id u))))");
+        check_same(levels, "(D (Id a))");
+    }
+
+    #[test]
+    fn a_constant_stands_where_there_is_no_value() {
+        let constant = r#"
+            records = ["D/R"]
+            slots = ["D/R/A", "D/R/B"]
+            constants = { "D/R/A" = "none" }
+        "#;
+        check(constant, "(D (R (A 1) (B x)) (R (B y)))", "(D (R (A 1) (B x)) (R (A none) (B y)))");
     }
 
     #[test]
