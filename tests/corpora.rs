@@ -54,7 +54,7 @@ fn bank_statements_give_one_record_per_transaction_each_traced_to_its_place() {
 }
 
 #[test]
-fn a_statement_without_entries_is_named_as_such() {
+fn what_is_refused_is_refused_for_its_reason() {
     let Some(folder) = corpora("iso20022") else { return };
     for refused in &expected().refused {
         let body = std::fs::read(folder.join(&refused.file)).unwrap();
