@@ -105,6 +105,60 @@ fn a_file_takes_its_name_only_once_it_is_whole() {
     assert_eq!(lines(&std::fs::read_to_string(&output).unwrap()), lines(&String::from_utf8(whole).unwrap()));
 }
 
+/// Samples in every format that can be looked into: the cases of the mappings that ship with the gateway.
+const SAMPLES: [(&str, &str); 5] = [
+    ("xml", "camt054/cases/v08-tax-payment.in.xml"),
+    ("xml", "ceb603/cases/default-namespace.in.xml"),
+    ("csv", "cn-platform-income/cases/columns-in-another-order.in.csv"),
+    ("json", "platform-income-json/cases/lines.in.ndjson"),
+    ("json", "customs-declaration-json/cases/lines.in.ndjson"),
+];
+
+#[test]
+fn a_draft_compiles_and_reads_its_sample_without_a_finding() {
+    let mappings = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
+    for (format, sample) in SAMPLES {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, sample) = (folder.path().to_str().unwrap(), mappings.join(sample));
+        let new = ["map", "new", format, sample.to_str().unwrap(), "--name", "draft", "--out", own];
+        let drafted = portolan(&new, b"");
+        assert_eq!(drafted.code, 0, "{}", drafted.errors);
+        let checked = portolan(&["check", "--mappings", own], b"");
+        assert_eq!(checked.code, 0, "{sample:?}: {}", checked.output);
+        let read = portolan(&["convert", "--mappings", own, "--mapping", "draft", sample.to_str().unwrap()], b"");
+        assert_eq!(read.code, 0, "{sample:?}: {}", read.errors);
+        assert!(!lines(&read.output).is_empty());
+        let again = portolan(&new, b"");
+        assert!(again.code == 1 && again.errors.contains("is there already"), "{}", again.errors);
+    }
+}
+
+#[test]
+fn a_draft_for_a_known_record_names_what_is_left_to_choose() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().to_str().unwrap();
+    let sample = folder.path().join("sample.csv");
+    // The taxpayer number is the published example of GB 32100-2015; all else is made up.
+    let rows: String = (1..=6).map(|n| format!("91350100M000100Y43,测试 {n},S-{n},{n}00.50,2026Q3,A{}\n", n % 2)).collect();
+    std::fs::write(&sample, format!("统一社会信用代码（纳税人识别号）,店主姓名,seller id,收入总额,Period,Grade\n{rows}")).unwrap();
+    let new = ["map", "new", "csv", sample.to_str().unwrap(), "--canonical", "platform-income.v1", "--name", "acme", "--out", own];
+    let drafted = portolan(&new, b"");
+    assert!(drafted.code == 0 && drafted.output.contains("2 of them resemble nothing in platform-income.v1"), "{}", drafted.output);
+    let text = std::fs::read_to_string(folder.path().join("acme/mapping.toml")).unwrap();
+    let held = [
+        "to = \"operator.taxpayer_number\"\npath = \"统一社会信用代码（纳税人识别号）\"\ntype = \"uscc\"",
+        "# guess: text; 6 values, 6 different, such as 测…\n[[field]]\nto = \"unmapped.店主姓名\"",
+        "# guess: decimal; 6 values, 6 different, such as 100.50\n[[field]]\nto = \"gross_income\"",
+        "to = \"period\"\npath = \"Period\"\ntype = \"tax-period\"\nlayout = \"quarter\"",
+        "to = \"unmapped.grade\"\npath = \"Grade\"\ncodes = { \"A1\" = \"A1\", \"A0\" = \"A0\" }",
+    ];
+    held.iter().for_each(|held| assert!(text.contains(held), "{held:?} is not in\n{text}"));
+    let line = text.lines().position(|line| line.contains("unmapped.grade")).unwrap();
+    let checked = portolan(&["check", "--mappings", own], b"");
+    // A problem of an entry is told at the line where the entry begins.
+    assert!(checked.code == 1 && checked.output.contains(&format!("mapping.toml:{line}: platform-income.v1 has no \"unmapped.grade\"")));
+}
+
 struct Ran {
     code: i32,
     output: String,

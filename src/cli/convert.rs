@@ -44,7 +44,7 @@ const FINDINGS_SHOWN_MAX: u64 = 100;
 /// Bytes of one read and of one write.
 const BUFFER_BYTES: usize = 256 * 1024;
 /// Compressed bodies are trusted further than over the network, but not for ever.
-const DECODE_LIMITS: DecodeLimits = DecodeLimits { decoded_bytes_max: 1 << 40, expansion_ratio_max: 1100 };
+pub(super) const DECODE_LIMITS: DecodeLimits = DecodeLimits { decoded_bytes_max: 1 << 40, expansion_ratio_max: 1100 };
 
 /// `portolan convert`.
 #[derive(Debug, clap::Args)]
@@ -81,11 +81,11 @@ pub struct Convert {
     input: PathBuf,
 }
 
-fn zone(text: &str) -> Result<TimeZone, String> {
+pub(super) fn zone(text: &str) -> Result<TimeZone, String> {
     TimeZone::get(text).map_err(|_| "not a time zone of the IANA list, such as Asia/Shanghai or UTC".to_owned())
 }
 
-fn coding_of(text: &str) -> Result<Coding, String> {
+pub(super) fn coding_of(text: &str) -> Result<Coding, String> {
     Coding::from_header(text).ok_or_else(|| "write gzip, zstd or identity".to_owned())
 }
 

@@ -10,6 +10,7 @@ mod convert;
 mod dead_letters;
 mod demo;
 mod explain;
+mod explain_record;
 mod keys;
 mod library;
 mod map;
@@ -68,6 +69,9 @@ enum Command {
     /// Write, read and test mappings
     #[command(subcommand, long_about = map::ABOUT, after_help = map::EXAMPLE)]
     Map(map::Map),
+    /// Tell where each value of a record came from
+    #[command(long_about = explain_record::ABOUT, after_help = explain_record::EXAMPLE)]
+    ExplainRecord(explain_record::ExplainRecord),
     /// Tell what a fault code means and what to do about it
     #[command(long_about = explain::ABOUT, after_help = explain::EXAMPLE)]
     Explain(explain::Explain),
@@ -139,6 +143,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Map(command) => map::run(&command),
+        Command::ExplainRecord(args) => explain_record::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Certs(command) => match certs::cli::run(command) {
             Ok(()) => ExitCode::from(exit::GOOD),

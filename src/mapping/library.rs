@@ -69,6 +69,11 @@ impl Library {
         self.canonicals.get(name)
     }
 
+    /// The names of all canonical schemas, in alphabetical order.
+    pub fn canonical_names(&self) -> Vec<&str> {
+        self.canonicals.keys().map(String::as_str).collect()
+    }
+
     /// Every mapping, in alphabetical order.
     pub fn mappings(&self) -> impl Iterator<Item = &Arc<Mapping>> {
         self.mappings.values()

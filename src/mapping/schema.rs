@@ -26,6 +26,8 @@ pub struct Canonical {
     validator: jsonschema::Validator,
     annotations: Annotations,
     titles: BTreeMap<String, Words>,
+    /// Paths of arrays.
+    lists: BTreeSet<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -68,14 +70,14 @@ impl Canonical {
             Some(given) => Annotations::deserialize(given).map_err(|e| format!("x-portolan: {e}"))?,
             None => Annotations::default(),
         };
-        let mut titles = BTreeMap::new();
-        collect_titles(&schema, &schema, "", &mut titles);
+        let (mut titles, mut lists) = (BTreeMap::new(), BTreeSet::new());
+        collect_titles(&schema, &schema, "", &mut titles, &mut lists);
         for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal) {
             if !titles.contains_key(path) {
                 return Err(format!("x-portolan names {path:?}, which the schema has no title for"));
             }
         }
-        Ok(Self { name: name.to_owned(), text: text.into(), digest: Digest::of(text.as_bytes()), validator, annotations, titles })
+        Ok(Self { name: name.to_owned(), text: text.into(), digest: Digest::of(text.as_bytes()), validator, annotations, titles, lists })
     }
 
     /// The record's name without its version: the space in which business keys are unique.
@@ -97,6 +99,11 @@ impl Canonical {
     /// Whether the schema knows a canonical path.
     pub fn knows(&self, path: &str) -> bool {
         self.titles.contains_key(path)
+    }
+
+    /// Whether a canonical path is that of an array.
+    pub fn is_list(&self, path: &str) -> bool {
+        self.lists.contains(path)
     }
 
     /// Every canonical path with its title, in alphabetical order.
@@ -145,7 +152,7 @@ pub fn at_path<'v>(record: &'v Value, path: &str) -> Option<&'v Value> {
 }
 
 /// Collects the titles of all properties; the items of a list have the list's path and `[]` left out.
-fn collect_titles(root: &Value, schema: &Value, path: &str, titles: &mut BTreeMap<String, Words>) {
+fn collect_titles(root: &Value, schema: &Value, path: &str, titles: &mut BTreeMap<String, Words>, lists: &mut BTreeSet<String>) {
     let schema = match schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#')) {
         Some(pointer) => match root.pointer(pointer) {
             Some(target) if path.split('.').count() <= 16 => target,
@@ -158,10 +165,11 @@ fn collect_titles(root: &Value, schema: &Value, path: &str, titles: &mut BTreeMa
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         let text = |key: &str| member.get(key).and_then(Value::as_str).unwrap_or(name).to_owned();
         titles.insert(path.clone(), Words::new(text("x-title-zh"), text("title")));
-        collect_titles(root, member, &path, titles);
+        collect_titles(root, member, &path, titles, lists);
     }
     if let Some(items) = schema.get("items") {
-        collect_titles(root, items, path, titles);
+        lists.insert(path.to_owned());
+        collect_titles(root, items, path, titles, lists);
     }
 }
 

@@ -12,6 +12,7 @@ mod charset;
 pub mod error;
 mod gb18030;
 pub mod limits;
+pub mod outline;
 pub mod plan;
 pub mod record;
 pub mod shape;
@@ -22,6 +23,7 @@ pub mod walk;
 pub use charset::Charset;
 pub use error::{FormatCode, FormatError, OptionsError, Words};
 pub use limits::Limits;
+pub use outline::{Outline, Outliner};
 pub use plan::{List, ListId, Node, NodeId, Plan, PlanBuilder, PlanError, Repeat, Slot, SlotId};
 pub use record::{Item, Position, RawFinding, RawRecord, RawValue};
 pub use shape::{Index, Shaper, Sink};
@@ -42,6 +44,17 @@ pub trait Format: Send + Sync {
     /// # Errors
     /// Options that the format does not know, or a plan that it cannot carry.
     fn bind(&self, plan: Arc<Plan>, options: &toml::Table) -> Result<Arc<dyn Bound>, OptionsError>;
+
+    /// Looks into a body without a plan, for someone who is about to write a mapping: which paths there
+    /// are, and samples of their texts. `None` for a format whose bodies do not say what they hold, or
+    /// that cannot be looked into so yet.
+    ///
+    /// # Errors
+    /// A body that is not of this format, and I/O.
+    fn outline<'a>(&self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Option<Outline>, FormatError> {
+        let _ = (input, limits);
+        Ok(None)
+    }
 }
 
 /// A format bound to one plan and its options: what runs for every body.

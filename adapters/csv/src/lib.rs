@@ -6,11 +6,12 @@
 //! [`portolan_contract::Limits`]; a cell counts as a token.
 
 mod cells;
+mod outline;
 mod read;
 mod write;
 
 use portolan_contract::table::{Header, Table, TableOptions};
-use portolan_contract::{Bound, Charset, Format, FormatError, Limits, OptionsError, Plan, RawRecord, ReadRecords, WriteRecords};
+use portolan_contract::{Bound, Charset, Format, FormatError, Limits, OptionsError, Outline, Plan, RawRecord, ReadRecords, WriteRecords};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -107,6 +108,10 @@ impl Format for Csv {
     fn bind(&self, plan: Arc<Plan>, options: &toml::Table) -> Result<Arc<dyn Bound>, OptionsError> {
         let options: Options = OptionsError::parse(options)?;
         Ok(Arc::new(BoundCsv { delimiter: delimiter(&options)?, table: Table::new(&plan, &options.table())?, plan, options }))
+    }
+
+    fn outline<'a>(&self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Option<Outline>, FormatError> {
+        outline::outline(input, limits).map(Some)
     }
 }
 

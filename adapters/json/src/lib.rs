@@ -10,12 +10,13 @@
 //! UTF-8 without a byte order mark. Limits: see [`portolan_contract::Limits`]; members of one
 //! object count as attributes, and all names of the open objects together as one token.
 
+mod outline;
 mod read;
 mod tokens;
 mod write;
 
 use portolan_contract::{
-    Bound, Format, FormatError, Limits, NodeId, OptionsError, Plan, RawRecord, ReadRecords, Repeat, TextOutput, WriteRecords,
+    Bound, Format, FormatError, Limits, NodeId, OptionsError, Outline, Plan, RawRecord, ReadRecords, Repeat, TextOutput, WriteRecords,
 };
 use serde::Deserialize;
 use std::io::{Read, Write};
@@ -78,6 +79,10 @@ impl Format for Json {
         check_plan(&plan)?;
         let style = Style::new(&plan, &options)?;
         Ok(Arc::new(BoundJson { plan, layout: options.layout, style: Arc::new(style) }))
+    }
+
+    fn outline<'a>(&self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Option<Outline>, FormatError> {
+        outline::outline(input, limits).map(Some)
     }
 }
 

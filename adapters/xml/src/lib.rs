@@ -13,13 +13,14 @@
 
 mod names;
 mod namespaces;
+mod outline;
 mod read;
 mod syntax;
 mod write;
 
 use names::Names;
 use portolan_contract::{
-    Bound, Charset, Format, FormatCode, FormatError, Limits, OptionsError, Plan, Position, RawRecord, ReadRecords, WriteRecords,
+    Bound, Charset, Format, FormatCode, FormatError, Limits, OptionsError, Outline, Plan, Position, RawRecord, ReadRecords, WriteRecords,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -40,6 +41,10 @@ impl Format for Xml {
         let declarations = write::declarations(&names, &options.write_namespaces)?;
         let write_charset = options.write_charset.or(options.charset).unwrap_or_default();
         Ok(Arc::new(BoundXml { plan, names, declarations, charset: options.charset, write_charset }))
+    }
+
+    fn outline<'a>(&self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Option<Outline>, FormatError> {
+        outline::outline(input, limits).map(Some)
     }
 }
 
