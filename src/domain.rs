@@ -348,7 +348,8 @@ impl Finding {
         };
         match (&self.part, zh) {
             (None, _) => within,
-            (Some(part), _) if line == 0 => part.clone(),
+            // The start of a part is no place within it.
+            (Some(part), _) if line == 0 || (line == 1 && byte == 0 && column == 0) => part.clone(),
             (Some(part), _) if self.in_sheet() && column > 0 => format!("{}!{}{line}", sheet_reference(part), column_letters(column)),
             (Some(part), true) => format!("{part}：{within}"),
             (Some(part), false) => format!("{part}: {within}"),

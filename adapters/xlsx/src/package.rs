@@ -4,12 +4,12 @@
 //! in memory since a zip is read from its end; its entries; what they expand to, together and in
 //! relation to their compressed size. An entry that expands to more than it says is damaged.
 
+use bytes::Bytes;
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 use portolan_contract::{FormatCode, FormatError, Position};
 use std::collections::HashMap;
 use std::io::{self, Cursor, Read};
-use std::sync::Arc;
 use zip::{CompressionMethod, ZipArchive};
 
 /// Bytes of a workbook as it is sent, held in memory while it is read.
@@ -30,7 +30,7 @@ const COMPOUND_FILE: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 
 /// A workbook's zip in memory.
 pub struct Package {
-    body: Arc<[u8]>,
+    body: Bytes,
     /// By name in lower case, as the names of parts are compared.
     entries: HashMap<String, Entry>,
 }
@@ -62,8 +62,8 @@ impl Package {
             let (zh, en) = (format!("压缩包内超过 {ENTRIES_MAX} 个文件"), format!("the zip holds more than {ENTRIES_MAX} files"));
             return Err(error(FormatCode::ExpansionExceeded, zh, en));
         }
-        let body: Arc<[u8]> = body.into();
-        let mut archive = ZipArchive::new(Cursor::new(Arc::clone(&body))).map_err(damaged)?;
+        let body = Bytes::from(body);
+        let mut archive = ZipArchive::new(Cursor::new(body.clone())).map_err(damaged)?;
         let mut package = Self { body, entries: HashMap::new() };
         for index in 0..archive.len() {
             package.add(&mut archive, index)?;
@@ -91,12 +91,12 @@ impl Package {
             self.entries.get(&key(name)).copied().ok_or_else(|| {
                 error(FormatCode::Syntax, format!("工作簿缺少部件 {name}"), format!("the workbook lacks its part {name}"))
             })?;
-        let stored = Stored { body: Arc::clone(&self.body), at: entry.start, end: entry.end };
+        let stored = Stored { body: self.body.clone(), at: entry.start, end: entry.end };
         let source: Box<dyn Read> = if entry.is_deflated { Box::new(DeflateDecoder::new(stored)) } else { Box::new(stored) };
         Ok(Box::new(Checked { source, left: entry.expanded_bytes, crc: Crc::new(), expected: entry.crc }))
     }
 
-    fn add(&mut self, archive: &mut ZipArchive<Cursor<Arc<[u8]>>>, index: usize) -> Result<(), FormatError> {
+    fn add(&mut self, archive: &mut ZipArchive<Cursor<Bytes>>, index: usize) -> Result<(), FormatError> {
         let file = archive.by_index_raw(index).map_err(damaged)?;
         let name = file.name().map_err(damaged)?.into_owned();
         if name.ends_with('/') {
@@ -153,7 +153,7 @@ impl Package {
 
 /// An entry's bytes in the zip.
 struct Stored {
-    body: Arc<[u8]>,
+    body: Bytes,
     at: usize,
     end: usize,
 }

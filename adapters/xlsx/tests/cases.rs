@@ -35,6 +35,23 @@ fn bodies_beyond_a_cap() {
     check_refused(&zip(vec![0; 64 << 20]), FormatCode::RecordExceeded);
 }
 
+#[test]
+fn the_bytes_of_a_workbook_stay_the_same() {
+    // A delivery that is sent again must be the same bytes, whatever version of the gateway sends it: where this fails
+    // because a new version of a crate compresses otherwise, deliveries that wait would fail as well.
+    let case = CasePlan::parse(PLAN).unwrap();
+    let bound = Xlsx.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let record = |number: u32| {
+        let mut record = RawRecord::default();
+        record.push(0, None, &format!("00{number}"), Position::default());
+        record.push(1, None, &format!("{}.10", number * 7), Position::default());
+        record
+    };
+    let records: Vec<RawRecord> = (0..500).map(record).collect();
+    let body = write_all(bound.as_ref(), &RawRecord::default(), &records).unwrap();
+    assert!(body == include_bytes!("written.xlsx"), "{} bytes", body.len());
+}
+
 fn check_unwritable(cells: [&str; 2], path: Option<&str>) {
     let case = CasePlan::parse(PLAN).unwrap();
     let bound = Xlsx.bind(Arc::clone(&case.plan), &case.options).unwrap();

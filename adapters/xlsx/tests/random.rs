@@ -1,4 +1,5 @@
-//! Random tables: what is written comes back, and the same records give the same bytes.
+//! Random tables: what is written comes back, and the same records give the same bytes. Random
+//! damage: whatever happens to a workbook, reading it ends.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -6,7 +7,10 @@ use portolan_contract::cases::{CasePlan, read_all, write_all};
 use portolan_contract::{Format, Position, RawRecord};
 use portolan_xlsx::Xlsx;
 use proptest::prelude::*;
+use std::io::{Cursor, Read, Write};
 use std::sync::Arc;
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
 
 const PLAN: &str = r#"
     records = ["row"]
@@ -71,8 +75,93 @@ fn cell() -> impl Strategy<Value = String> {
     prop_oneof![prop::collection::vec(prop::sample::select(parts.to_vec()), 0..6).prop_map(|parts| parts.concat()), "[^\0]{0,10}"]
 }
 
+/// Workbooks as a spreadsheet program writes them.
+const WORKBOOKS: [&[u8]; 3] = [
+    include_bytes!("../cases/header-pairs-and-trailer/input.xlsx"),
+    include_bytes!("../cases/dates-from-1904/input.xlsx"),
+    include_bytes!("../cases/shared-strings/input.xlsx"),
+];
+
+fn read_to_an_end(body: &[u8]) {
+    let case = CasePlan::parse(PLAN).unwrap();
+    let mut options = case.options.clone();
+    options.remove("sheet");
+    let bound = Xlsx.bind(Arc::clone(&case.plan), &options).unwrap();
+    drop(read_all(bound.as_ref(), body, &case.limits));
+}
+
+/// The workbook with the text of one of its parts changed at some places.
+fn with_other_text(body: &[u8], part: usize, changes: &[(usize, String)]) -> Vec<u8> {
+    let mut archive = ZipArchive::new(Cursor::new(body)).unwrap();
+    let mut changed = ZipWriter::new(Cursor::new(Vec::new()));
+    let part = part % archive.len();
+    for index in 0..archive.len() {
+        let mut file = archive.by_index(index).unwrap();
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).unwrap();
+        for (at, with) in changes.iter().filter(|_| index == part) {
+            let at = at % (text.len() + 1);
+            let end = (at + with.len()).min(text.len());
+            text.splice(at..end, with.bytes());
+        }
+        changed.start_file(file.name().unwrap(), SimpleFileOptions::default()).unwrap();
+        changed.write_all(&text).unwrap();
+    }
+    changed.finish().unwrap().into_inner()
+}
+
+fn damage() -> impl Strategy<Value = String> {
+    let parts = [
+        "<",
+        ">",
+        "/>",
+        "\"",
+        "'",
+        "=",
+        "&",
+        "&#x0;",
+        "0",
+        "9",
+        "-1",
+        "99999999999999999999",
+        "A1:",
+        "XFD",
+        "<row",
+        "<c ",
+        "</v>",
+        "\u{1}",
+        "中",
+    ];
+    prop::sample::select(parts.to_vec()).prop_map(str::to_owned)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn a_damaged_zip_is_read_to_an_end(
+        which in 0..3_usize,
+        changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..8),
+        cut in any::<usize>(),
+    ) {
+        let mut body = WORKBOOKS[which].to_vec();
+        for (at, byte) in changes {
+            let at = at % body.len();
+            body[at] = byte;
+        }
+        read_to_an_end(&body);
+        body.truncate(cut % body.len());
+        read_to_an_end(&body);
+    }
+
+    #[test]
+    fn damaged_parts_are_read_to_an_end(
+        which in 0..3_usize,
+        part in 0..20_usize,
+        changes in prop::collection::vec((any::<usize>(), damage()), 1..6),
+    ) {
+        read_to_an_end(&with_other_text(WORKBOOKS[which], part, &changes));
+    }
 
     #[test]
     fn reads_what_it_writes(
