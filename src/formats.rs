@@ -11,5 +11,6 @@ pub fn formats() -> Vec<Box<dyn Format>> {
         Box::new(portolan_fixed::Fixed),
         Box::new(portolan_xlsx::Xlsx),
         Box::new(portolan_edifact::Edifact),
+        Box::new(portolan_mt940::Mt940),
     ]
 }

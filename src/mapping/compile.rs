@@ -6,10 +6,12 @@ use super::file::{
 };
 use super::place::{Choice, Is, Pick, Place};
 use super::rules::Expression;
-use super::schema::Canonical;
+use super::schema::{Canonical, at_path};
 use crate::domain::Digest;
 use portolan_contract::{Bound, Format, ListId, Plan, PlanBuilder, PlanError, Repeat, SlotId, Words};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toml::Spanned;
@@ -183,6 +185,8 @@ pub struct Check {
     pub group: Option<SlotId>,
     /// Canonical path to add up; `None` to count.
     pub sum: Option<String>,
+    /// Canonical paths that differ in a record which counts against the sum.
+    pub against: Option<[String; 2]>,
     /// Slot of the expected value.
     pub equals: SlotId,
     /// Canonical path and slot that must agree in all records.
@@ -191,6 +195,15 @@ pub struct Check {
     pub severity: CheckSeverity,
     /// What is wrong and what is expected.
     pub words: Words,
+}
+
+impl Check {
+    /// What a record adds to the sum, or takes from it; `None` where it holds no number there.
+    pub fn part(&self, canonical: &Value) -> Option<Decimal> {
+        let number = Decimal::from_str_exact(at_path(canonical, self.sum.as_deref()?)?.as_str()?).ok()?;
+        let differ = |[a, b]: &[String; 2]| at_path(canonical, a).zip(at_path(canonical, b)).is_some_and(|(a, b)| a != b);
+        Some(if self.against.as_ref().is_some_and(differ) { -number } else { number })
+    }
 }
 
 /// One problem of a mapping file.
@@ -606,6 +619,7 @@ impl Compiler<'_> {
         if let Some(sum) = &entry.sum {
             self.knows(sum);
         }
+        entry.against.iter().flatten().for_each(|path| self.knows(path));
         let group = match &entry.within {
             None => None,
             Some(_) if entry.after => {
@@ -631,7 +645,7 @@ impl Compiler<'_> {
             }
         };
         let (id, severity, words) = (entry.id.clone(), entry.severity, entry.words.clone());
-        Some(Check { id, group, sum: entry.sum.clone(), equals, comparable, severity, words })
+        Some(Check { id, group, sum: entry.sum.clone(), against: entry.against.clone(), equals, comparable, severity, words })
     }
 }
 

@@ -386,6 +386,10 @@ pub struct CheckEntry {
     /// The canonical path to add up; absent = the records are counted.
     #[serde(default)]
     pub sum: Option<String>,
+    /// Two canonical paths: a record in which they differ counts against the sum, such as a debit
+    /// within an entry of credits. Where one of them is missing they do not differ.
+    #[serde(default)]
+    pub against: Option<[String; 2]>,
     /// The source path of the expected value, outside the record.
     pub equals: String,
     /// It stands after the records; for the whole body alone.

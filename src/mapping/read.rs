@@ -466,9 +466,8 @@ impl Running {
     fn add(&mut self, check: &Check, raw: &RawRecord, canonical: &Value) {
         self.count += 1;
         self.expect(check, raw);
-        if let Some(path) = &check.sum {
-            let part = at_path(canonical, path).and_then(Value::as_str).and_then(|t| Decimal::from_str_exact(t).ok());
-            match part.and_then(|p| self.sum.checked_add(p)) {
+        if check.sum.is_some() {
+            match check.part(canonical).and_then(|part| self.sum.checked_add(part)) {
                 Some(sum) => self.sum = sum,
                 None => self.unknown = true,
             }

@@ -138,8 +138,7 @@ fn part(check: &Check, canonical: &Value, raw: &RawRecord) -> Result<Decimal, Un
             return Err(unwritable("币种与合计不同，无法相加", "its currency is not that of the total it adds to"));
         }
     }
-    let number = at_path(canonical, path).and_then(Value::as_str).and_then(|text| Decimal::from_str_exact(text).ok());
-    number.ok_or_else(|| unwritable("没有可计入合计的数值", "it has no number to add to the total"))
+    check.part(canonical).ok_or_else(|| unwritable("没有可计入合计的数值", "it has no number to add to the total"))
 }
 
 /// The elements that a record opens.
