@@ -25,3 +25,22 @@ fn every_mapping_gives_what_its_cases_say() {
     assert!(library.mappings().next().is_some());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// A payment that a bank tells of in a notification, a statement and an MT940 is one fact.
+#[test]
+fn one_payment_has_one_key() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
+    let library = Library::load(&[]).unwrap();
+    let zone = jiff::tz::TimeZone::UTC;
+    let key = |name: &str, file: &str| {
+        let mapping = library.mapping(name).unwrap();
+        let body = std::fs::read(folder.join(name).join("cases").join(file)).unwrap();
+        let read = cases::convert(mapping, &zone, &body).unwrap();
+        assert_eq!((read.records.len(), read.findings.len()), (1, 0), "{name}");
+        mapping.canonical.business_key(&read.records[0])
+    };
+    let notified = key("camt054", "one-payment.in.xml");
+    assert_ne!(notified, [0; 16]);
+    assert_eq!(notified, key("camt053", "one-payment.in.xml"));
+    assert_eq!(notified, key("mt940", "one-payment.in.sta"));
+}

@@ -96,8 +96,13 @@ impl<'a> Messages<'a> {
         self.bound.names.get(node as usize).map_or("", String::as_str)
     }
 
+    /// A value of the statement, or what the mapping always writes in its place.
     fn part(&self, name: &str) -> Option<&str> {
-        self.statement.iter().find(|(known, text)| *known == name && !text.is_empty()).map(|(_, text)| text.as_str())
+        let written = self.statement.iter().find(|(known, text)| *known == name && !text.is_empty()).map(|(_, text)| text.as_str());
+        written.or_else(|| {
+            let node = self.bound.names.iter().position(|known| known == name)?;
+            self.bound.plan.node(node as NodeId).constant.as_deref()
+        })
     }
 
     fn required(&self, name: &str) -> Result<&str, FormatError> {
