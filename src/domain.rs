@@ -531,6 +531,15 @@ pub struct Routed {
     pub mapping: Digest,
 }
 
+/// A business answer (业务回执) as it goes over the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusinessAnswer {
+    /// Its media type.
+    pub media_type: Arc<str>,
+    /// Its bytes.
+    pub bytes: bytes::Bytes,
+}
+
 /// What translation made of a body: everything that the journal needs of it.
 #[derive(Clone, Debug)]
 pub struct Verdict {

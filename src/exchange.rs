@@ -4,8 +4,9 @@
 //! so that no step can be left out: nothing is translated before it is whole, nothing is committed
 //! before it has a verdict, and no receipt exists before the commit.
 
+use crate::answer::{self, Answered, Facts};
 use crate::coding::{Coding, DecodeLimits};
-use crate::domain::{DestinationId, Digest, ExchangeId, Finding, Outcome, Stored};
+use crate::domain::{BusinessAnswer, DestinationId, Digest, ExchangeId, Finding, Outcome, Stored, Verdict};
 use crate::fault::{Fault, FaultCode};
 use crate::ingress::admit::{Admitted, Mode};
 use crate::ingress::identity::{Partners, TrustStore};
@@ -13,6 +14,7 @@ use crate::ingress::in_flight::InFlight;
 use crate::ingress::receive::{ReceivedBody, receive};
 use crate::journal::{Committed, Journal, JournalError, NewExchange, RepeatQuery, resolve};
 use crate::live::Live;
+use crate::mapping::write::NotWritten;
 use crate::receipt::Receipt;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
@@ -63,6 +65,8 @@ pub struct Answer {
     pub findings: Vec<Finding>,
     /// How many more there were.
     pub findings_left_out: u64,
+    /// What the sender is told in a format of its own.
+    pub business: Option<BusinessAnswer>,
 }
 
 /// What only a commit gives.
@@ -207,6 +211,7 @@ fn validated(translated: Translated) -> Answer {
         fault: verdict.fault,
         findings: verdict.findings,
         findings_left_out: verdict.findings_left_out,
+        business: None,
     }
 }
 
@@ -214,13 +219,19 @@ fn validated(translated: Translated) -> Answer {
 async fn commit(exchanges: &Exchanges, received: Received, translated: Translated) -> Result<Answer, Fault> {
     let Received { admitted, body, received_at } = received;
     // Body and files are held to the end of this function: what the journal did not take over goes with them.
-    let Translated { mut verdict, files: _files } = translated;
+    let Translated { mut verdict, facts, files: _files } = translated;
+    let business = business_answer(&admitted, &verdict, &facts, received_at);
     // An order is a sender's own within a flow: nobody's dead letter holds another's deliveries.
     let scope = format!("{}/{}", admitted.flow.flow.id, admitted.partner);
     verdict.chunks.iter_mut().filter_map(|chunk| chunk.order_key.as_mut()).for_each(|key| *key = format!("{scope}/{key}"));
     let received_bytes = body.spooled.stored().length();
-    let told =
-        Told { received_bytes, fault: verdict.fault, findings: verdict.findings.clone(), findings_left_out: verdict.findings_left_out };
+    let told = Told {
+        received_bytes,
+        fault: verdict.fault,
+        findings: verdict.findings.clone(),
+        findings_left_out: verdict.findings_left_out,
+        business: business.clone(),
+    };
     let destinations = verdict.destinations.clone();
     let id = admitted.exchange;
     let new = NewExchange {
@@ -241,6 +252,7 @@ async fn commit(exchanges: &Exchanges, received: Received, translated: Translate
         body_digest: body.digest,
         pinned: pinned(&admitted.mapping, &admitted.flow),
         verdict,
+        answer: business,
     };
     let committed = match exchanges.journal.commit(new).await {
         Err(JournalError::OutcomeUnknown) => outcome_of(exchanges, id).await?,
@@ -250,6 +262,19 @@ async fn commit(exchanges: &Exchanges, received: Received, translated: Translate
         destinations.iter().for_each(|routed| (exchanges.wake)(&routed.to));
     }
     answer(exchanges, committed, Some(told)).await
+}
+
+/// The answer in the sender's own format, where its flow names one. One that cannot be written leaves JSON to
+/// be answered, and an operator to be told.
+fn business_answer(admitted: &Admitted, verdict: &Verdict, facts: &Facts, received_at: Timestamp) -> Option<BusinessAnswer> {
+    let plan = &admitted.flow;
+    let mapping = plan.answers.get(&admitted.partner)?;
+    let answered = Answered { exchange: admitted.exchange, received_at, flow: &plan.flow.id, zone: &plan.zone };
+    let written = answer::write(mapping, answered, verdict, facts);
+    let told = |error: &NotWritten| {
+        tracing::warn!(exchange = %admitted.exchange, partner = %admitted.partner, mapping = mapping.name, %error, "no answer in the sender's format; it is answered in JSON");
+    };
+    written.inspect_err(told).ok()
 }
 
 fn pinned(mapping: &crate::mapping::Mapping, plan: &crate::translate::FlowPlan) -> Vec<(Digest, Arc<str>)> {
@@ -276,6 +301,7 @@ struct Told {
     fault: Option<FaultCode>,
     findings: Vec<Finding>,
     findings_left_out: u64,
+    business: Option<BusinessAnswer>,
 }
 
 /// The answer to what a commit came to. What there is to tell is at hand when it was just made; a
@@ -303,6 +329,7 @@ async fn answer(exchanges: &Exchanges, committed: Committed, told: Option<Told>)
         fault: told.fault,
         findings: told.findings,
         findings_left_out: told.findings_left_out,
+        business: told.business,
         evidence: Some(Evidence { exchange: journaled.exchange(), receipt: Receipt::new(&journaled), repeat, received_bytes }),
     })
 }
@@ -314,6 +341,7 @@ async fn recall(journal: &dyn Journal, id: ExchangeId) -> Result<Told, Fault> {
         fault: row.as_ref().and_then(|r| r.fault.as_deref()).and_then(|f| f.parse().ok()),
         findings: report(journal, id).await?,
         findings_left_out: row.map_or(0, |r| r.findings_left_out),
+        business: journal.answer(id).await.map_err(journal_fault)?,
     })
 }
 

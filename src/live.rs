@@ -3,6 +3,7 @@
 //! A reload builds a new [`Live`] beside the old one and swaps it in whole; a configuration with
 //! any problem is refused whole, and the old one stays.
 
+use crate::answer::CANONICAL;
 use crate::config::{Config, Flow, Problem};
 use crate::domain::{FlowId, Routed};
 use crate::mapping::{Library, Mapping};
@@ -65,21 +66,29 @@ fn compile(flow: &Arc<Flow>, library: &Library) -> Result<FlowPlan, Vec<(String,
     }
     let senders = flow.senders.values().flat_map(|s| &s.mappings);
     for name in senders {
-        if let Err(message) = fitting(library, name, flow, "read", |m| m.direction.reads()) {
+        if let Err(message) = fitting(library, name, &flow.canonical, "read", |m| m.direction.reads()) {
             problems.push((name.clone(), message));
         }
     }
     let mut destinations = Vec::new();
     for route in &flow.routes {
-        match fitting(library, &route.mapping, flow, "write", |m| m.direction.writes()) {
+        match fitting(library, &route.mapping, &flow.canonical, "write", |m| m.direction.writes()) {
             Ok(mapping) => destinations.push((Routed { to: route.to.clone(), mapping: mapping.digest }, mapping)),
             Err(message) => problems.push((route.mapping.clone(), message)),
+        }
+    }
+    let mut answers = BTreeMap::new();
+    for (partner, sender) in &flow.senders {
+        let Some(name) = &sender.answer else { continue };
+        match fitting(library, name, CANONICAL, "write", |m| m.direction.writes()) {
+            Ok(mapping) => drop(answers.insert(partner.clone(), mapping)),
+            Err(message) => problems.push((name.clone(), message)),
         }
     }
     let zone = TimeZone::get(&flow.zone).unwrap_or(TimeZone::UTC);
     let Some(canonical) = canonical else { return Err(problems) };
     match Router::compile(flow, canonical.decimals()) {
-        Ok(router) if problems.is_empty() => Ok(FlowPlan { flow: Arc::clone(flow), zone, canonical, router, destinations }),
+        Ok(router) if problems.is_empty() => Ok(FlowPlan { flow: Arc::clone(flow), zone, canonical, router, destinations, answers }),
         Ok(_) => Err(problems),
         Err(messages) => {
             problems.extend(messages.into_iter().map(|m| ("when".to_owned(), m)));
@@ -88,13 +97,13 @@ fn compile(flow: &Arc<Flow>, library: &Library) -> Result<FlowPlan, Vec<(String,
     }
 }
 
-fn fitting(library: &Library, name: &str, flow: &Flow, way: &str, goes: impl Fn(&Mapping) -> bool) -> Result<Arc<Mapping>, String> {
+fn fitting(library: &Library, name: &str, canonical: &str, way: &str, goes: impl Fn(&Mapping) -> bool) -> Result<Arc<Mapping>, String> {
     let mapping = library.mapping(name).ok_or_else(|| {
         let known: Vec<&str> = library.mappings().map(|m| m.name.as_str()).collect();
         format!("there is no mapping {name:?}; there are {}", known.join(", "))
     })?;
-    if mapping.canonical.name != flow.canonical {
-        return Err(format!("the mapping {name:?} is for {}, the flow for {}", mapping.canonical.name, flow.canonical));
+    if mapping.canonical.name != canonical {
+        return Err(format!("the mapping {name:?} is for {}, not for {canonical}", mapping.canonical.name));
     }
     if goes(mapping) { Ok(Arc::clone(mapping)) } else { Err(format!("the mapping {name:?} cannot {way}")) }
 }

@@ -3,9 +3,10 @@
 //! No clock, no network. Memory is bounded by the largest record: the canonical records and their
 //! index go to spool files as they come.
 
+use crate::answer::Facts;
 use crate::coding::{self, Coding, DecodeError, DecodeLimits};
 use crate::config::{Flow, OnInvalid, Order};
-use crate::domain::{Chunk, Counts, Digest, Finding, Hasher, IndexRow, Outcome, Pins, Routed, Severity, Stored, Verdict};
+use crate::domain::{Chunk, Counts, Digest, Finding, Hasher, IndexRow, Outcome, PartnerId, Pins, Routed, Severity, Stored, Verdict};
 use crate::fault::{Fault, FaultCode};
 use crate::mapping::body::{BodyReader, ReadRecord, Step};
 use crate::mapping::findings::RecordFindings;
@@ -17,6 +18,7 @@ use crate::spool::{self, Spool, SpoolWriter, Spooled};
 use jiff::tz::TimeZone;
 use portolan_contract::{FormatCode, FormatError, Limits, Position, RawRecord, Words};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 
@@ -36,6 +38,8 @@ pub struct FlowPlan {
     pub router: Router,
     /// Its destinations in the order of the router's bits, with the mappings that render them.
     pub destinations: Vec<(Routed, Arc<Mapping>)>,
+    /// The mappings of senders who are answered in a format of their own.
+    pub answers: BTreeMap<PartnerId, Arc<Mapping>>,
 }
 
 /// A check of a whole body, decoded, that a program outside this one makes.
@@ -62,6 +66,8 @@ pub struct TranslateLimits {
 pub struct Translated {
     /// The verdict.
     pub verdict: Verdict,
+    /// What a business answer repeats of the body.
+    pub facts: Facts,
     /// The files of its canonical records and of their index.
     pub files: [Spooled; 2],
 }
@@ -193,6 +199,7 @@ struct Pass<'p> {
     counts: Counts,
     findings: Findings<'p>,
     message_id: Option<String>,
+    facts: Facts,
     canonical: SpoolWriter,
     index: SpoolWriter,
     rows: u64,
@@ -211,6 +218,7 @@ impl<'p> Pass<'p> {
             counts: Counts::default(),
             findings: Findings { kept: Vec::new(), left_out: 0, warnings: 0, flow },
             message_id: None,
+            facts: Facts::default(),
             canonical: spool.writer(),
             index: spool.writer(),
             rows: 0,
@@ -228,12 +236,12 @@ impl<'p> Pass<'p> {
                 Step::Record(ReadRecord { number, raw, canonical, findings, of_body }) => {
                     self.count_record(number, raw)?;
                     self.findings.of_body(of_body);
-                    self.note_message_id(raw);
+                    self.note_message(raw);
                     self.record(raw, &canonical, findings).map_err(Stop::Gateway)?;
                     self.within_deliveries(raw)?;
                 }
                 Step::End { raw, of_body } => {
-                    self.note_message_id(raw);
+                    self.note_message(raw);
                     self.findings.of_body(of_body);
                     return Ok(());
                 }
@@ -260,7 +268,8 @@ impl<'p> Pass<'p> {
         Err(Stop::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, raw.at, None, words))))
     }
 
-    fn note_message_id(&mut self, raw: &RawRecord) {
+    fn note_message(&mut self, raw: &RawRecord) {
+        self.facts.note_message(self.mapping, raw);
         if self.message_id.is_none() {
             self.message_id = self.mapping.message_id_in(raw);
         }
@@ -282,6 +291,7 @@ impl<'p> Pass<'p> {
         self.findings.of_record(findings);
         if !taken {
             self.counts.refused += 1;
+            self.facts.note_refused(self.mapping, raw, self.counts.records);
             return Ok(());
         }
         self.counts.accepted += 1;
@@ -367,7 +377,7 @@ impl<'p> Pass<'p> {
             chunks: self.chunks.finish(),
             pins: Pins { mapping: self.mapping.digest, schema: self.plan.canonical.digest, flow: self.plan.flow.digest },
         };
-        Ok(Translated { verdict, files: [canonical, index] })
+        Ok(Translated { verdict, facts: self.facts, files: [canonical, index] })
     }
 }
 

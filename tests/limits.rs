@@ -115,7 +115,7 @@ fn rate_limits(partner: Limits, flow: Limits, previous: Option<&RateLimits>, clo
         id: flow_id(),
         title: Default::default(),
         canonical: "payment-confirmation.v1".to_owned(),
-        senders: BTreeMap::from([(bank(), Sender { mappings: Vec::new(), limits: flow })]),
+        senders: BTreeMap::from([(bank(), Sender { mappings: Vec::new(), answer: None, limits: flow })]),
         on_invalid: OnInvalid::RefuseRecord,
         zone: "Asia/Shanghai".to_owned(),
         routes: Vec::new(),

@@ -115,7 +115,7 @@ fn verdict(library: &Library, case: &Case, rendering: &str) -> Verdict {
     let flow = flow(case, &mapping.canonical.name, route);
     let router = Router::compile(&flow, mapping.canonical.decimals()).unwrap();
     let zone = TimeZone::get(&flow.zone).unwrap();
-    let plan = FlowPlan { flow: Arc::new(flow), zone, canonical: Arc::clone(&mapping.canonical), router, destinations };
+    let plan = FlowPlan { flow: Arc::new(flow), zone, canonical: Arc::clone(&mapping.canonical), router, destinations, answers: [].into() };
 
     let Body { head, again, times, foot } = &case.body;
     let body = format!("{head}{}{foot}", again.repeat(*times)).into_bytes();

@@ -513,9 +513,14 @@ impl Checker<'_> {
             self.page.note(at.span(), format!("more than {MAPPINGS_PER_SENDER_MAX} mappings"));
         }
         let mappings: Vec<_> = raw.mappings.iter().map(|name| self.page.parsed::<Name>(name)).collect();
+        let answer = raw.answer.as_ref().map(|name| self.page.parsed::<Name>(name));
         let limits = self.limits(&raw.limits);
         let mappings: Option<Vec<Name>> = mappings.into_iter().collect();
-        Some(Sender { mappings: mappings?.into_iter().map(String::from).collect(), limits: limits? })
+        let answer = match answer {
+            None => None,
+            Some(name) => Some(String::from(name?)),
+        };
+        Some(Sender { mappings: mappings?.into_iter().map(String::from).collect(), answer, limits: limits? })
     }
 
     fn zone(&mut self, zone: &At<String>) -> Option<String> {

@@ -264,6 +264,8 @@ pub struct Flow {
 pub struct Sender {
     /// Names of the mappings it may send with; the first is used unless the request names another.
     pub mappings: Vec<String>,
+    /// The mapping that it is answered with; JSON where there is none.
+    pub answer: Option<String>,
     /// Its limits within this flow.
     pub limits: Limits,
 }

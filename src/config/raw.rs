@@ -320,6 +320,9 @@ pub struct RawSender {
     /// Names of the mappings that it may send with; the first is used unless the request names another.
     #[schemars(extend("x-required" = true))]
     pub mappings: Vec<At<String>>,
+    /// The mapping of `exchange-answer.v1` that it is answered with, such as `contrl`; JSON unless given, and
+    /// whenever the request accepts `application/json`.
+    pub answer: Option<At<String>>,
     /// Limits within this flow, besides the partner's own.
     pub limits: RawLimits,
 }

@@ -7,7 +7,7 @@ use super::in_flight::{PerPartner, Share};
 use super::limits::{RateFields, RateLimits};
 use super::strangers::Strangers;
 use super::tls::refused_identity;
-use crate::domain::{ExchangeId, FlowId, Outcome, PartnerId};
+use crate::domain::{BusinessAnswer, ExchangeId, FlowId, Outcome, PartnerId};
 use crate::exchange::{Answer, Exchanges, exchange, journal_fault, report};
 use crate::fault::problem::{FINDINGS_IN_PROBLEM_MAX, FindingEntry, prefers_chinese, problem, report_csv};
 use crate::fault::{Fault, FaultCode, Party};
@@ -20,7 +20,7 @@ use crate::receipt::{Keys, Receipt};
 use arc_swap::ArcSwap;
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use rustls::pki_types::CertificateDer;
 use serde_json::value::RawValue;
@@ -205,6 +205,7 @@ impl PartnerDoor {
                 let row = self.own(asked, id).await?;
                 self.lineages.record(&row, number, asked.zh).await.map(|lineage| json_answer(&lineage))
             }
+            ["v1", "exchanges", id, "answer"] => self.business_answer(asked, id).await,
             ["v1", "errors", code] => page(code),
             ["v1", "me"] => self.me(asked).await,
             _ => Ok(http::answer(StatusCode::OK, "application/json", self.keys.jwks().to_text())),
@@ -232,7 +233,7 @@ impl PartnerDoor {
         let answer = exchange(&self.exchanges, admitted, body).await?;
         drop(share);
         self.note(asked, &flow, &answer, begun);
-        Ok(answered(&answer, &flow, asked.zh))
+        Ok(answered(&answer, &flow, asked))
     }
 
     fn note(&self, asked: &Asked<'_>, flow: &FlowId, answer: &Answer, begun: Instant) {
@@ -299,6 +300,12 @@ impl PartnerDoor {
         Ok(json_answer(&whole))
     }
 
+    async fn business_answer(&self, asked: &Asked<'_>, id: &str) -> Result<Response, Fault> {
+        let row = self.own(asked, id).await?;
+        let answer = self.exchanges.journal.answer(row.journaled.exchange()).await.map_err(journal_fault)?;
+        answer.map(|answer| business_answer(StatusCode::OK, &answer)).ok_or_else(|| Fault::new(FaultCode::PathUnknown))
+    }
+
     async fn deliveries(&self, asked: &Asked<'_>, id: &str) -> Result<Response, Fault> {
         let row = self.own(asked, id).await?;
         let rows = self.exchanges.journal.deliveries(row.journaled.exchange()).await.map_err(journal_fault)?;
@@ -349,7 +356,7 @@ fn known(path: &[&str]) -> bool {
         path,
         ["v1", "exchanges"]
             | ["v1", "exchanges", _]
-            | ["v1", "exchanges", _, "receipt" | "report" | "deliveries"]
+            | ["v1", "exchanges", _, "receipt" | "report" | "deliveries" | "answer"]
             | ["v1", "exchanges", _, "records", _]
             | ["v1", "errors", _]
             | ["v1", "me"]
@@ -358,7 +365,8 @@ fn known(path: &[&str]) -> bool {
 }
 
 /// The answer to a submission: 202 with the receipt, or a problem that carries it.
-fn answered(answer: &Answer, flow: &FlowId, zh: bool) -> Response {
+fn answered(answer: &Answer, flow: &FlowId, asked: &Asked<'_>) -> Response {
+    let zh = asked.zh;
     let receipt =
         answer.evidence.as_ref().and_then(|e| RawValue::from_string(String::from_utf8_lossy(e.receipt.to_bytes()).into_owned()).ok());
     let exchange = answer.evidence.as_ref().map(|e| e.exchange.to_string());
@@ -388,10 +396,27 @@ fn answered(answer: &Answer, flow: &FlowId, zh: bool) -> Response {
         let status = if exchange.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
         http::answer(status, "application/json", with_receipt(&Value::Object(members), receipt.as_deref()))
     };
+    if let Some(business) = answer.business.as_ref().filter(|_| !accepts_json(asked.head)) {
+        response = business_answer(response.status(), business);
+    }
     let headers = response.headers_mut();
     headers.insert(REFUSED_RECORDS, HeaderValue::from(answer.counts.refused));
     if let Some(location) = exchange.and_then(|id| HeaderValue::from_str(&format!("/v1/exchanges/{id}")).ok()) {
         headers.insert(LOCATION, location);
+    }
+    response
+}
+
+/// Whether the caller asks for JSON by its name, and not only for anything.
+fn accepts_json(head: &Parts) -> bool {
+    head.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("json"))
+}
+
+/// An answer in the sender's own format. Its receipt is at the `Location`'s `/receipt`.
+fn business_answer(status: StatusCode, answer: &BusinessAnswer) -> Response {
+    let mut response = http::answer(status, "application/octet-stream", answer.bytes.clone());
+    if let Ok(media_type) = HeaderValue::from_str(&answer.media_type) {
+        response.headers_mut().insert(CONTENT_TYPE, media_type);
     }
     response
 }

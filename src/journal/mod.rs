@@ -13,7 +13,9 @@ pub mod sqlite;
 
 pub use resolve::resolve;
 
-use crate::domain::{Counts, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Outcome, PartnerId, Pins, Stored, Verdict};
+use crate::domain::{
+    BusinessAnswer, Counts, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Outcome, PartnerId, Pins, Stored, Verdict,
+};
 use crate::fault::{Fault, FaultCode};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -52,6 +54,8 @@ pub struct NewExchange {
     pub body_digest: Digest,
     /// What translation made of it.
     pub verdict: Verdict,
+    /// What its sender is answered in a format of its own.
+    pub answer: Option<BusinessAnswer>,
     /// The texts (mappings, schema, flow) that deliveries will be rendered with, by digest; the
     /// journal keeps each once.
     pub pinned: Vec<(Digest, Arc<str>)>,
@@ -513,6 +517,9 @@ pub trait Journal: Send + Sync {
 
     /// The findings of an exchange's report, as NDJSON of [`crate::domain::Finding`].
     async fn report(&self, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError>;
+
+    /// The business answer that the sender was given, if it was given one.
+    async fn answer(&self, id: ExchangeId) -> Result<Option<BusinessAnswer>, JournalError>;
 
     /// The body as it was received.
     async fn body(&self, id: ExchangeId) -> Result<Option<Stored>, JournalError>;

@@ -1,8 +1,8 @@
 //! From a mapping file to a [`Mapping`]: every problem at once, each with its line.
 
 use super::file::{
-    BodyEntry, CheckEntry, CheckIf, CheckSeverity, ComputedEntry, ConstantEntry, Currency, Direction, FieldEntry, Kind, ListEntry,
-    MappingFile, RuleEntry, XsdEntry,
+    AnswerEntry, BodyEntry, CheckEntry, CheckIf, CheckSeverity, ComputedEntry, ConstantEntry, Currency, Direction, FieldEntry, Kind,
+    ListEntry, MappingFile, RuleEntry, XsdEntry,
 };
 use super::place::{Choice, Is, Pick, Place};
 use super::rules::Expression;
@@ -62,6 +62,8 @@ pub struct Mapping {
     pub checks: Vec<Check>,
     /// Where the message id stands.
     pub message_id: Option<SlotId>,
+    /// What a business answer repeats of a body.
+    pub answer: Vec<AnswerValue>,
     /// Fewest records of a body.
     pub records_min: u64,
     /// Most records of a body, by its format.
@@ -206,6 +208,17 @@ impl Check {
     }
 }
 
+/// A text of the body that a business answer repeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerValue {
+    /// Its name in the answer.
+    pub to: String,
+    /// Where it stands.
+    pub slot: SlotId,
+    /// Whether it names a record, and not the whole body.
+    pub in_record: bool,
+}
+
 /// One problem of a mapping file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileProblem {
@@ -251,6 +264,7 @@ impl Mapping {
         let parts = compiler.entries(&file, text);
         compiler.shape(&file.body, text);
         let (plan, schema) = compiler.finish()?;
+        let answer = parts.answer.into_iter().map(|(to, slot)| AnswerValue { to, slot, in_record: plan.slot(slot).in_record }).collect();
         let line = at(file.format.span());
         let (format_name, format) =
             bind(file.format.into_inner(), formats, &plan).map_err(|message| vec![CompileProblem { line, message }])?;
@@ -271,6 +285,7 @@ impl Mapping {
             computed: parts.computed,
             rules: parts.rules,
             checks: parts.checks,
+            answer,
             message_id: parts.message_id,
             records_min: file.body.records_min,
             records_max: file.body.records_max.unwrap_or(u64::MAX),
@@ -312,6 +327,7 @@ struct Parts {
     rules: Vec<Rule>,
     checks: Vec<Check>,
     message_id: Option<SlotId>,
+    answer: Vec<(String, SlotId)>,
 }
 
 enum Entry<'f> {
@@ -365,6 +381,7 @@ impl Compiler<'_> {
         }
         self.each(&file.computed, text, Self::computed, &mut parts.computed);
         self.each(&file.rule, text, Self::rule, &mut parts.rules);
+        self.each(&file.answer, text, Self::answer, &mut parts.answer);
         if let Some(path) = &file.body.message_id {
             self.line = line_of(text, path.span().start);
             let path = self.resolve(&base, path.get_ref());
@@ -604,6 +621,13 @@ impl Compiler<'_> {
         self.knows(&entry.to);
         self.filled.insert(entry.to.clone());
         self.expression(&entry.cel).map(|e| (entry.to.clone(), e))
+    }
+
+    fn answer(&mut self, entry: &AnswerEntry) -> Option<(String, SlotId)> {
+        let base = join(&self.body.root, &self.body.record);
+        let path = self.resolve(&base, &entry.path);
+        let slot = self.plan.slot(&path, Repeat::Once, false);
+        self.note(slot).map(|slot| (entry.to.clone(), slot))
     }
 
     fn rule(&mut self, entry: &RuleEntry) -> Option<Rule> {

@@ -59,6 +59,9 @@ pub struct MappingFile {
     /// Sums and counts over groups of records.
     #[serde(default)]
     pub check: Vec<Spanned<CheckEntry>>,
+    /// What a business answer to a body repeats of it.
+    #[serde(default)]
+    pub answer: Vec<Spanned<AnswerEntry>>,
 }
 
 /// `[xsd]`: the standard's own schemas, which the operator supplies. See `src/xsd.rs` for what the validator
@@ -342,6 +345,17 @@ pub struct ConstantEntry {
     pub path: String,
     /// The text.
     pub value: String,
+}
+
+/// `[[answer]]`: a text of the body that a business answer to it repeats, such as the reference of its
+/// interchange. One within the record names a refused record.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerEntry {
+    /// The name in `message` of `exchange-answer.v1`, or in one of its `refused` for a path within the record.
+    pub to: String,
+    /// The source path.
+    pub path: String,
 }
 
 /// `[[computed]]`: a canonical value from a CEL expression over `record`.

@@ -22,6 +22,6 @@ pub mod totals;
 pub mod trace;
 pub mod write;
 
-pub use compile::{CompileProblem, CurrencyAt, Field, Group, ListMap, Mapping};
+pub use compile::{AnswerValue, CompileProblem, CurrencyAt, Field, Group, ListMap, Mapping};
 pub use library::Library;
 pub use schema::Canonical;

@@ -293,6 +293,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         body_digest: Digest::of(&canonical),
         body: Stored::Inline(canonical.into()),
         verdict,
+        answer: None,
         pinned: vec![(mapping, MAPPING.into())],
     }
 }

@@ -866,6 +866,7 @@ async fn check_read_back(store: &dyn Store, journal: &dyn Journal, exchange: New
     let report = journal.report(exchange.id).await.unwrap().unwrap();
     let findings: Vec<Finding> = report.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(findings, verdict.findings);
+    assert_eq!(journal.answer(exchange.id).await.unwrap(), exchange.answer, "byte for byte, text or not");
     for (digest, text) in &exchange.pinned {
         assert_eq!(journal.pinned(*digest).await.unwrap().as_ref(), Some(text));
     }
@@ -879,4 +880,5 @@ async fn check_read_back(store: &dyn Store, journal: &dyn Journal, exchange: New
     assert_eq!(verified.leaf.message_id, verdict.message_id);
     assert!(journal.exchange(unknown_id(store.clock())).await.unwrap().is_none());
     assert!(journal.body(unknown_id(store.clock())).await.unwrap().is_none());
+    assert_eq!(journal.answer(unknown_id(store.clock())).await.unwrap(), None);
 }

@@ -1,7 +1,8 @@
 //! What the journal's tests share: a clock that stands, a chance that repeats, and bodies to commit.
 
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use portolan::domain::{Chunk, Counts, Digest, ExchangeId, IndexRow, Outcome, Pins, Routed, Stored, Verdict};
+use portolan::domain::{BusinessAnswer, Chunk, Counts, Digest, ExchangeId, IndexRow, Outcome, Pins, Routed, Stored, Verdict};
 use portolan::journal::NewExchange;
 use portolan::seams::{Clock, new_id};
 use std::path::Path;
@@ -109,6 +110,7 @@ pub fn sample_of(clock: &dyn Clock, body: &str, records: &[SampleRecord]) -> New
             chunks: vec![chunk(0), chunk(1)],
             pins,
         },
+        answer: Some(BusinessAnswer { media_type: "application/EDIFACT".into(), bytes: Bytes::from_static(b"UNB+\xd6\xd0'") }),
         pinned: texts.iter().map(|text| (of(text), (*text).into())).collect(),
     }
 }

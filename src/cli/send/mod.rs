@@ -132,6 +132,7 @@ fn headers(args: &Send, prepared: &Prepared) -> Result<HeaderMap, String> {
     let mut fields = vec![
         (CONTENT_TYPE, content_type.to_owned()),
         (HeaderName::from_static("content-digest"), call::content_digest(prepared.digest)),
+        (HeaderName::from_static("accept"), "application/json".to_owned()),
         (HeaderName::from_static("accept-language"), if args.zh() { "zh" } else { "en" }.to_owned()),
     ];
     if !args.validate {

@@ -390,7 +390,7 @@ impl<'a> Group<'a> {
     }
 
     fn insert_content(&self, submission: &Submission, sequence: i64, claimed: &Claimed) -> Result<(), JournalError> {
-        let NewExchange { body, verdict, .. } = &submission.exchange;
+        let NewExchange { body, verdict, answer, .. } = &submission.exchange;
         let (rows, canonical) = (&verdict.index, &verdict.canonical);
         let in_files = [(body, 1), (canonical, 2), (rows, 4)];
         let in_files: i64 = in_files.iter().filter(|(stored, _)| matches!(stored, Stored::File { .. })).map(|(_, bit)| bit).sum();
@@ -398,9 +398,20 @@ impl<'a> Group<'a> {
         let report = format!("{}{}", submission.report, report(&claimed.told));
         self.connection
             .prepare_cached(
-                "INSERT INTO content (sequence, in_files, report, repeated, rows, canonical, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO content (sequence, in_files, report, repeated, rows, canonical, body, answer, answer_type)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
-            .execute(params![sequence, in_files, report, repeated, inline(rows), inline(canonical), inline(body)])?;
+            .execute(params![
+                sequence,
+                in_files,
+                report,
+                repeated,
+                inline(rows),
+                inline(canonical),
+                inline(body),
+                answer.as_ref().map(|answer| answer.bytes.as_ref()),
+                answer.as_ref().map(|answer| answer.media_type.as_ref()),
+            ])?;
         Ok(())
     }
 

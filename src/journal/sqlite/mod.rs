@@ -24,7 +24,7 @@ use super::{
     Act, Committed, DeadLetterFilter, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease,
     NewExchange, RepeatQuery, Settlement, Totals,
 };
-use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Stored};
+use crate::domain::{BusinessAnswer, DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Stored};
 use crate::seams::{Disk, SharedClock, SystemDisk};
 use jiff::Timestamp;
 use reads::Readers;
@@ -205,6 +205,10 @@ impl Journal for SqliteJournal {
 
     async fn report(&self, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError> {
         self.readers.read(move |connection| reads::report(connection, id)).await
+    }
+
+    async fn answer(&self, id: ExchangeId) -> Result<Option<BusinessAnswer>, JournalError> {
+        self.readers.read(move |connection| reads::answer(connection, id)).await
     }
 
     async fn body(&self, id: ExchangeId) -> Result<Option<Stored>, JournalError> {

@@ -2,7 +2,7 @@
 //! takes too long. What the writer looks up inside its transactions is here too.
 
 use super::{column, milliseconds, timestamp};
-use crate::domain::{Counts, DestinationId, Digest, ExchangeId, Id, IndexRow, Outcome, PartnerId, Pins, Stored};
+use crate::domain::{BusinessAnswer, Counts, DestinationId, Digest, ExchangeId, Id, IndexRow, Outcome, PartnerId, Pins, Stored};
 use crate::journal::bodies::{BodyStore, Part};
 use crate::journal::repeats::{HOLDERS_MAX, Holder, Standing, standing};
 use crate::journal::{
@@ -227,6 +227,13 @@ fn read_exchange(row: &Row) -> Result<ExchangeRow, JournalError> {
 pub(super) fn report(connection: &Connection, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError> {
     let find = "SELECT c.report FROM content c JOIN exchange e ON e.sequence = c.sequence WHERE e.id = ?1";
     one(connection, find, [id.as_bytes()], |row| Ok(row.get(0)?))
+}
+
+/// The business answer of an exchange that has one.
+pub(super) fn answer(connection: &Connection, id: ExchangeId) -> Result<Option<BusinessAnswer>, JournalError> {
+    let find = "SELECT c.answer_type, c.answer FROM content c JOIN exchange e ON e.sequence = c.sequence
+        WHERE e.id = ?1 AND c.answer IS NOT NULL";
+    one(connection, find, [id.as_bytes()], |row| Ok(BusinessAnswer { media_type: row.get(0)?, bytes: row.get::<_, Vec<u8>>(1)?.into() }))
 }
 
 /// The bytes of the body or the canonical records.

@@ -65,7 +65,9 @@ CREATE TABLE content (
     repeated  BLOB,               -- one bit for each row of the index, lowest first; NULL: none
     rows      BLOB,
     canonical BLOB,
-    body      BLOB
+    body      BLOB,
+    answer    BLOB,               -- the business answer and its media type, where its sender gets one
+    answer_type TEXT
 ) STRICT;
 
 CREATE TABLE pinned (
