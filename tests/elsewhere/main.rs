@@ -30,19 +30,6 @@ const SEED: u64 = 20_261_125;
 /// Bodies of each mapping.
 const BODIES: usize = 60;
 
-/// The scripts of mappings that share one, by mapping; every other is named after its mapping.
-const SHARED: [(&str, &str); 9] = [
-    ("cn-platform-identity-xlsx", "cn-platform-identity"),
-    ("cn-platform-income-xlsx", "cn-platform-income"),
-    ("customs-declaration-json", "canonical-json"),
-    ("payment-confirmation-json", "canonical-json"),
-    ("platform-identity-json", "canonical-json"),
-    ("platform-income-json", "canonical-json"),
-    ("refund-json", "canonical-json"),
-    ("tax-debit-answer-json", "canonical-json"),
-    ("tax-debit-json", "canonical-json"),
-];
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Waivers {
@@ -207,8 +194,10 @@ fn without_indices(path: &str) -> String {
     path.split('.').map(|name| name.split('[').next().unwrap_or_default()).collect::<Vec<_>>().join(".")
 }
 
+/// The script of a mapping: that of its name, of the canonical record for one in JSON, and of the same table for
+/// one in a workbook.
 fn script(mapping: &str) -> PathBuf {
-    let name = SHARED.iter().find(|(sharing, _)| *sharing == mapping).map_or(mapping, |(_, script)| script);
+    let name = if mapping.ends_with("-json") { "canonical-json" } else { mapping.strip_suffix("-xlsx").unwrap_or(mapping) };
     folder().join(format!("{name}.py"))
 }
 
