@@ -5,7 +5,9 @@
 //! is the sender's fault.
 
 use flate2::read::MultiGzDecoder;
-use std::io::{self, Read};
+use std::cell::Cell;
+use std::io::{self, BufReader, Read};
+use std::rc::Rc;
 
 /// Ratios are judged only beyond so many bytes, so that small texts may compress well.
 const RATIO_FREE_BYTES: u64 = 1 << 20;
@@ -75,23 +77,112 @@ pub fn decode<'a>(
     encoded_bytes: u64,
     limits: DecodeLimits,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
-    let encoded = Encoded { body };
-    let decoder: Box<dyn Read + Send + 'a> = match coding {
-        Coding::Identity => return Ok(encoded.body),
-        Coding::Gzip => Box::new(MultiGzDecoder::new(encoded)),
-        Coding::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::new(encoded)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-            Box::new(decoder)
-        }
-    };
+    if coding == Coding::Identity {
+        return Ok(body);
+    }
+    let decoder = Decoder::new(coding, body)?;
     let by_ratio = encoded_bytes.saturating_mul(limits.expansion_ratio_max).max(RATIO_FREE_BYTES);
     Ok(Box::new(Capped { decoder, left: by_ratio.min(limits.decoded_bytes_max) }))
 }
 
+/// Decodes what is part of a body, whose encoded length nobody knows beforehand.
+///
+/// # Errors
+/// When the decoder cannot be set up.
+pub fn decode_guarded<'a>(coding: Coding, input: Box<dyn Read + 'a>, guard: Guard) -> io::Result<Box<dyn Read + 'a>> {
+    let taken = Rc::new(Cell::new(0));
+    let decoder = Decoder::new(coding, Counted { input, taken: Rc::clone(&taken) })?;
+    Ok(Box::new(Guarded { decoder, taken, guard }))
+}
+
+/// Judges what has come out of a decoder by what has gone into it so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Guard {
+    out_bytes_max: u64,
+    ratio_max: u64,
+    out_bytes: u64,
+}
+
+impl Guard {
+    /// A guard of one container.
+    pub fn new(out_bytes_max: u64, ratio_max: u64) -> Self {
+        Self { out_bytes_max, ratio_max, out_bytes: 0 }
+    }
+
+    /// Counts what came out, now that `taken` bytes in all have gone in.
+    ///
+    /// # Errors
+    /// [`DecodeError::Expansion`].
+    pub fn count(&mut self, out_bytes: usize, taken: u64) -> io::Result<()> {
+        self.out_bytes = self.out_bytes.saturating_add(out_bytes as u64);
+        let by_ratio = taken.saturating_mul(self.ratio_max).max(RATIO_FREE_BYTES);
+        if self.out_bytes > by_ratio.min(self.out_bytes_max) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, DecodeError::Expansion));
+        }
+        Ok(())
+    }
+}
+
+struct Counted<R> {
+    input: R,
+    taken: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(out)?;
+        self.taken.set(self.taken.get() + read as u64);
+        Ok(read)
+    }
+}
+
+struct Guarded<R: Read> {
+    decoder: Decoder<Counted<R>>,
+    taken: Rc<Cell<u64>>,
+    guard: Guard,
+}
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.decoder.read(out).map_err(blamed)?;
+        self.guard.count(read, self.taken.get())?;
+        Ok(read)
+    }
+}
+
+enum Decoder<R: Read> {
+    Identity(R),
+    Gzip(MultiGzDecoder<Encoded<R>>),
+    Zstd(zstd::stream::read::Decoder<'static, BufReader<Encoded<R>>>),
+}
+
+impl<R: Read> Decoder<R> {
+    fn new(coding: Coding, body: R) -> io::Result<Self> {
+        Ok(match coding {
+            Coding::Identity => Self::Identity(body),
+            Coding::Gzip => Self::Gzip(MultiGzDecoder::new(Encoded { body })),
+            Coding::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::new(Encoded { body })?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                Self::Zstd(decoder)
+            }
+        })
+    }
+}
+
+impl<R: Read> Read for Decoder<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Identity(body) => body.read(out),
+            Self::Gzip(decoder) => decoder.read(out),
+            Self::Zstd(decoder) => decoder.read(out),
+        }
+    }
+}
+
 /// The body below a decoder. Its errors are marked, since the decoders pass them on among their own.
-struct Encoded<'a> {
-    body: Box<dyn Read + Send + 'a>,
+struct Encoded<R> {
+    body: R,
 }
 
 /// An error of the input, on its way through a decoder.
@@ -99,7 +190,7 @@ struct Encoded<'a> {
 #[error(transparent)]
 struct InputError(io::Error);
 
-impl Read for Encoded<'_> {
+impl<R: Read> Read for Encoded<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.body.read(out).map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => error,
@@ -108,12 +199,12 @@ impl Read for Encoded<'_> {
     }
 }
 
-struct Capped<'a> {
-    decoder: Box<dyn Read + Send + 'a>,
+struct Capped<R: Read> {
+    decoder: Decoder<R>,
     left: u64,
 }
 
-impl Read for Capped<'_> {
+impl<R: Read> Read for Capped<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = self.decoder.read(out).map_err(blamed)?;
         self.left = match self.left.checked_sub(read as u64) {

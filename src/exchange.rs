@@ -174,7 +174,8 @@ async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(R
     let spool = exchanges.spool.clone();
     let stored = received.body.spooled.stored();
     let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
-    let small = small && received.admitted.coding == Coding::Identity && received.admitted.check.is_none();
+    let small = small && received.admitted.coding == Coding::Identity && !received.admitted.mapping.is_contained;
+    let small = small && received.admitted.check.is_none();
     if small {
         let translated = run(&received, &spool)?;
         return Ok((received, translated));
@@ -194,7 +195,11 @@ fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
     let request = &admitted.live.config.gateway.limits;
     let limits = TranslateLimits {
         decode: DecodeLimits { decoded_bytes_max: request.decoded_bytes_max, expansion_ratio_max: request.expansion_ratio_max },
-        read: Limits::default(),
+        read: Limits {
+            expanded_bytes_max: request.decoded_bytes_max,
+            expansion_ratio_max: request.expansion_ratio_max,
+            ..Limits::default()
+        },
         records_max: admitted.admission.records_per_body_max().unwrap_or(u64::MAX),
     };
     let arrived = Arrived { body: received.body.spooled.stored(), digest: received.body.digest, coding: admitted.coding };

@@ -8,6 +8,7 @@ pub mod certs;
 pub mod cli;
 pub mod coding;
 pub mod config;
+pub mod container;
 pub mod convert;
 pub mod data;
 pub mod delivery;

@@ -556,6 +556,11 @@ fn fault_code(code: FormatCode) -> FaultCode {
         FormatCode::ExpansionExceeded => FaultCode::ExpansionExceeded,
         FormatCode::NotThisMessage => FaultCode::NotThisMessage,
         FormatCode::ValueLate => FaultCode::ValueLate,
+        FormatCode::ContainerDamaged => FaultCode::ContainerDamaged,
+        FormatCode::ContainerUnsupported => FaultCode::ContainerUnsupported,
+        FormatCode::MemberName => FaultCode::MemberName,
+        FormatCode::MembersUnexpected => FaultCode::MembersUnexpected,
+        FormatCode::ContainerNested => FaultCode::ContainerNested,
         FormatCode::Io => FaultCode::Internal,
     }
 }

@@ -115,7 +115,9 @@ pub fn run(args: &Convert) -> ExitCode {
     };
     let mut notes = Notes { bar: &bar, shown_max: args.findings, shown: 0, left_out: 0 };
     let writer = BufWriter::with_capacity(BUFFER_BYTES, &output);
-    let converted = convert(source, target, &args.zone, &Limits::default(), input, Box::new(writer), &mut |f| notes.add(f));
+    let DecodeLimits { decoded_bytes_max, expansion_ratio_max } = DECODE_LIMITS;
+    let limits = Limits { expanded_bytes_max: decoded_bytes_max, expansion_ratio_max, ..Limits::default() };
+    let converted = convert(source, target, &args.zone, &limits, input, Box::new(writer), &mut |f| notes.add(f));
     notes.left_out += converted.as_ref().map_or(0, |converted| converted.findings_left_out);
     notes.finish();
     let kept = converted.and_then(|converted| output.keep(converted.fault.is_none()).map(|()| converted));

@@ -73,6 +73,16 @@ pub enum FaultCode {
     EncodingDamaged,
     /// `encoding.expansion`: the body expands beyond the allowed size or ratio.
     ExpansionExceeded,
+    /// `container.damaged`: the container is damaged or not what it says.
+    ContainerDamaged,
+    /// `container.unsupported`: the container uses what is not supported.
+    ContainerUnsupported,
+    /// `container.member-name`: the name of a member of the container is refused.
+    MemberName,
+    /// `container.members`: the container does not hold the members that the mapping reads.
+    MembersUnexpected,
+    /// `container.nested`: containers are nested more deeply than the mapping opens.
+    ContainerNested,
     /// `encoding.charset`: the charset is not known.
     CharsetUnknown,
     /// `encoding.bytes`: some bytes are no text in the declared charset.
@@ -169,6 +179,11 @@ impl FaultCode {
         Self::CorrectionUnknown,
         Self::EncodingDamaged,
         Self::ExpansionExceeded,
+        Self::ContainerDamaged,
+        Self::ContainerUnsupported,
+        Self::MemberName,
+        Self::MembersUnexpected,
+        Self::ContainerNested,
         Self::CharsetUnknown,
         Self::BytesUnmappable,
         Self::SyntaxMalformed,
@@ -262,6 +277,11 @@ impl FaultCode {
             Self::CorrectionUnknown => include_str!("codes/repeat.correction-unknown.md"),
             Self::EncodingDamaged => include_str!("codes/encoding.damaged.md"),
             Self::ExpansionExceeded => include_str!("codes/encoding.expansion.md"),
+            Self::ContainerDamaged => include_str!("codes/container.damaged.md"),
+            Self::ContainerUnsupported => include_str!("codes/container.unsupported.md"),
+            Self::MemberName => include_str!("codes/container.member-name.md"),
+            Self::MembersUnexpected => include_str!("codes/container.members.md"),
+            Self::ContainerNested => include_str!("codes/container.nested.md"),
             Self::CharsetUnknown => include_str!("codes/encoding.charset.md"),
             Self::BytesUnmappable => include_str!("codes/encoding.bytes.md"),
             Self::SyntaxMalformed => include_str!("codes/syntax.malformed.md"),
@@ -444,6 +464,46 @@ impl FaultCode {
                 Retry::Never,
                 "解压后超过大小或压缩比上限",
                 "the body expands beyond the allowed size or ratio",
+            ),
+            Self::ContainerDamaged => (
+                "container.damaged",
+                400,
+                Party::Sender,
+                Retry::Never,
+                "容器损坏或与自身所述不符",
+                "the container is damaged or not what it says",
+            ),
+            Self::ContainerUnsupported => (
+                "container.unsupported",
+                400,
+                Party::Sender,
+                Retry::Never,
+                "容器使用了不支持的特性",
+                "the container uses what is not supported",
+            ),
+            Self::MemberName => (
+                "container.member-name",
+                400,
+                Party::Sender,
+                Retry::Never,
+                "容器成员的名称不能接受",
+                "the name of a member of the container is refused",
+            ),
+            Self::MembersUnexpected => (
+                "container.members",
+                400,
+                Party::Sender,
+                Retry::Never,
+                "容器中的成员不是映射所要读取的",
+                "the container does not hold the members that the mapping reads",
+            ),
+            Self::ContainerNested => (
+                "container.nested",
+                400,
+                Party::Sender,
+                Retry::Never,
+                "容器嵌套过深",
+                "containers are nested more deeply than the mapping opens",
             ),
             Self::CharsetUnknown => ("encoding.charset", 400, Party::Sender, Retry::Never, "字符集未知", "the charset is not known"),
             Self::BytesUnmappable => (

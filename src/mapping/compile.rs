@@ -1,5 +1,6 @@
 //! From a mapping file to a [`Mapping`]: every problem at once, each with its line.
 
+use super::containers;
 use super::file::{
     AnswerEntry, BodyEntry, CheckEntry, CheckIf, CheckSeverity, ComputedEntry, ConstantEntry, Currency, Direction, FieldEntry, Kind,
     ListEntry, MappingFile, RuleEntry, XsdEntry,
@@ -42,8 +43,10 @@ pub struct Mapping {
     pub direction: Direction,
     /// The format's name.
     pub format_name: String,
-    /// The format, bound to the plan.
+    /// The format, bound to the plan, in its containers.
     pub format: Arc<dyn Bound>,
+    /// Whether it stands in a container.
+    pub is_contained: bool,
     /// The plan.
     pub plan: Arc<Plan>,
     /// The path from the top to what encloses everything else.
@@ -251,6 +254,7 @@ impl Mapping {
         let mut compiler = Compiler {
             bundle,
             body: &file.body,
+            envelope: containers::envelope_root(&file.container),
             direction: file.direction,
             schema,
             plan: PlanBuilder::new(),
@@ -266,8 +270,19 @@ impl Mapping {
         let (plan, schema) = compiler.finish()?;
         let answer = parts.answer.into_iter().map(|(to, slot)| AnswerValue { to, slot, in_record: plan.slot(slot).in_record }).collect();
         let line = at(file.format.span());
-        let (format_name, format) =
-            bind(file.format.into_inner(), formats, &plan).map_err(|message| vec![CompileProblem { line, message }])?;
+        let (format_name, format) = bind(file.format.into_inner(), formats, &containers::within(&plan, &file.container))
+            .map_err(|message| vec![CompileProblem { line, message }])?;
+        let is_contained = !file.container.is_empty();
+        let line = file.container.first().map_or(0, |entry| at(entry.span()));
+        let entries: Vec<_> = file.container.into_iter().map(Spanned::into_inner).collect();
+        let facts = containers::Facts {
+            direction: file.direction,
+            has_checks: !parts.checks.is_empty(),
+            has_xsd: file.xsd.is_some(),
+            format: &format_name,
+            plan: &plan,
+        };
+        let format = containers::wrap(entries, format, &facts).map_err(|message| vec![CompileProblem { line, message }])?;
         let pinned: Arc<str> = serde_json::to_string(bundle).unwrap_or_default().into();
         Ok(Self {
             name: bundle.name.clone(),
@@ -277,6 +292,7 @@ impl Mapping {
             direction: file.direction,
             format_name,
             format,
+            is_contained,
             plan,
             root: file.body.root,
             canonical: schema,
@@ -340,6 +356,8 @@ enum Entry<'f> {
 struct Compiler<'f> {
     bundle: &'f Bundle,
     body: &'f BodyEntry,
+    /// The root of the envelope, where there is one.
+    envelope: Option<&'f str>,
     direction: Direction,
     schema: Arc<Canonical>,
     plan: PlanBuilder,
@@ -460,6 +478,9 @@ impl Compiler<'_> {
     }
 
     fn resolve(&self, base: &str, path: &str) -> String {
+        if let (Some(of_envelope), Some(root)) = (path.strip_prefix("//"), self.envelope) {
+            return join(root, of_envelope);
+        }
         match path.strip_prefix('/') {
             Some(absolute) => join(&self.body.root, absolute),
             None if path == "." => base.to_owned(),

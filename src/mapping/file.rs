@@ -5,12 +5,13 @@
 //! be `@name` (an attribute), `#` (the ordinal of the element within its group, from 1) or `##`
 //! (its serial number in the body). A segment `Name[path=text]` is the one of several elements in
 //! which `text` stands at `path`; `{/path}` for the text means what stands there, which an earlier
-//! entry must write. Canonical paths are names joined by `.`.
+//! entry must write. A path that begins with `//` is relative to the root of the envelope, where a
+//! container is one. Canonical paths are names joined by `.`.
 //!
 //! The order of the entries is the order in which a writer writes. Where two entries write the same
 //! place, the first that has a value does.
 
-use portolan_contract::{Repeat, Words};
+use portolan_contract::{Charset, Repeat, Words};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +35,13 @@ pub struct MappingFile {
     /// Where a rule, a layout or a code comes from, or what could not be verified.
     #[serde(default)]
     pub source: Option<String>,
+    /// Another mapping of the library, whose tables this one has too, before its own. Its title,
+    /// canonical record, direction and source are given here again.
+    #[serde(default)]
+    pub extends: Option<String>,
+    /// What the document stands in, the outermost first.
+    #[serde(default)]
+    pub container: Vec<Spanned<ContainerEntry>>,
     /// The format's name, with the format's own options beside it.
     pub format: Spanned<toml::Table>,
     /// The XML Schemas that a body must be valid against.
@@ -77,6 +85,62 @@ pub struct XsdEntry {
     /// What a body that is not valid means: an error refuses it whole.
     #[serde(default)]
     pub severity: CheckSeverity,
+}
+
+/// `[[container]]`: what a document stands in.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ContainerEntry {
+    /// A file that is compressed with gzip.
+    Gzip {},
+    /// A file that is compressed with zstd.
+    Zstd {},
+    /// A zip archive.
+    Zip {
+        /// Patterns (`*`, `?`) of the members that are read; without `/` for the last step of a path.
+        #[serde(default = "every")]
+        members: Vec<String>,
+        /// Patterns of the members that are passed over, whatever `members` says. What fits neither is a fault.
+        #[serde(default)]
+        ignore: Vec<String>,
+        /// How many members may be read; their records are one body.
+        #[serde(default = "many")]
+        members_max: usize,
+        /// The charset of names that are not marked as UTF-8, and of the one that is written.
+        #[serde(default)]
+        names: Charset,
+        /// The name of the member that is written.
+        #[serde(default)]
+        write: Option<String>,
+    },
+    /// The body of a form (multipart/form-data) or of a mixed message (multipart/mixed); read alone.
+    Multipart {
+        /// As for zip: file names, and names of fields that are no files.
+        #[serde(default = "every")]
+        members: Vec<String>,
+        /// As for zip.
+        #[serde(default)]
+        ignore: Vec<String>,
+        /// As for zip.
+        #[serde(default = "many")]
+        members_max: usize,
+    },
+    /// An XML document with the document within in base64.
+    XmlBase64 {
+        /// The path of the element that holds it, the root first.
+        path: String,
+        /// The envelope's namespace; any unless given.
+        #[serde(default)]
+        namespace: Option<String>,
+    },
+}
+
+fn every() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+fn many() -> usize {
+    usize::MAX
 }
 
 /// Which ways a mapping, or one entry of it, goes.

@@ -133,7 +133,14 @@ fn compile_mappings(
     let mut mappings = BTreeMap::new();
     for (relative, (path, text)) in files {
         let Some(name) = relative.strip_suffix("/mapping.toml") else { continue };
-        let bundle = Bundle { name: name.to_owned(), mapping: text.clone(), codes: code_files(name, text, files) };
+        let text = match extended(text, files) {
+            Ok(text) => text,
+            Err(message) => {
+                problems.push(Problem { file: path.clone(), line: 0, message });
+                continue;
+            }
+        };
+        let bundle = Bundle { name: name.to_owned(), codes: code_files(name, &text, files), mapping: text };
         match Mapping::compile(&bundle, &formats, &|name| canonicals.get(name).cloned()) {
             Ok(mut mapping) => {
                 mapping.xsd.iter_mut().for_each(|xsd| xsd.folder = path.parent().map(Path::to_owned).unwrap_or_default());
@@ -143,6 +150,28 @@ fn compile_mappings(
         }
     }
     mappings
+}
+
+/// A mapping's text, with the tables of the one that it extends between its head and its own
+/// tables: a text that stands alone, whatever becomes of the other.
+fn extended(text: &str, files: &Files) -> Result<String, String> {
+    let (head, tables) = parts(text);
+    let Some(base) = extends(head) else { return Ok(text.to_owned()) };
+    let (_, base_text) = files.get(&format!("{base}/mapping.toml")).ok_or_else(|| format!("extends: there is no mapping {base:?}"))?;
+    let (base_head, base_tables) = parts(base_text);
+    match extends(base_head) {
+        Some(further) => Err(format!("extends: {base:?} itself extends {further:?}; name a mapping that stands alone")),
+        None => Ok(format!("{head}\n{base_tables}\n{tables}")),
+    }
+}
+
+/// What stands before the first table, and what stands from there on.
+fn parts(text: &str) -> (&str, &str) {
+    text.find("\n[").map_or((text, ""), |at| text.split_at(at + 1))
+}
+
+fn extends(head: &str) -> Option<&str> {
+    head.lines().find_map(|line| line.strip_prefix("extends")?.trim_start().strip_prefix('=')?.split('"').nth(1))
 }
 
 /// The code files that a mapping's text names, by the names that it uses. What cannot be found is

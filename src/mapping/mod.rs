@@ -4,6 +4,7 @@
 pub mod body;
 pub mod cases;
 mod compile;
+mod containers;
 pub mod draft;
 pub mod file;
 pub mod findings;

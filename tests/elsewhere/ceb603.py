@@ -111,4 +111,5 @@ def read(body):
         yield flat(declaration(message, inventory))
 
 
-main(read)
+if __name__ == "__main__":
+    main(read)

@@ -33,4 +33,5 @@ def read(body):
         yield record
 
 
-main(read)
+if __name__ == "__main__":
+    main(read)

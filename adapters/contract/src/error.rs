@@ -55,8 +55,28 @@ pub enum FormatCode {
     ValueLate,
     /// A value that has no form in the output, such as one that is too long for its columns.
     ValueUnwritable,
+    /// A container (zip, multipart, envelope) whose structure or content is not what it says.
+    ContainerDamaged,
+    /// A container with something that is not opened: encryption, volumes, other methods.
+    ContainerUnsupported,
+    /// A member of a container with a name that is refused.
+    MemberName,
+    /// Members of a container other than the mapping reads.
+    MembersUnexpected,
+    /// A container within a container, deeper than the mapping says.
+    ContainerNested,
     /// The input or output failed below the format; [`FormatError::io`] holds the cause.
     Io,
+}
+
+impl FormatCode {
+    /// Whether a container is at fault, and so the body as a whole rather than a document within.
+    pub fn is_of_container(self) -> bool {
+        matches!(
+            self,
+            Self::ContainerDamaged | Self::ContainerUnsupported | Self::MemberName | Self::MembersUnexpected | Self::ContainerNested
+        )
+    }
 }
 
 /// A body-level error: what, where, and in words.

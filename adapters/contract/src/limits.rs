@@ -16,6 +16,12 @@ pub struct Limits {
     pub record_bytes_max: usize,
     /// Columns of one table row.
     pub columns_max: usize,
+    /// Members of one container, those that are passed over included.
+    pub members_max: usize,
+    /// Bytes that come out of one container.
+    pub expanded_bytes_max: u64,
+    /// Bytes that come out of one container for each that goes in.
+    pub expansion_ratio_max: u64,
 }
 
 impl Default for Limits {
@@ -27,6 +33,9 @@ impl Default for Limits {
             record_values_max: 20_000,
             record_bytes_max: 4 << 20,
             columns_max: 2_048,
+            members_max: 1_000,
+            expanded_bytes_max: 8 << 30,
+            expansion_ratio_max: 200,
         }
     }
 }

@@ -1,0 +1,103 @@
+//! From a mapping's `[[container]]` entries to the containers around its format.
+
+use super::file::{ContainerEntry, Direction};
+use crate::container::{CONTAINERS_MAX, Contained, Container, Envelope, Members, Packing, member_name};
+use portolan_contract::{Bound, Plan};
+use std::sync::Arc;
+use toml::Spanned;
+
+/// Formats that are archives themselves.
+const ARCHIVES: [&str; 2] = ["xlsx", "ods"];
+
+/// What containers must agree with.
+pub(super) struct Facts<'f> {
+    pub direction: Direction,
+    /// The mapping adds up or counts records.
+    pub has_checks: bool,
+    /// The mapping names XML Schemas.
+    pub has_xsd: bool,
+    /// The format's name.
+    pub format: &'f str,
+    pub plan: &'f Arc<Plan>,
+}
+
+/// The root of the envelope among the containers, to which paths with `//` are relative.
+pub(super) fn envelope_root(entries: &[Spanned<ContainerEntry>]) -> Option<&str> {
+    entries.iter().find_map(|entry| match entry.get_ref() {
+        ContainerEntry::XmlBase64 { path, .. } => path.split('/').next(),
+        _ => None,
+    })
+}
+
+/// The plan as the format sees it: the envelope is cut off from the top. Nodes and slots keep their numbers.
+pub(super) fn within(plan: &Arc<Plan>, entries: &[Spanned<ContainerEntry>]) -> Arc<Plan> {
+    let Some(root) = envelope_root(entries).and_then(|root| plan.child(0, root)) else { return Arc::clone(plan) };
+    let mut within = Plan::clone(plan);
+    within.nodes[0].children.retain(|&child| child != root);
+    within.nodes[root as usize].parent = None;
+    Arc::new(within)
+}
+
+/// Puts a format into containers, of which the first is the outermost.
+///
+/// # Errors
+/// What does not go together.
+pub(super) fn wrap(entries: Vec<ContainerEntry>, format: Arc<dyn Bound>, facts: &Facts<'_>) -> Result<Arc<dyn Bound>, String> {
+    if entries.len() > CONTAINERS_MAX {
+        return Err(format!("there may be {CONTAINERS_MAX} containers within one another, not {}", entries.len()));
+    }
+    if entries.iter().filter(|entry| matches!(entry, ContainerEntry::XmlBase64 { .. })).count() > 1 {
+        return Err("there may be one container of kind xml-base64".to_owned());
+    }
+    if !entries.is_empty() && facts.has_xsd {
+        return Err("a mapping with [xsd] reads its document bare: the schemas are held against the whole body".to_owned());
+    }
+    let mut text_within = !ARCHIVES.contains(&facts.format);
+    let mut format = format;
+    for entry in entries.into_iter().rev() {
+        format = Arc::new(Contained::new(container(entry, facts)?, format, text_within));
+        text_within = false;
+    }
+    Ok(format)
+}
+
+fn container(entry: ContainerEntry, facts: &Facts<'_>) -> Result<Container, String> {
+    Ok(match entry {
+        ContainerEntry::Gzip {} => Container::Packed(Packing::Gzip),
+        ContainerEntry::Zstd {} => Container::Packed(Packing::Zstd),
+        ContainerEntry::Zip { members, ignore, members_max, names, write } => {
+            if facts.direction.writes() && write.is_none() {
+                return Err("a zip container that is written needs write = the member's name; or say direction = \"read\"".to_owned());
+            }
+            if let Some(name) = &write {
+                member_name(name, names, &members)?;
+            }
+            Container::Zip { members: selected(members, ignore, members_max, facts)?, names, write }
+        }
+        ContainerEntry::Multipart { members, ignore, members_max } => {
+            if facts.direction.writes() {
+                return Err("a multipart container is only read: say direction = \"read\"".to_owned());
+            }
+            Container::Multipart(selected(members, ignore, members_max, facts)?)
+        }
+        ContainerEntry::XmlBase64 { path, namespace } => {
+            let path: Vec<String> = path.split('/').map(str::to_owned).collect();
+            if path.iter().any(String::is_empty) {
+                return Err("path names the element with the payload, such as DxpMsg/Data".to_owned());
+            }
+            let root = path.first().and_then(|root| facts.plan.child(0, root));
+            if root.is_some_and(|root| facts.plan.anchors.iter().any(|&anchor| facts.plan.within(anchor, root))) {
+                return Err("the envelope and the document within must not have the same root".to_owned());
+            }
+            Container::Envelope(Envelope { path, namespace, plan: Arc::clone(facts.plan) })
+        }
+    })
+}
+
+/// Sums and counts are those of one document, so that a mapping with any reads one member.
+fn selected(read: Vec<String>, ignored: Vec<String>, read_max: usize, facts: &Facts<'_>) -> Result<Members, String> {
+    if facts.has_checks && read_max != 1 {
+        return Err("a mapping with [[check]] reads one member of its container: say members_max = 1".to_owned());
+    }
+    Ok(Members { read, ignored, read_max })
+}
