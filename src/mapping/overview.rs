@@ -93,6 +93,11 @@ pub fn head(mapping: &Mapping) -> Vec<Words> {
         let paths = mapping.required.join(", ");
         head.push(Words::new(format!("书写时必需：{paths}"), format!("not written without: {paths}")));
     }
+    if let Some(xsd) = &mapping.xsd {
+        let files: Vec<&str> = xsd.files.values().filter_map(|file| file.to_str()).collect();
+        let files = files.join(", ");
+        head.push(Words::new(format!("按 XML Schema 校验：{files}"), format!("checked against the XML Schema {files}")));
+    }
     head
 }
 

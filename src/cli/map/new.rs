@@ -127,7 +127,7 @@ fn outline(args: &New) -> Result<Outline, ExitCode> {
         Ok(Some(outline)) if outline.paths.iter().any(|path| path.texts > 0) => Ok(outline),
         Ok(Some(_)) => Err(fail(&format!("{} holds no value to draft an entry from", args.sample.display()))),
         Ok(None) => Err(fail(&format!(
-            "{} cannot be looked into without a mapping, since its bodies do not name what they hold; copy a mapping that reads {}",
+            "{} cannot be looked into without a mapping; begin with a copy of one that reads {}",
             args.format, args.format
         ))),
         Err(error) => match Stop::of(error) {

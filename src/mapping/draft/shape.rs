@@ -171,12 +171,13 @@ impl<'o> Tree<'o> {
     /// The outermost group that repeats, that with most texts where there are several; else, or where that holds
     /// little of what there is, the innermost that holds everything.
     fn record(&self) -> Option<usize> {
-        let outermost = |&index: &usize| !self.around(index).any(|around| self.repeating().any(|repeating| repeating == around));
+        let repeating: BTreeSet<usize> = self.repeating().collect();
+        let outermost = |&index: &usize| !self.around(index).any(|around| repeating.contains(&around));
         let weight = |index: &usize| self.leaves(*index) * self.at(*index).map_or(0, |path| path.times);
         let mut top = *self.children.get(&None)?.first()?;
         let whole = self.leaves(top);
         let holds_much = |index: &usize| self.path(*index) == "row" || self.leaves(*index) * RECORD_SHARE >= whole;
-        let found = self.repeating().filter(outermost).max_by_key(weight).filter(holds_much);
+        let found = repeating.iter().copied().filter(outermost).max_by_key(weight).filter(holds_much);
         found.or_else(|| {
             while let [only] = self.below_of(top)
                 && self.is_group(*only)
@@ -357,59 +358,92 @@ fn free_name(source: &str, number: usize, taken: &mut BTreeSet<String>) -> Strin
     name
 }
 
-/// Names a group after the canonical paths in one list (or in none), the likest pairs first.
+/// A name that is to be chosen.
+struct Unnamed<'g> {
+    to: &'g mut String,
+    source: Source,
+    /// It needs the path of an array.
+    repeats: bool,
+    /// It is a list of items, and not a value.
+    is_list: bool,
+}
+
+/// Canonical paths in one list (or in none), from there on.
+type Here<'t> = Vec<(&'t str, &'t Target)>;
+
+/// Names a group after the canonical paths in one list (or in none), the likest pairs first; how many names
+/// resemble nothing.
 fn after_canonical(group: &mut Group, canonical: &Canonical, targets: &[(&str, Target)], list: &str) -> usize {
     name_group(group);
-    let here: Vec<(&str, &Target)> = targets
-        .iter()
-        .filter_map(|(path, target)| {
-            let rest = if list.is_empty() { path } else { path.strip_prefix(list)?.strip_prefix('.')? };
-            let mut around = rest.match_indices('.').map(|(at, _)| &path[..path.len() - rest.len() + at]);
-            (!around.any(|outer| canonical.is_list(outer))).then_some((rest, target))
-        })
-        .collect();
-    let whole = |rest: &str| if list.is_empty() { rest.to_owned() } else { format!("{list}.{rest}") };
-    let holds_more = |rest: &str| here.iter().any(|(other, _)| other.strip_prefix(rest).is_some_and(|below| below.starts_with('.')));
-    let mut slots: Vec<(&mut String, Source, bool)> = Vec::new();
+    let here = paths_in(canonical, targets, list);
+    let mut names = unnamed(group);
+    let chosen = likest(&names, &here, canonical, list);
+    for (number, unnamed) in names.iter_mut().enumerate() {
+        *unnamed.to = match chosen.get(&number).and_then(|&target| here.get(target)) {
+            Some((path, _)) => (*path).to_owned(),
+            None => format!("{UNMAPPED}.{}", unnamed.source.name(unnamed.to)),
+        };
+    }
+    let unmapped = names.len() - chosen.len();
+    let inner = group.lists.iter_mut().map(|inner| {
+        let path = below(list, &inner.to);
+        after_canonical(&mut inner.item, canonical, targets, &path)
+    });
+    unmapped + inner.sum::<usize>()
+}
+
+fn below(list: &str, path: &str) -> String {
+    if list.is_empty() { path.to_owned() } else { format!("{list}.{path}") }
+}
+
+/// The paths that lie in this list and in none within it.
+fn paths_in<'t>(canonical: &Canonical, targets: &'t [(&'t str, Target)], list: &str) -> Here<'t> {
+    let in_this = |(path, target): &'t (&'t str, Target)| {
+        let rest = if list.is_empty() { path } else { path.strip_prefix(list)?.strip_prefix('.')? };
+        let mut around = rest.match_indices('.').filter_map(|(at, _)| path.get(..path.len() - rest.len() + at));
+        (!around.any(|outer| canonical.is_list(outer))).then_some((rest, target))
+    };
+    targets.iter().filter_map(in_this).collect()
+}
+
+fn unnamed(group: &mut Group) -> Vec<Unnamed<'_>> {
+    let mut names = Vec::new();
     for value in &mut group.values {
-        slots.push((&mut value.to, Source::new(&value.path), value.repeats));
+        let repeats = value.repeats;
+        names.push(Unnamed { to: &mut value.to, source: Source::new(&value.path), repeats, is_list: false });
         if let Some((attribute, to)) = &mut value.currency {
-            slots.push((to, Source::new(&format!("{}/{attribute}", value.path)), value.repeats));
+            let source = Source::new(&format!("{}/{attribute}", value.path));
+            names.push(Unnamed { to, source, repeats, is_list: false });
         }
     }
-    let lists_from = slots.len();
-    slots.extend(group.lists.iter_mut().map(|list| (&mut list.to, Source::new(&list.path), true)));
+    names.extend(group.lists.iter_mut().map(|list| Unnamed {
+        to: &mut list.to,
+        source: Source::new(&list.path),
+        repeats: true,
+        is_list: true,
+    }));
+    names
+}
+
+/// By name, the path that it resembles most of those that no other name resembles more.
+fn likest(names: &[Unnamed<'_>], here: &Here<'_>, canonical: &Canonical, list: &str) -> BTreeMap<usize, usize> {
+    let holds_more = |path: &str| here.iter().any(|(other, _)| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')));
     let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
-    for (slot, (_, source, repeats)) in slots.iter().enumerate() {
-        for (number, (rest, target)) in here.iter().enumerate() {
-            let fits = canonical.is_list(&whole(rest)) == *repeats && (slot >= lists_from || !holds_more(rest));
-            let likeness = source.likeness(target);
-            if fits && likeness >= LIKENESS_MIN {
-                pairs.push((likeness, slot, number));
+    for (number, (path, target)) in here.iter().enumerate() {
+        let (is_list, holds_more) = (canonical.is_list(&below(list, path)), holds_more(path));
+        for (name, unnamed) in names.iter().enumerate() {
+            let likeness = unnamed.source.likeness(target);
+            if is_list == unnamed.repeats && (unnamed.is_list || !holds_more) && likeness >= LIKENESS_MIN {
+                pairs.push((likeness, name, number));
             }
         }
     }
     pairs.sort_by(|one, other| other.0.total_cmp(&one.0).then((one.1, one.2).cmp(&(other.1, other.2))));
-    let (mut named, mut used) = (BTreeSet::new(), BTreeSet::new());
-    for (_, slot, number) in pairs {
-        if !named.contains(&slot) && !used.contains(&number) {
-            named.insert(slot);
-            used.insert(number);
-            if let (Some((to, ..)), Some((rest, _))) = (slots.get_mut(slot), here.get(number)) {
-                **to = (*rest).to_owned();
-            }
+    let (mut chosen, mut used) = (BTreeMap::new(), BTreeSet::new());
+    for (_, name, number) in pairs {
+        if !chosen.contains_key(&name) && used.insert(number) {
+            chosen.insert(name, number);
         }
     }
-    let mut unmapped = 0;
-    for (number, (to, source, _)) in slots.iter_mut().enumerate() {
-        if !named.contains(&number) {
-            unmapped += 1;
-            **to = format!("{UNMAPPED}.{}", source.name(to));
-        }
-    }
-    for inner in &mut group.lists {
-        let path = whole(&inner.to);
-        unmapped += after_canonical(&mut inner.item, canonical, targets, &path);
-    }
-    unmapped
+    chosen
 }
