@@ -335,32 +335,44 @@ impl Finding {
 
     /// The place without the path or heading.
     pub fn spot(&self, zh: bool) -> String {
-        let Position { line, byte, column } = self.at;
-        // A heading says more than a column's number; a body as a whole has neither.
-        let number = Some(column).filter(|column| *column > 0 && self.source.is_none());
-        let within = match (column > 0 || self.in_sheet(), number, zh) {
-            (true, None, true) => format!("第 {line} 行"),
-            (true, None, false) => format!("row {line}"),
-            (true, Some(column), true) => format!("第 {line} 行，{column} 列"),
-            (true, Some(column), false) => format!("row {line}, column {column}"),
-            (false, _, true) => format!("第 {line} 行，字节 {byte}"),
-            (false, _, false) => format!("line {line}, byte {byte}"),
-        };
-        match (&self.part, zh) {
-            (None, _) => within,
-            // The start of a part is no place within it.
-            (Some(part), _) if line == 0 || (line == 1 && byte == 0 && column == 0) => part.clone(),
-            (Some(part), _) if self.in_sheet() && column > 0 => format!("{}!{}{line}", sheet_reference(part), column_letters(column)),
-            (Some(part), true) => format!("{part}：{within}"),
-            (Some(part), false) => format!("{part}: {within}"),
-        }
+        spot(self.part.as_deref(), self.at, self.source.is_some(), zh)
     }
 
-    /// Whether the part is a sheet: its cells have no offset in bytes. The very first byte of another
-    /// kind of table is a cell `A1` as well.
+    /// Whether the part is a sheet.
     fn in_sheet(&self) -> bool {
-        self.part.is_some() && self.at.byte == 0 && (self.at.column > 0 || self.at.line > 1)
+        is_in_sheet(self.part.as_deref(), self.at)
     }
+}
+
+/// A place in a body, or in a part of it, as a spreadsheet or an editor shows it; `named` where a heading or
+/// path stands beside it.
+pub fn spot(part: Option<&str>, at: Position, named: bool, zh: bool) -> String {
+    let Position { line, byte, column } = at;
+    let in_sheet = is_in_sheet(part, at);
+    // A heading says more than a column's number; a body as a whole has neither.
+    let number = Some(column).filter(|column| *column > 0 && !named);
+    let within = match (column > 0 || in_sheet, number, zh) {
+        (true, None, true) => format!("第 {line} 行"),
+        (true, None, false) => format!("row {line}"),
+        (true, Some(column), true) => format!("第 {line} 行，{column} 列"),
+        (true, Some(column), false) => format!("row {line}, column {column}"),
+        (false, _, true) => format!("第 {line} 行，字节 {byte}"),
+        (false, _, false) => format!("line {line}, byte {byte}"),
+    };
+    match (part, zh) {
+        (None, _) => within,
+        // The start of a part is no place within it.
+        (Some(part), _) if line == 0 || (line == 1 && byte == 0 && column == 0) => part.to_owned(),
+        (Some(part), _) if in_sheet && column > 0 => format!("{}!{}{line}", sheet_reference(part), column_letters(column)),
+        (Some(part), true) => format!("{part}：{within}"),
+        (Some(part), false) => format!("{part}: {within}"),
+    }
+}
+
+/// Whether a part is a sheet: its cells have no offset in bytes. The very first byte of another kind of
+/// table is a cell `A1` as well.
+fn is_in_sheet(part: Option<&str>, at: Position) -> bool {
+    part.is_some() && at.byte == 0 && (at.column > 0 || at.line > 1)
 }
 
 /// A sheet's name as formulas write it: in apostrophes unless it is one plain word.

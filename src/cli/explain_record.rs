@@ -5,7 +5,7 @@ use super::library::{choose, named};
 use super::print;
 use super::terminal::{Language, Paint, fail, fault_lines, finding_lines, speaks_chinese};
 use crate::coding::{self, Coding};
-use crate::domain::Finding;
+use crate::domain::{Finding, spot};
 use crate::lineage::to_json;
 use crate::mapping::Mapping;
 use crate::mapping::findings::FINDINGS_PER_RECORD_MAX;
@@ -13,7 +13,7 @@ use crate::mapping::lineage::{Asked, Lineage, Reached, lineage};
 use crate::mapping::trace::{SourceText, Traced};
 use crate::translate::Stop;
 use jiff::tz::TimeZone;
-use portolan_contract::Limits;
+use portolan_contract::{Limits, Position};
 use serde_json::Value;
 use std::fmt::Write;
 use std::fs::File;
@@ -151,6 +151,10 @@ fn made(traced: &Traced, zh: bool) -> String {
 
 fn place(source: &SourceText, zh: bool) -> String {
     let SourceText { source: path, line, byte, range, text, .. } = source;
+    if let Some(part) = &source.part {
+        let at = Position { line: *line, byte: *byte, column: source.column.unwrap_or(0) };
+        return format!("{path}{}{}: {text:?}", if zh { "，" } else { ", " }, spot(Some(part), at, true, zh));
+    }
     match (range, zh) {
         (Some((from, to)), true) => format!("{path}，第 {line} 行，字节 {from}..{to}：{text:?}"),
         (Some((from, to)), false) => format!("{path}, line {line}, bytes {from}..{to}: {text:?}"),

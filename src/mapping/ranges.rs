@@ -5,7 +5,7 @@
 //! the format; where they are not (something is escaped, or the format is no text), no range is
 //! claimed. In memory is the longest text of the record.
 
-use super::trace::Traced;
+use super::trace::{SourceText, Traced};
 use portolan_contract::{Charset, FormatError, TextOutput};
 use std::io::{self, Read};
 
@@ -19,7 +19,7 @@ const CHARACTER_BYTES_MAX: usize = 4;
 /// # Errors
 /// I/O of the input.
 pub fn find(traced: &mut [Traced], input: &mut dyn Read) -> io::Result<()> {
-    let mut sources: Vec<_> = traced.iter_mut().filter_map(|t| t.source.as_mut()).filter(|s| !s.counted && !s.text.is_empty()).collect();
+    let mut sources: Vec<_> = traced.iter_mut().filter_map(|t| t.source.as_mut()).filter(|s| is_in_bytes(s)).collect();
     sources.sort_by_key(|source| source.byte);
     let mut window = Window { input, start: 0, bytes: Vec::new() };
     for source in sources {
@@ -29,6 +29,11 @@ pub fn find(traced: &mut [Traced], input: &mut dyn Read) -> io::Result<()> {
         source.range = found.map(|(from, to)| (source.byte + from as u64, source.byte + to as u64));
     }
     Ok(())
+}
+
+/// Whether a text stands in the bytes of the body themselves: no count, and not in a part, which is compressed.
+fn is_in_bytes(source: &SourceText) -> bool {
+    !source.counted && source.part.is_none() && !source.text.is_empty()
 }
 
 /// A stretch of the input that only ever moves forward.

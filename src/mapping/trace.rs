@@ -33,6 +33,9 @@ pub struct Traced {
 pub struct SourceText {
     /// Source path.
     pub source: String,
+    /// The part of the body, such as a sheet, where the body has parts; the place is one in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
     /// Line, from 1.
     pub line: u64,
     /// Byte offset, from 0: where the value begins, its quotes included.
@@ -41,7 +44,7 @@ pub struct SourceText {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
     /// First byte of the text itself and the one after its last, after content decoding; absent where
-    /// the bytes of the body are not the text as it is read, because something in it is escaped.
+    /// the bytes of the body are not the text as it is read, because something in it is escaped, and in a part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<(u64, u64)>,
     /// The text as the format reads it.
@@ -206,6 +209,7 @@ impl Pass<'_> {
         let node = self.mapping.plan.node(slot.node);
         SourceText {
             source: slot.path.clone(),
+            part: self.raw.part.clone(),
             line: value.at.line,
             byte: value.at.byte,
             column: (value.at.column > 0).then_some(value.at.column),
