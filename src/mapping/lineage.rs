@@ -80,6 +80,9 @@ pub fn lineage<'i>(asked: &Asked<'_>, open: &dyn Fn() -> io::Result<Box<dyn Read
         }
     };
     drop(reader);
-    ranges::find(&mut lineage.fields, &mut opened()?).map_err(|error| FormatError::from_io(error, lineage.at))?;
+    // What stands in a container has its places in there, and not in the bytes of the body.
+    if !asked.mapping.is_contained {
+        ranges::find(&mut lineage.fields, &mut opened()?).map_err(|error| FormatError::from_io(error, lineage.at))?;
+    }
     Ok(Reached::Record(lineage))
 }
