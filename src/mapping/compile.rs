@@ -5,7 +5,7 @@ use super::file::{
     AnswerEntry, BodyEntry, CheckEntry, CheckIf, CheckSeverity, ComputedEntry, ConstantEntry, Currency, Direction, FieldEntry, Kind,
     ListEntry, MappingFile, RuleEntry, XsdEntry,
 };
-use super::place::{Choice, Is, Pick, Place};
+use super::place::{Besides, Choice, Is, Pick, Place};
 use super::rules::Expression;
 use super::schema::{Canonical, at_path};
 use crate::domain::Digest;
@@ -96,6 +96,8 @@ pub struct ListMap {
     pub items_max: usize,
     /// An item without values is none.
     pub skip_empty: bool,
+    /// Which of the items are none, since other entries choose them.
+    pub besides: Option<Besides>,
     /// What an item holds.
     pub item: Group,
 }
@@ -148,13 +150,16 @@ pub enum CurrencyAt {
 /// A code list.
 pub struct Codes {
     to_canonical: BTreeMap<String, String>,
+    /// How source codes begin, without the `*`.
+    beginnings: BTreeMap<String, String>,
     to_source: BTreeMap<String, String>,
 }
 
 impl Codes {
     /// The canonical code.
     pub fn canonical(&self, source: &str) -> Option<&str> {
-        self.to_canonical.get(source).map(String::as_str)
+        let beginning = || self.beginnings.iter().rev().find(|(beginning, _)| source.starts_with(beginning.as_str())).map(|(_, code)| code);
+        self.to_canonical.get(source).or_else(beginning).map(String::as_str)
     }
 
     /// The source code.
@@ -377,23 +382,16 @@ impl Compiler<'_> {
     /// Compiles every entry in the order of the file, which is the order of writing.
     fn entries(&mut self, file: &MappingFile, text: &str) -> Parts {
         let mut parts = Parts::default();
-        let fields = file.field.iter().map(|e| (e.span().start, Entry::Field(e.get_ref())));
-        let lists = file.list.iter().map(|e| (e.span().start, Entry::List(e.get_ref())));
-        let constants = file.constant.iter().map(|e| (e.span().start, Entry::Constant(e.get_ref())));
-        let checks = file.check.iter().map(|e| (e.span().start, Entry::Check(e.get_ref())));
-        let mut ordered: Vec<_> = fields.chain(lists).chain(constants).chain(checks).collect();
+        let mut ordered = in_order(&file.field, &file.list, &file.constant);
+        ordered.extend(file.check.iter().map(|e| (e.span().start, Entry::Check(e.get_ref()))));
         ordered.sort_by_key(|(start, _)| *start);
         let base = join(&self.body.root, &self.body.record);
         for (start, entry) in ordered {
             self.line = line_of(text, start);
             match entry {
-                Entry::Field(field) => self.field(field, &base, "", None).into_iter().for_each(|f| parts.record.fields.push(f)),
-                Entry::List(list) => self.list(list, &base, "").into_iter().for_each(|l| parts.record.lists.push(l)),
-                Entry::Constant(constant) => {
-                    let path = self.resolve(&base, &constant.path);
-                    let done = self.plan.constant(&path, &constant.value);
-                    self.note(done);
-                }
+                Entry::Field(field) => parts.record.fields.extend(self.field(field, &base, "", None)),
+                Entry::List(list) => parts.record.lists.extend(self.list(list, text, &base, "")),
+                Entry::Constant(constant) => self.constant(constant, &base),
                 Entry::Check(check) => parts.checks.extend(self.check(check)),
             }
         }
@@ -407,6 +405,15 @@ impl Compiler<'_> {
             parts.message_id = self.note(slot);
         }
         parts
+    }
+
+    fn constant(&mut self, entry: &ConstantEntry, base: &str) {
+        let path = self.resolve(base, &entry.path);
+        let done = match &entry.value {
+            Some(text) => self.plan.constant(&path, text),
+            None => self.plan.place(&path),
+        };
+        self.note(done);
     }
 
     fn each<E, T>(&mut self, entries: &[Spanned<E>], text: &str, compile: impl Fn(&mut Self, &E) -> Option<T>, into: &mut Vec<T>) {
@@ -536,18 +543,28 @@ impl Compiler<'_> {
         Some(Place { slot, pick })
     }
 
+    /// The list of the like elements at a path.
+    fn like(&mut self, element: &str) -> Option<ListId> {
+        if let Some(&list) = self.chosen.get(element) {
+            return Some(list);
+        }
+        let list = self.plan.list(element);
+        let list = self.note(list)?;
+        self.chosen.insert(element.to_owned(), list);
+        Some(list)
+    }
+
     /// How a path chooses among like elements, and the path itself; the outer `None` for a problem.
     fn pick(&mut self, path: &str) -> Option<(Option<Pick>, String)> {
         let Some(choice) = Choice::of(path) else { return Some((None, path.to_owned())) };
-        let list = match self.chosen.get(choice.element) {
-            Some(&list) => list,
-            None => {
-                let list = self.plan.list(choice.element);
-                let list = self.note(list)?;
-                self.chosen.insert(choice.element.to_owned(), list);
-                list
-            }
-        };
+        if choice.besides {
+            self.problem(format!("{path:?}: `!=` belongs at the end of a list's path, where it leaves elements out"));
+            return None;
+        }
+        let list = self.like(choice.element)?;
+        // What is asked for is written before what it is told by, unless an earlier entry says else.
+        let placed = self.plan.place(&join(choice.element, choice.rest));
+        self.note(placed)?;
         let by = self.plan.slot(&join(choice.element, choice.by), Repeat::Once, false);
         let by = self.note(by)?;
         let is = match choice.is.strip_prefix("{/").and_then(|is| is.strip_suffix('}')) {
@@ -606,7 +623,7 @@ impl Compiler<'_> {
     }
 
     fn codes(&mut self, entry: &FieldEntry) -> Option<Codes> {
-        let mut to_canonical = entry.codes.clone().unwrap_or_default();
+        let mut to_canonical: BTreeMap<String, String> = entry.codes.clone().unwrap_or_default();
         if let Some(file) = &entry.codes_file {
             match self.bundle.codes.get(file).map(|text| toml::from_str::<BTreeMap<String, String>>(text)) {
                 Some(Ok(codes)) => to_canonical.extend(codes),
@@ -617,25 +634,56 @@ impl Compiler<'_> {
         if entry.codes.is_none() && entry.codes_file.is_none() {
             return None;
         }
+        let (beginnings, to_canonical): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            to_canonical.into_iter().partition(|(source, _)| source.ends_with('*'));
+        let beginnings = beginnings.into_iter().map(|(source, code)| (source.trim_end_matches('*').to_owned(), code)).collect();
         let to_source: BTreeMap<String, String> = to_canonical.iter().map(|(s, c)| (c.clone(), s.clone())).collect();
         if to_source.len() < to_canonical.len() && self.direction == Direction::Both && entry.direction == Direction::Both {
             let twice = to_canonical.iter().find(|(s, c)| to_source.get(*c) != Some(s)).map_or("", |(_, c)| c.as_str());
             self.problem(format!("two source codes mean {twice:?}, so it cannot be written; say direction = \"read\" or make them differ"));
         }
-        Some(Codes { to_canonical, to_source })
+        Some(Codes { to_canonical, beginnings, to_source })
     }
 
-    fn list(&mut self, entry: &ListEntry, base: &str, to_base: &str) -> Option<ListMap> {
+    fn list(&mut self, entry: &ListEntry, text: &str, base: &str, to_base: &str) -> Option<ListMap> {
         let to = dotted(to_base, &entry.to);
         self.knows(&to);
-        self.filled.insert(to.clone());
-        let (pick, path) = self.pick(&self.resolve(base, &entry.path))?;
-        let list = self.plan.list(&path);
-        let list = self.note(list)?;
-        let fields = entry.field.iter().filter_map(|f| self.field(f, &path, &to, Some(list))).collect();
-        let lists = entry.list.iter().filter_map(|l| self.list(l, &path, &to)).collect();
+        if !self.filled.insert(to.clone()) && self.direction.writes() {
+            self.problem(format!("{to:?} is listed twice, so it cannot be written; say direction = \"read\""));
+        }
+        self.filled.retain(|filled| !filled.starts_with(&format!("{to}.")));
+        let path = self.resolve(base, &entry.path);
+        let (list, pick, besides, path) = match Choice::of(&path).filter(|choice| choice.besides && choice.rest.is_empty()) {
+            Some(choice) => {
+                let list = self.like(choice.element)?;
+                let texts: Vec<String> = choice.is.split('|').map(str::to_owned).collect();
+                (list, None, Some((choice.by, texts)), choice.element.to_owned())
+            }
+            None => {
+                let (pick, path) = self.pick(&path)?;
+                let list = self.plan.list(&path);
+                (self.note(list)?, pick, None, path)
+            }
+        };
+        let mut item = Group::default();
+        for (start, entry) in in_order(&entry.field, &entry.list, &entry.constant) {
+            self.line = line_of(text, start);
+            match entry {
+                Entry::Field(field) => item.fields.extend(self.field(field, &path, &to, Some(list))),
+                Entry::List(list) => item.lists.extend(self.list(list, text, &path, &to)),
+                Entry::Constant(constant) => self.constant(constant, &path),
+                Entry::Check(_) => {}
+            }
+        }
+        let besides = match besides {
+            None => None,
+            Some((by, texts)) => {
+                let by = self.plan.slot(&join(&path, by), Repeat::Once, false);
+                Some(Besides { by: self.note(by)?, texts })
+            }
+        };
         let items_max = entry.items_max.unwrap_or(usize::MAX);
-        Some(ListMap { to: entry.to.clone(), list, pick, items_max, skip_empty: entry.skip_empty, item: Group { fields, lists } })
+        Some(ListMap { to: entry.to.clone(), list, pick, besides, items_max, skip_empty: entry.skip_empty, item })
     }
 
     fn computed(&mut self, entry: &ComputedEntry) -> Option<(String, Expression)> {
@@ -692,6 +740,20 @@ impl Compiler<'_> {
         let (id, severity, words) = (entry.id.clone(), entry.severity, entry.words.clone());
         Some(Check { id, group, sum: entry.sum.clone(), against: entry.against.clone(), equals, comparable, severity, words })
     }
+}
+
+/// Entries in the order of the file, which is the order of writing.
+fn in_order<'f>(
+    fields: &'f [Spanned<FieldEntry>],
+    lists: &'f [Spanned<ListEntry>],
+    constants: &'f [Spanned<ConstantEntry>],
+) -> Vec<(usize, Entry<'f>)> {
+    let fields = fields.iter().map(|e| (e.span().start, Entry::Field(e.get_ref())));
+    let lists = lists.iter().map(|e| (e.span().start, Entry::List(e.get_ref())));
+    let constants = constants.iter().map(|e| (e.span().start, Entry::Constant(e.get_ref())));
+    let mut ordered: Vec<_> = fields.chain(lists).chain(constants).collect();
+    ordered.sort_by_key(|(start, _)| *start);
+    ordered
 }
 
 /// Joins two source paths; either may be empty.

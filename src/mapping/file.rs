@@ -236,7 +236,8 @@ pub struct FieldEntry {
     /// For `money`: where the currency stands; for `decimal` too, where it stands in the source.
     #[serde(default)]
     pub currency: Option<Currency>,
-    /// Source code → canonical code. For a mapping that goes both ways no canonical code may occur twice.
+    /// Source code → canonical code; a source code that ends with `*` stands for all that begin so, and
+    /// is not written. For a mapping that goes both ways no canonical code may occur twice.
     #[serde(default)]
     pub codes: Option<BTreeMap<String, String>>,
     /// A file of codes in the same form, relative to the mapping's folder.
@@ -297,6 +298,9 @@ pub struct CheckIf {
     pub field: String,
     /// The text that it must be.
     pub is: String,
+    /// It holds too where there is no such value.
+    #[serde(default)]
+    pub or_absent: bool,
 }
 
 /// Where the currency of an amount stands.
@@ -333,6 +337,8 @@ pub enum Kind {
     Integer,
     /// A plain decimal number [text without superfluous leading zeros].
     Decimal,
+    /// A rate as a part of one, such as `0.13` [the rate in per cent as text, `13`].
+    Fraction,
     /// An amount with as many decimals as its currency has [text with exactly those decimals].
     Money,
     /// `true`, `false`, `1`, `0`, `Y`, `N`, `是`, `否` [JSON boolean].
@@ -384,7 +390,8 @@ impl fmt::Display for Kind {
 pub struct ListEntry {
     /// The canonical path of the array.
     pub to: String,
-    /// The source path of one item.
+    /// The source path of one item. With a choice at its end that says `!=`, the elements that other
+    /// entries choose are no items.
     pub path: String,
     /// The format has room for this many items; a record with more cannot be written.
     #[serde(default)]
@@ -394,10 +401,13 @@ pub struct ListEntry {
     pub skip_empty: bool,
     /// Values of an item; paths are relative to it.
     #[serde(default)]
-    pub field: Vec<FieldEntry>,
+    pub field: Vec<Spanned<FieldEntry>>,
     /// Lists within an item.
     #[serde(default)]
-    pub list: Vec<ListEntry>,
+    pub list: Vec<Spanned<ListEntry>>,
+    /// Fixed texts of an item.
+    #[serde(default)]
+    pub constant: Vec<Spanned<ConstantEntry>>,
 }
 
 /// `[[constant]]`: a fixed text that is written wherever its parent is; for a path that a field has
@@ -407,8 +417,9 @@ pub struct ListEntry {
 pub struct ConstantEntry {
     /// The source path.
     pub path: String,
-    /// The text.
-    pub value: String,
+    /// The text. Without one nothing is written: the path only has its place in the order of writing.
+    #[serde(default)]
+    pub value: Option<String>,
 }
 
 /// `[[answer]]`: a text of the body that a business answer to it repeats, such as the reference of its

@@ -67,12 +67,13 @@ impl<'m> RecordIndex<'m> {
     }
 
     /// The items of a list of the mapping within an item (or within the record).
-    pub fn items_of(&self, list: &ListMap, item: Option<u32>, raw: &RawRecord) -> impl Iterator<Item = u32> {
+    pub fn items_of<'s>(&'s self, list: &'s ListMap, item: Option<u32>, raw: &'s RawRecord) -> impl Iterator<Item = u32> + 's {
         let within = match &list.pick {
             None => Some(item),
             Some(pick) => pick.find(self, self.plan, item, raw).map(Some),
         };
-        within.into_iter().flat_map(move |within| self.items(list.list, within))
+        let items = within.into_iter().flat_map(move |within| self.items(list.list, within));
+        items.filter(move |&i| list.besides.as_ref().is_none_or(|besides| besides.keeps(self, i, raw)))
     }
 
     /// The items of a list within an item (or within the record), in the order of the body.

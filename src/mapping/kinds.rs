@@ -8,6 +8,7 @@ use super::tables;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use portolan_contract::Words;
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 /// Characters of a number as text.
@@ -76,6 +77,7 @@ fn half_width(kind: Kind, text: &str, context: &KindContext<'_>) -> Result<Value
         Kind::Text => Ok(Value::from(text)),
         Kind::Integer => integer(text),
         Kind::Decimal => decimal(text).map(Value::from),
+        Kind::Fraction => fraction(text),
         Kind::Money => money(text, context.currency),
         Kind::Boolean => boolean(text),
         Kind::Date | Kind::WorkDate => date(text, context.layout).map(|d| Value::from(d.to_string())),
@@ -98,6 +100,7 @@ pub fn write(kind: Kind, value: &Value, context: &KindContext<'_>) -> Option<Str
             None => Some(text.clone()),
             Some(layout) => moment_in(text, context.zone).and_then(|z| jiff::fmt::strtime::format(layout, &z).ok()),
         },
+        (Kind::Fraction, Value::String(text)) => scaled(text, -2),
         (Kind::TaxPeriod, Value::String(text)) => period_in(text, context.layout),
         (_, Value::String(text)) => Some(text.clone()),
         (_, Value::Number(n)) => Some(n.to_string()),
@@ -113,6 +116,20 @@ fn integer(text: &str) -> Result<Value, Misfit> {
         return Err(misfit());
     }
     text.parse::<i64>().map(Value::from).map_err(|_| misfit())
+}
+
+/// A part of one as a rate in per cent, without zeros at its end.
+fn fraction(text: &str) -> Result<Value, Misfit> {
+    let misfit = || Misfit::new("type.fraction", "应为小数形式的比率，如 0.13", "a rate as a part of one, such as 0.13, is expected");
+    decimal(text).ok().and_then(|text| scaled(&text, 2)).map(Value::from).ok_or_else(misfit)
+}
+
+/// A decimal with its point moved by some places to the right, or to the left where they are negative.
+fn scaled(text: &str, places: i32) -> Option<String> {
+    let decimal = Decimal::from_str_exact(text).ok()?;
+    let by = Decimal::from(10_u32.checked_pow(places.unsigned_abs())?);
+    let moved = if places < 0 { decimal.checked_div(by)? } else { decimal.checked_mul(by)? };
+    Some(moved.normalize().to_string())
 }
 
 /// A plain decimal without superfluous zeros before the point; decimals stay as they are.

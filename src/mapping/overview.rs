@@ -227,7 +227,8 @@ fn notes(mapping: &Mapping, field: &Field) -> Vec<Words> {
     }
     if let Some(condition) = &field.check_if {
         let (of, is) = (&condition.field, &condition.is);
-        note(format!("仅当 {of} 为 {is} 时校验"), format!("checked where {of} is {is}"));
+        let (zh, en) = if condition.or_absent { ("或没有", " or absent") } else { ("", "") };
+        note(format!("仅当 {of} 为 {is}{zh}时校验"), format!("checked where {of} is {is}{en}"));
     }
     notes
 }

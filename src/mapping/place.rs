@@ -2,8 +2,8 @@
 //!
 //! `Party/TaxScheme[ID=VAT]/Number` is the `Number` of the `TaxScheme` whose `ID` is `VAT`, and
 //! `Total[@currency={/Currency}]` the `Total` whose `@currency` is what stands at `/Currency`. Like
-//! elements are items of a list that no canonical array is made of, so adapters know nothing of the
-//! choice. Elements that nothing chooses are passed over, as is whatever no mapping asks for.
+//! elements are items of a list, so adapters know nothing of the choice. A canonical list may take
+//! the others: `TaxScheme[ID!=VAT|GST]`. Elements that nothing asks for are passed over as ever.
 
 use super::index::RecordIndex;
 use portolan_contract::{ListId, Plan, Position, RawRecord, SlotId};
@@ -28,6 +28,22 @@ pub struct Pick {
     pub is: Is,
 }
 
+/// Items of a list that are none, because of what they say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Besides {
+    /// What is compared.
+    pub by: SlotId,
+    /// With what.
+    pub texts: Vec<String>,
+}
+
+impl Besides {
+    /// Whether an item of a record that was read is one.
+    pub fn keeps(&self, index: &RecordIndex<'_>, item: u32, raw: &RawRecord) -> bool {
+        !index.values(self.by, Some(item), raw).any(|v| self.texts.iter().any(|text| text == raw.text(v).trim()))
+    }
+}
+
 /// What a chosen element says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Is {
@@ -43,6 +59,8 @@ pub(super) struct Choice<'p> {
     pub by: &'p str,
     pub is: &'p str,
     pub rest: &'p str,
+    /// Written with `!=`: what is left out.
+    pub besides: bool,
 }
 
 impl<'p> Choice<'p> {
@@ -51,7 +69,8 @@ impl<'p> Choice<'p> {
         let (element, behind) = path.split_once('[')?;
         let (condition, rest) = behind.split_once(']')?;
         let (by, is) = condition.split_once('=')?;
-        Some(Self { element, by, is, rest: rest.trim_start_matches('/') })
+        let (by, besides) = by.strip_suffix('!').map_or((by, false), |by| (by, true));
+        Some(Self { element, by, is, rest: rest.trim_start_matches('/'), besides })
     }
 }
 

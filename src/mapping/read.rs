@@ -105,14 +105,15 @@ impl<'m> RecordReader<'m> {
         }
         for list in &group.lists {
             let known = record.unwrap_or(&object);
-            let items = self.index.items_of(list, item, notes.raw).enumerate();
+            let before = at_map(&object, &list.to).and_then(Value::as_array).map_or(0, Vec::len);
+            let items = (before..).zip(self.index.items_of(list, item, notes.raw));
             let array: Vec<Value> = items
                 .map(|(n, i)| self.group(&list.item, Some(i), &dotted(path, &format!("{}.{n}", list.to)), Some(known), notes))
                 .filter(|item| !list.skip_empty || !item.is_empty())
                 .map(Value::Object)
                 .collect();
             if !array.is_empty() {
-                insert(&mut object, &list.to, Value::Array(array));
+                append(&mut object, &list.to, array);
             }
         }
         object
@@ -245,7 +246,7 @@ impl<'m> RecordReader<'m> {
         for field in &self.mapping.record.fields {
             let Some(condition) = &field.check_if else { continue };
             let holds = at_path(canonical, &condition.field)
-                .is_some_and(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned) == condition.is);
+                .map_or(condition.or_absent, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned) == condition.is);
             let Some((_, value)) = self.index.present(field, None, notes.raw).filter(|_| holds && field.check != CheckSeverity::Off) else {
                 continue;
             };
@@ -396,6 +397,14 @@ fn at_map<'v>(object: &'v Map<String, Value>, path: &str) -> Option<&'v Value> {
         None => object.get(path),
         Some((name, rest)) => object.get(name).and_then(|value| at_path(value, rest)),
     }
+}
+
+/// Puts items at a canonical path, behind those that another list has put there.
+fn append(object: &mut Map<String, Value>, path: &str, mut items: Vec<Value>) {
+    if let Some(Value::Array(known)) = at_map(object, path) {
+        items.splice(0..0, known.iter().cloned());
+    }
+    insert(object, path, Value::Array(items));
 }
 
 /// Puts a value at a canonical path, making the objects on the way.

@@ -200,6 +200,14 @@ fn one(
             })?
             .to_owned(),
     };
+    if item.is_some()
+        && within.is_none()
+        && let Some(known) = raw.find(place.slot, None)
+    {
+        // Around the items there is one place for what each of them says.
+        let words = Words::new("此格式中各项只能共有一个值", "the format has one place for what the items say, and they differ");
+        return if raw.text(known) == text { Ok(()) } else { Err(unwritable(words)) };
+    }
     raw.push(place.slot, within, &text, Position::default());
     Ok(())
 }

@@ -137,8 +137,9 @@ impl<'m> Maker<'m> {
                     Some(code.clone())
                 }
                 CurrencyAt::Places(to, _) if to.starts_with('/') => {
-                    let of_record = record.and_then(|record| get(record, to.trim_start_matches('/')));
-                    Some(of_record.and_then(Value::as_str).expect("a record has the currency that its items share").to_owned())
+                    let of_record = get(record.unwrap_or(&made), to.trim_start_matches('/')).and_then(Value::as_str);
+                    // Without one the record is not good, and another is made.
+                    Some(of_record.unwrap_or("CNY").to_owned())
                 }
                 CurrencyAt::Places(to, _) => {
                     let chosen = currencies.entry(to.clone()).or_insert_with(|| self.values.currency(&format!("{prefix}{to}"))).clone();

@@ -144,8 +144,9 @@ impl<'l> Values<'l> {
         let time = [(0, 0, 0), (23, 59, 59), (12, 30, 1)][self.below(3)];
         if let Some(layout) = layout {
             let civil: DateTime = day.at(time.0, time.1, time.2, 0);
+            let zoned = civil.to_zoned_datetime(self.zone.clone()).expect("an hour that there is");
             let context = KindContext { layout: Some(layout), currency: None, zone: self.zone };
-            return kinds::read(Kind::DateTime, &civil.strftime(layout).to_string(), &context).expect("a moment in its layout");
+            return kinds::read(Kind::DateTime, &zoned.strftime(layout).to_string(), &context).expect("a moment in its layout");
         }
         let fraction = match self.limits.fraction_digits_max.unwrap_or(9) {
             0 => "",

@@ -276,6 +276,14 @@ impl PlanBuilder {
         Ok(())
     }
 
+    /// Gives a path its place in the order of writing, before anything below it is asked for.
+    ///
+    /// # Errors
+    /// A path that is none.
+    pub fn place(&mut self, path: &str) -> Result<(), PlanError> {
+        self.node(path).map(drop)
+    }
+
     /// Writing opens a new element at this path for every record.
     ///
     /// # Errors

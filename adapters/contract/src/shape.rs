@@ -411,6 +411,12 @@ mod tests {
 
     #[test]
     fn constants_stand_where_their_parent_does() {
+        let both = r#"
+            records = ["D/Row"]
+            slots = ["D/Row/Name", "D/Row/Type"]
+            constants = { "D/Row/Type" = "r" }
+        "#;
+        check(both, "(D (Row (Name a)) (Row (Type s)))", "(D (Row (Name a) (Type r)) (Row (Type s)))");
         check_same(ROWS, "(D @version=1 (B (Row (P (Q 1) (Kind q)) (Type r)) (Row (Type r))))");
     }
 

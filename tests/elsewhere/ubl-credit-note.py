@@ -1,0 +1,6 @@
+"""Credit notes in UBL 2.1."""
+
+from reading import main
+from ubl import read
+
+main(read)
