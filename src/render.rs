@@ -7,6 +7,7 @@ use crate::fault::{Fault, FaultCode};
 use crate::mapping::totals::Totals;
 use crate::mapping::write::{BodyWriter, NotWritten};
 use crate::pinned::{PinnedMappings, Unavailable};
+use portolan_contract::FormatCode;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -45,7 +46,11 @@ impl Render for PinnedRender {
 }
 
 fn unrenderable(record: u64, zh: &str, en: &str) -> Fault {
-    Fault::new(FaultCode::RenderFailed).detail(format!("第 {record} 条记录：{zh}"), format!("record {record}: {en}"))
+    of_record(FaultCode::RenderFailed, record, zh, en)
+}
+
+fn of_record(code: FaultCode, record: u64, zh: &str, en: &str) -> Fault {
+    Fault::new(code).detail(format!("第 {record} 条记录：{zh}"), format!("record {record}: {en}"))
 }
 
 fn parsed(row: &IndexRow, line: &[u8]) -> Result<Value, Fault> {
@@ -57,6 +62,9 @@ fn unwritten(record: u64, why: NotWritten) -> Fault {
         NotWritten::Record(unwritable) => unrenderable(record, &unwritable.words.zh, &unwritable.to_string()),
         NotWritten::TooMany(max) => unrenderable(record, &format!("此格式一份报文最多 {max} 条记录"), &why.to_string()),
         NotWritten::Totals(words) => unrenderable(record, &words.zh, &words.en),
+        NotWritten::Body(error) if error.code == FormatCode::CharacterUnmappable => {
+            of_record(FaultCode::CharacterUnmappable, record, &error.words.zh, &error.words.en)
+        }
         NotWritten::Body(error) => unrenderable(record, &error.words.zh, &error.words.en),
     }
 }

@@ -139,6 +139,8 @@ pub enum FaultCode {
     ReceiverFailing,
     /// `delivery.render`: the records cannot be rendered in the receiver's format.
     RenderFailed,
+    /// `delivery.charset`: the receiver's charset cannot hold a character of the records.
+    CharacterUnmappable,
     /// `delivery.expired`: the delivery was not acknowledged within its span.
     DeliveryExpired,
 }
@@ -212,6 +214,7 @@ impl FaultCode {
         Self::ReceiverRefused,
         Self::ReceiverFailing,
         Self::RenderFailed,
+        Self::CharacterUnmappable,
         Self::DeliveryExpired,
     ];
 
@@ -310,6 +313,7 @@ impl FaultCode {
             Self::ReceiverRefused => include_str!("codes/delivery.refused.md"),
             Self::ReceiverFailing => include_str!("codes/delivery.failing.md"),
             Self::RenderFailed => include_str!("codes/delivery.render.md"),
+            Self::CharacterUnmappable => include_str!("codes/delivery.charset.md"),
             Self::DeliveryExpired => include_str!("codes/delivery.expired.md"),
         }
     }
@@ -640,6 +644,14 @@ impl FaultCode {
                 Retry::Never,
                 "无法按接收方格式生成报文",
                 "the records cannot be rendered in the receiver's format",
+            ),
+            Self::CharacterUnmappable => (
+                "delivery.charset",
+                502,
+                Party::Receiver,
+                Retry::Never,
+                "接收方的字符集无法表示记录中的字符",
+                "the receiver's charset cannot hold a character of the records",
             ),
             Self::DeliveryExpired => (
                 "delivery.expired",

@@ -13,6 +13,7 @@ mod lifecycle;
 mod limits;
 mod line;
 mod lineage;
+mod names;
 mod reload;
 mod schema;
 mod storage;
