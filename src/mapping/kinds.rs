@@ -98,7 +98,10 @@ pub fn write(kind: Kind, value: &Value, context: &KindContext<'_>) -> Option<Str
         },
         (Kind::DateTime, Value::String(text)) => match context.layout {
             None => Some(text.clone()),
-            Some(layout) => moment_in(text, context.zone).and_then(|z| jiff::fmt::strtime::format(layout, &z).ok()),
+            // A layout is read in the flow's zone, whatever offset the record has.
+            Some(layout) => moment_in(text, context.zone)
+                .map(|z| z.timestamp().to_zoned_datetime(context.zone.clone()))
+                .and_then(|z| jiff::fmt::strtime::format(layout, &z).ok()),
         },
         (Kind::Fraction, Value::String(text)) => scaled(text, -2),
         (Kind::TaxPeriod, Value::String(text)) => period_in(text, context.layout),
@@ -274,8 +277,10 @@ fn moment_in(text: &str, zone: &TimeZone) -> Option<jiff::ZonedDateTime> {
     Some(stamp.to_zoned_datetime(TimeZone::fixed(offset)))
 }
 
+/// RFC 3339 has offsets of whole minutes; clocks before 1901 had others, and the moment stays the same.
 fn rfc3339(zoned: &jiff::ZonedDateTime) -> String {
-    let text = zoned.timestamp().display_with_offset(zoned.offset()).to_string();
+    let offset = zoned.offset().round(jiff::Unit::Minute).unwrap_or(zoned.offset());
+    let text = zoned.timestamp().display_with_offset(offset).to_string();
     match text.strip_suffix("+00:00") {
         Some(utc) => format!("{utc}Z"),
         None => text,
@@ -534,5 +539,14 @@ mod tests {
             rows += 1;
         }
         assert!(rows > 60, "the table has only {rows} rows");
+    }
+
+    #[test]
+    fn a_moment_of_another_offset_is_written_by_the_clocks_of_the_flow() {
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        let context = KindContext { layout: Some("%Y%m%d%H%M%S"), currency: None, zone: &zone };
+        for moment in ["2026-09-30T18:00:00Z", "2026-09-30T14:00:00-04:00", "2026-10-01T02:00:00+08:00"] {
+            assert_eq!(write(Kind::DateTime, &Value::from(moment), &context).as_deref(), Some("20261001020000"), "{moment}");
+        }
     }
 }

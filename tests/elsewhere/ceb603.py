@@ -2,7 +2,7 @@
 
 from lxml import etree
 
-from reading import flat, main
+from reading import flat, in_shanghai, main
 
 CEB = "{http://www.chinaport.gov.cn/ceb}"
 COUNTRY = {"110": "HK", "116": "JP", "133": "KR", "142": "CN", "303": "GB", "304": "DE", "305": "FR", "502": "US"}
@@ -34,7 +34,7 @@ def declaration(message, inventory):
         "message_id": message.get("guid"),
         "declaration_id": take("guid"),
         "application_type": TYPE[take("appType")],
-        "applied_at": "{}-{}-{}T{}:{}:{}+08:00".format(applied[:4], *(applied[i : i + 2] for i in range(4, 14, 2))),
+        "applied_at": in_shanghai(applied),
         "application_status": STATUS[take("appStatus")],
         "customs_office": take("customsCode"),
         "platform": pair("ebp"),

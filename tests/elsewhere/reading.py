@@ -5,9 +5,13 @@ leaves out with the reason; then one line for each body in the order of names: a
 object of canonical path → text. Members of lists are written `items[0].name`. A value that is not there is left out.
 """
 
+import datetime
 import json
 import os
 import sys
+import zoneinfo
+
+SHANGHAI = zoneinfo.ZoneInfo("Asia/Shanghai")
 
 
 def main(read, not_read=None):
@@ -33,6 +37,13 @@ def flat(value, path=""):
     if isinstance(value, bool):
         return {path: "true" if value else "false"}
     return {} if value is None else {path: str(value)}
+
+
+def in_shanghai(digits):
+    """`20260930120000` by the clocks of Shanghai as RFC 3339; before 1901 they were no whole minutes off."""
+    local = datetime.datetime(*(int(digits[i:j]) for i, j in ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))), tzinfo=SHANGHAI)
+    minutes = round(local.utcoffset() / datetime.timedelta(minutes=1))
+    return local.astimezone(datetime.timezone(datetime.timedelta(minutes=minutes))).isoformat()
 
 
 def package_file(package, *path):
