@@ -16,6 +16,7 @@ use crate::journal::{Committed, Journal, JournalError, NewExchange, RepeatQuery,
 use crate::live::Live;
 use crate::mapping::write::NotWritten;
 use crate::receipt::Receipt;
+use crate::references::look_up;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
 use crate::translate::{Arrived, BodyCheck, TranslateLimits, Translated, translate};
@@ -118,6 +119,7 @@ async fn settle(exchanges: &Arc<Exchanges>, received: Received) -> Result<Answer
         return Ok(first);
     }
     let (received, translated) = translated(exchanges, received).await?;
+    let translated = know_referred(exchanges, &received.admitted, translated).await?;
     received.admitted.admission.charge_records(translated.verdict.counts.records);
     if received.admitted.mode == Mode::Validate {
         return Ok(validated(translated));
@@ -166,6 +168,14 @@ async fn know_corrected(exchanges: &Exchanges, admitted: &Admitted) -> Result<()
     match corrected.filter(|row| row.partner == admitted.partner && row.flow == admitted.flow.flow.id) {
         Some(_) => Ok(()),
         None => Err(Fault::new(FaultCode::CorrectionUnknown)),
+    }
+}
+
+/// Looks for the messages that the records refer to, where the flow says that they must be known.
+async fn know_referred(exchanges: &Exchanges, admitted: &Admitted, translated: Translated) -> Result<Translated, Fault> {
+    match &admitted.flow.flow.reference {
+        None => Ok(translated),
+        Some(reference) => look_up(exchanges.journal.as_ref(), reference, translated).await.map_err(journal_fault),
     }
 }
 
@@ -224,7 +234,7 @@ fn validated(translated: Translated) -> Answer {
 async fn commit(exchanges: &Exchanges, received: Received, translated: Translated) -> Result<Answer, Fault> {
     let Received { admitted, body, received_at } = received;
     // Body and files are held to the end of this function: what the journal did not take over goes with them.
-    let Translated { mut verdict, facts, files: _files } = translated;
+    let Translated { mut verdict, facts, files: _files, references: _ } = translated;
     let business = business_answer(&admitted, &verdict, &facts, received_at);
     // An order is a sender's own within a flow: nobody's dead letter holds another's deliveries.
     let scope = format!("{}/{}", admitted.flow.flow.id, admitted.partner);

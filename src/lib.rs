@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod ops;
 pub mod pinned;
 pub mod receipt;
+pub mod references;
 pub mod render;
 pub mod routing;
 pub mod seams;

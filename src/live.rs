@@ -4,7 +4,7 @@
 //! any problem is refused whole, and the old one stays.
 
 use crate::answer::CANONICAL;
-use crate::config::{Config, Flow, Problem};
+use crate::config::{Config, Flow, Problem, Reference};
 use crate::domain::{FlowId, Routed};
 use crate::mapping::{Library, Mapping};
 use crate::routing::Router;
@@ -39,7 +39,7 @@ impl Live {
         let mut problems = Vec::new();
         let mut flows = BTreeMap::new();
         for (id, flow) in &config.flows {
-            match compile(flow, &library) {
+            match compile(flow, &config, &library) {
                 Ok(plan) => drop(flows.insert(id.clone(), Arc::new(plan))),
                 Err(messages) => {
                     let file = folder.join("flows").join(format!("{id}.toml"));
@@ -58,7 +58,7 @@ fn problem(file: &Path, flow: &Flow, needle: &str, message: String) -> Problem {
 }
 
 /// Compiles a flow. Each problem comes with a text that stands at its place in the file.
-fn compile(flow: &Arc<Flow>, library: &Library) -> Result<FlowPlan, Vec<(String, String)>> {
+fn compile(flow: &Arc<Flow>, config: &Config, library: &Library) -> Result<FlowPlan, Vec<(String, String)>> {
     let mut problems = Vec::new();
     let canonical = library.canonical(&flow.canonical).cloned();
     if canonical.is_none() {
@@ -83,6 +83,14 @@ fn compile(flow: &Arc<Flow>, library: &Library) -> Result<FlowPlan, Vec<(String,
         match fitting(library, name, CANONICAL, "write", |m| m.direction.writes()) {
             Ok(mapping) => drop(answers.insert(partner.clone(), mapping)),
             Err(message) => problems.push((name.clone(), message)),
+        }
+    }
+    if let Some(Reference { flow: other, field, .. }) = &flow.reference {
+        if !config.flows.contains_key(other) {
+            problems.push((format!("{other:?}"), format!("`reference`: there is no flow {other}")));
+        }
+        if canonical.as_ref().is_some_and(|canonical| !canonical.knows(field)) {
+            problems.push((format!("{field:?}"), format!("`reference`: {} has no {field:?}", flow.canonical)));
         }
     }
     let zone = TimeZone::get(&flow.zone).unwrap_or(TimeZone::UTC);

@@ -13,6 +13,7 @@ use crate::mapping::findings::RecordFindings;
 use crate::mapping::rules::Runner;
 use crate::mapping::schema::at_path;
 use crate::mapping::{Canonical, Mapping};
+use crate::references::References;
 use crate::routing::Router;
 use crate::spool::{self, Spool, SpoolWriter, Spooled};
 use jiff::tz::TimeZone;
@@ -70,6 +71,8 @@ pub struct Translated {
     pub facts: Facts,
     /// The files of its canonical records and of their index.
     pub files: [Spooled; 2],
+    /// What its records refer to, where the flow asks for it.
+    pub references: References,
 }
 
 /// A body as it arrived.
@@ -204,6 +207,7 @@ struct Pass<'p> {
     index: SpoolWriter,
     rows: u64,
     chunks: Chunks<'p>,
+    references: References,
     line: Vec<u8>,
 }
 
@@ -223,6 +227,7 @@ impl<'p> Pass<'p> {
             index: spool.writer(),
             rows: 0,
             chunks: Chunks::new(plan),
+            references: References::default(),
             line: Vec::new(),
         }
     }
@@ -313,6 +318,9 @@ impl<'p> Pass<'p> {
         self.canonical.write_all(&self.line)?;
         self.index.write_all(&row.to_bytes())?;
         self.chunks.add(self.rows, &row, canonical);
+        if let Some(reference) = &self.plan.flow.reference {
+            self.references.note(reference, canonical, row.record, raw.at);
+        }
         self.rows += 1;
         Ok(())
     }
@@ -377,7 +385,7 @@ impl<'p> Pass<'p> {
             chunks: self.chunks.finish(),
             pins: Pins { mapping: self.mapping.digest, schema: self.plan.canonical.digest, flow: self.plan.flow.digest },
         };
-        Ok(Translated { verdict, facts: self.facts, files: [canonical, index] })
+        Ok(Translated { verdict, facts: self.facts, files: [canonical, index], references: self.references })
     }
 }
 

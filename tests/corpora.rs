@@ -96,7 +96,8 @@ fn check_record(file: &str, expected: &BTreeMap<String, String>, found: &Value) 
 
 /// Every value stands in the file where its trace says; amount and id of each record are traced.
 fn check_traces(good: &GoodFile, body: &[u8], traces: &[Value]) {
-    for trace in traces {
+    // A value that the mapping makes stands nowhere.
+    for trace in traces.iter().filter(|trace| trace.get("source").is_some()) {
         let (byte, line) = (trace["byte"].as_u64().unwrap(), trace["line"].as_u64().unwrap());
         let text = trace["text"].as_str().unwrap();
         let before = &body[..usize::try_from(byte).unwrap()];

@@ -7,13 +7,13 @@
 use super::page::{Page, read_bytes};
 use super::raw::{
     At, RawCertificate, RawDestination, RawFlow, RawGateway, RawIdentity, RawLimits, RawListener, RawOnInvalid, RawOrder, RawPartner,
-    RawRate, RawRequestLimits, RawRoute, RawSender, RawWords,
+    RawRate, RawReference, RawRequestLimits, RawRoute, RawSender, RawUnknown, RawWords,
 };
 use super::{
-    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Order, Partner, Problem, Rate,
+    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Order, Partner, Problem, Rate, Reference,
     RequestLimits, Route, Sender,
 };
-use crate::domain::{DESTINATIONS_PER_FLOW_MAX, DestinationId, Digest, Name, PartnerId};
+use crate::domain::{DESTINATIONS_PER_FLOW_MAX, DestinationId, Digest, Name, PartnerId, Severity};
 use portolan_contract::Words;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::collections::{BTreeMap, BTreeSet};
@@ -447,6 +447,7 @@ impl Checker<'_> {
         let zone = self.zone(&raw.zone);
         let routes = self.routes(&raw.route, partners);
         let order = self.order(&raw.order);
+        let reference = raw.reference.as_ref().map(|reference| self.reference(reference));
         let (record, body) = (*raw.findings_per_record_max.value(), *raw.findings_per_body_max.value());
         if record > body {
             let at = raw.findings_per_record_max.span().or(raw.findings_per_body_max.span());
@@ -464,6 +465,7 @@ impl Checker<'_> {
             zone: zone?,
             routes: routes?,
             order: order?,
+            reference: transposed(reference)?,
             delivery_records_max: raw.delivery_records_max.get(),
             delivery_bytes_max: raw.delivery_bytes_max.get(),
             findings_per_record_max: size(record),
@@ -563,6 +565,19 @@ impl Checker<'_> {
         let mapping = self.page.required(raw.mapping.as_ref(), "mapping", at.span());
         let mapping = mapping.and_then(|name| self.page.parsed::<Name>(name));
         Some(Route { to: to?, mapping: mapping?.into(), when: raw.when.as_ref().map(|when| when.value().clone()) })
+    }
+
+    /// Whether the other flow and the path are there is for those who know all flows and schemas.
+    fn reference(&mut self, at: &At<RawReference>) -> Option<Reference> {
+        let raw = at.value();
+        let flow = self.page.required(raw.flow.as_ref(), "flow", at.span());
+        let flow = flow.and_then(|flow| self.name(flow.value(), flow.span()));
+        let field = self.page.required(raw.field.as_ref(), "field", at.span());
+        let unknown = match raw.unknown {
+            RawUnknown::Warning => Severity::Warning,
+            RawUnknown::Error => Severity::Error,
+        };
+        Some(Reference { flow: flow?, field: field?.value().clone(), unknown })
     }
 
     fn order(&mut self, order: &At<RawOrder>) -> Option<Order> {

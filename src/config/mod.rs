@@ -15,7 +15,7 @@ pub use page::{FILE_BYTES_MAX, PROBLEMS_PER_FILE_MAX};
 pub use reference::reference;
 pub use watch::Reloads;
 
-use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId};
+use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId, Severity};
 use portolan_contract::Words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -245,6 +245,8 @@ pub struct Flow {
     pub routes: Vec<Route>,
     /// Whether deliveries keep an order.
     pub order: Order,
+    /// Messages of another flow that its records refer to.
+    pub reference: Option<Reference>,
     /// Records of one delivery.
     pub delivery_records_max: u64,
     /// Bytes of canonical records of one delivery.
@@ -288,6 +290,17 @@ pub enum Order {
     Sender,
     /// One after the other for each value of this canonical path.
     Key(String),
+}
+
+/// Messages of another flow that a flow's records refer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The other flow.
+    pub flow: FlowId,
+    /// The canonical path that holds the other message's id.
+    pub field: String,
+    /// What a reference to nothing known is; an error refuses the body.
+    pub unknown: Severity,
 }
 
 /// One destination of a flow.

@@ -285,6 +285,8 @@ pub struct RawFlow {
     pub route: Vec<At<RawRoute>>,
     /// The order of deliveries to one destination.
     pub order: At<RawOrder>,
+    /// Messages of another flow that its records refer to, such as those that answers answer.
+    pub reference: Option<At<RawReference>>,
     /// Records of one delivery.
     pub delivery_records_max: NonZeroU64,
     /// Bytes of canonical records of one delivery.
@@ -305,6 +307,7 @@ impl Default for RawFlow {
             zone: At::default_value(super::ZONE_DEFAULT.to_owned()),
             route: Vec::new(),
             order: At::default_value(RawOrder::None),
+            reference: None,
             delivery_records_max: large(1_000),
             delivery_bytes_max: large(4 << 20),
             findings_per_record_max: At::default_value(count(20)),
@@ -348,6 +351,36 @@ pub enum RawOrder {
     Sender,
     /// One after the other for each value of this path of the canonical record.
     Key(String),
+}
+
+/// Messages of another flow that a flow's records refer to. A message is known once a body with its id had something accepted.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawReference {
+    /// The other flow.
+    #[schemars(extend("x-required" = true))]
+    pub flow: Option<At<String>>,
+    /// The path of the canonical record that holds the other message's id.
+    #[schemars(extend("x-required" = true))]
+    pub field: Option<At<String>>,
+    /// What a reference to nothing known is.
+    pub unknown: RawUnknown,
+}
+
+impl Default for RawReference {
+    fn default() -> Self {
+        Self { flow: None, field: None, unknown: RawUnknown::Warning }
+    }
+}
+
+/// What a reference to nothing known is.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawUnknown {
+    /// The record stands.
+    Warning,
+    /// The body is refused.
+    Error,
 }
 
 /// One route of a flow.

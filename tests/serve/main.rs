@@ -14,6 +14,7 @@ mod limits;
 mod line;
 mod lineage;
 mod names;
+mod references;
 mod reload;
 mod schema;
 mod storage;
