@@ -120,6 +120,7 @@ fn rate_limits(partner: Limits, flow: Limits, previous: Option<&RateLimits>, clo
         zone: "Asia/Shanghai".to_owned(),
         routes: Vec::new(),
         order: Order::None,
+        reference: None,
         delivery_records_max: 1,
         delivery_bytes_max: 1,
         findings_per_record_max: 1,
