@@ -48,7 +48,7 @@ def detail(header, row):
     moment = header["message_created_at"]
     return {
         "message_id": header["message_id"],
-        "message_created_at": moment and f"{day(moment[:8])}T{moment[8:10]}:{moment[10:12]}:{moment[12:]}",
+        "message_created_at": moment and f"{day(moment[:8])}T{moment[8:10]}:{moment[10:12]}:{moment[12:]}+08:00",
         "account": {"number": header["account"]},
         "servicer_reference": row["servicer_reference"],
         "end_to_end_id": row["end_to_end_id"],

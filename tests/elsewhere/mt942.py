@@ -25,13 +25,12 @@ def read(body):
     for message in re.split(r"(?m)^-\r\n", body.decode("ascii"))[:-1]:
         statement = mt940.parse(message.replace("\r\n", "\n").strip() + "\n")
         moment = re.search(r":13D:(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([+-]\d\d)(\d\d)", message).groups()
-        century = "19" if int(moment[0]) >= 80 else "20"
         for transaction in statement.transactions:
             data = transaction.data
             amount = data["amount"]
             yield flat({
                 "message_id": statement.data["transaction_reference"],
-                "message_created_at": century + "{}-{}-{}T{}:{}:00{}:{}".format(*moment),
+                "message_created_at": "20{}-{}-{}T{}:{}:00{}:{}".format(*moment),
                 "account": {"number": statement.data["account_identification"]},
                 "value_date": data["date"],
                 "booking_date": data.get("entry_date"),
@@ -40,7 +39,8 @@ def read(body):
                 "status": "booked",
                 "amount": f"{abs(amount.amount):.{DECIMALS.get(amount.currency, 2)}f}",
                 "currency": amount.currency,
-                "entry": {"servicer_reference": data["bank_reference"]},
+                # A field 61 is a transaction of its own.
+                "entry": {"transaction_number": 1, "servicer_reference": data["bank_reference"]},
                 **codes(data.get("transaction_details") or ""),
             })
 

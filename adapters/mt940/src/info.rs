@@ -123,13 +123,18 @@ pub fn write(parts: &[(&str, &str)], codes: &[String]) -> Option<Vec<String>> {
     (again == parts).then(|| wrapped(&text)).flatten()
 }
 
-/// Lines of at most 65 characters, of which none but the first begins like a field or an end.
+/// Lines of at most 65 characters, of which none but the first begins like a field or an end; nor does
+/// one break at a blank, which many a reader takes off.
 fn wrapped(text: &str) -> Option<Vec<String>> {
     let mut lines = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
         let end = rest.char_indices().nth(LINE_CHARACTERS_MAX).map_or(rest.len(), |(at, _)| at);
-        let end = (1..=end).rev().find(|&at| rest.get(at..).is_some_and(|next| next.is_empty() || may_begin(next)))?;
+        let breaks = |at: usize| {
+            rest.get(at..)
+                .is_some_and(|next| may_begin(next) && !next.starts_with(' ') && !rest.get(..at).unwrap_or_default().ends_with(' '))
+        };
+        let end = if end == rest.len() { end } else { (1..=end).rev().find(|&at| breaks(at))? };
         let (line, next) = rest.split_at(end);
         lines.push(line.to_owned());
         rest = next;
