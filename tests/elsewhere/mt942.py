@@ -45,4 +45,4 @@ def read(body):
             })
 
 
-main(read)
+main(read, {"entry.transaction_number": "it is always the first"})
