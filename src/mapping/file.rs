@@ -245,7 +245,8 @@ pub struct FieldEntry {
     pub codes_file: Option<String>,
     /// The layout of a date, time or tax period in the source, where it is not the standard one:
     /// `strftime` letters such as `%Y%m%d`, or for a tax period `quarter`, `month`, `year`, `range` or
-    /// `year-end` (the last day of a year).
+    /// `year-end` (the last day of a year). Of several letters' layouts with `|` between them any is
+    /// read and the first is written.
     #[serde(default)]
     pub layout: Option<String>,
     /// The canonical value where the source has none.

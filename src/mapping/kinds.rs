@@ -94,14 +94,14 @@ pub fn write(kind: Kind, value: &Value, context: &KindContext<'_>) -> Option<Str
         (Kind::Integer, Value::Number(n)) => Some(n.to_string()),
         (Kind::Date | Kind::WorkDate, Value::String(text)) => match context.layout {
             None => Some(text.clone()),
-            Some(layout) => text.parse::<Date>().ok().map(|d| d.strftime(layout).to_string()),
+            Some(layout) => text.parse::<Date>().ok().map(|d| d.strftime(first_layout(layout)).to_string()),
         },
         (Kind::DateTime, Value::String(text)) => match context.layout {
             None => Some(text.clone()),
             // A layout is read in the flow's zone, whatever offset the record has.
             Some(layout) => moment_in(text, context.zone)
                 .map(|z| z.timestamp().to_zoned_datetime(context.zone.clone()))
-                .and_then(|z| jiff::fmt::strtime::format(layout, &z).ok()),
+                .and_then(|z| jiff::fmt::strtime::format(first_layout(layout), &z).ok()),
         },
         (Kind::Fraction, Value::String(text)) => scaled(text, -2),
         (Kind::TaxPeriod, Value::String(text)) => period_in(text, context.layout),
@@ -198,15 +198,20 @@ fn boolean(text: &str) -> Result<Value, Misfit> {
 
 fn date(text: &str, layout: Option<&str>) -> Result<Date, Misfit> {
     let parsed = match layout {
-        Some(layout) => Date::strptime(layout, text).ok(),
+        Some(layout) => layout.split('|').find_map(|layout| Date::strptime(layout, text).ok()),
         None => iso_date(text),
     };
     parsed.ok_or_else(|| date_misfit(layout))
 }
 
 fn date_misfit(layout: Option<&str>) -> Misfit {
-    let example = layout.map_or_else(|| "2026-09-30".to_owned(), |l| Date::constant(2026, 9, 30).strftime(l).to_string());
+    let example = layout.map(first_layout).map_or_else(|| "2026-09-30".to_owned(), |l| Date::constant(2026, 9, 30).strftime(l).to_string());
     Misfit::new("type.date", format!("应为存在的日期，写作 {example}"), format!("a day that exists is expected, written {example}"))
+}
+
+/// The layout that is written, of several that are read.
+fn first_layout(layouts: &str) -> &str {
+    layouts.split('|').next().unwrap_or(layouts)
 }
 
 /// `YYYY-MM-DD`, with what XML Schema allows after it (a zone), or the day of a moment.
@@ -231,7 +236,7 @@ fn is_offset(text: &str) -> bool {
 fn moment(text: &str, context: &KindContext<'_>) -> Result<Value, Misfit> {
     let zoned = match context.layout {
         None => moment_in(text, context.zone),
-        Some(layout) => laid_out(text, layout).and_then(|parsed| match parsed.offset() {
+        Some(layouts) => layouts.split('|').find_map(|layout| laid_out(text, layout)).and_then(|parsed| match parsed.offset() {
             Some(_) => parsed.to_timestamp().ok().map(|t| t.to_zoned_datetime(context.zone.clone())),
             None => parsed.to_datetime().ok().and_then(|d| d.to_zoned_datetime(context.zone.clone()).ok()),
         }),

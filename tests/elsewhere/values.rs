@@ -142,7 +142,8 @@ impl<'l> Values<'l> {
     fn moment(&mut self, layout: Option<&str>) -> Value {
         let day = self.day(3);
         let time = [(0, 0, 0), (23, 59, 59), (12, 30, 1)][self.below(3)];
-        if let Some(layout) = layout {
+        // Of several, the first is written.
+        if let Some(layout) = layout.and_then(|layouts| layouts.split('|').next()) {
             let civil: DateTime = day.at(time.0, time.1, time.2, 0);
             let zoned = civil.to_zoned_datetime(self.zone.clone()).expect("an hour that there is");
             let context = KindContext { layout: Some(layout), currency: None, zone: self.zone };

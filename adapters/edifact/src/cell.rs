@@ -96,6 +96,25 @@ impl Cells {
         self.add(element, repetition, self.component, text);
     }
 
+    /// A text for the composite at hand: its components, as they are joined; false where there are
+    /// more than it has.
+    pub(crate) fn put_joined(&mut self, text: &str, joint: char, components: usize) -> bool {
+        let ((element, repetition), mut component, mut part) = (self.element, 0, String::new());
+        let mut characters = text.chars();
+        while let Some(character) = characters.next() {
+            match character {
+                _ if character == joint => {
+                    self.add(element, repetition, component, &part);
+                    (component, part) = (component.saturating_add(1), String::new());
+                }
+                '?' if joint == ':' => part.extend(characters.next()),
+                other => part.push(other),
+            }
+        }
+        self.add(element, repetition, component, &part);
+        usize::from(component) < components
+    }
+
     /// A value where there is none yet.
     pub(crate) fn put_default(&mut self, element: u16, component: u16, text: &str) {
         if self.text(element, component).is_empty() {

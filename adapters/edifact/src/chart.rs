@@ -5,7 +5,9 @@
 //! version, by the segment that it begins with (`SG:NAD`); a segment by its tag; an element or
 //! composite by its number. `NAD+EX` and `SG:NAD+EX` are those with this qualifier; a name without
 //! one is any other. `C246#2` is the second composite of its number, `SG:TAX#2` the second such
-//! group among its like; an element's name without a number stands for all.
+//! group among its like; an element's name without a number stands for all. The text of a composite
+//! is that of its components, joined by `:` (released by `?`): `UNB/S004` is `260701:0830`. Where they
+//! are all of one number, as the lines of a free text are, it is that of the lines.
 
 use crate::definition::{Definition, Definitions, Element, Layout};
 use portolan_contract::{NodeId, OptionsError, Plan, SlotId};
@@ -53,6 +55,8 @@ pub(crate) struct Ask {
     pub(crate) is_list: bool,
     pub(crate) slot: Option<SlotId>,
     pub(crate) numeric: bool,
+    /// Where it is a composite: what joins its components to its text.
+    pub(crate) joint: Option<char>,
     /// What is asked of its components.
     pub(crate) components: Vec<Ask>,
 }
@@ -226,8 +230,9 @@ impl Chart {
         };
         let role = if is_component { Role::Component(places.clone()) } else { Role::Element(places.clone()) };
         self.set(node, role, usize::from(first));
-        let numeric = elements.get(usize::from(first)).is_some_and(|e| e.numeric);
-        Some(Ask { node, places, is_list: entry.list.is_some(), slot: entry.slot, numeric, components: Vec::new() })
+        let element = elements.get(usize::from(first));
+        let (numeric, joint) = element.map_or((false, None), |e| (e.numeric, e.joint()));
+        Some(Ask { node, places, is_list: entry.list.is_some(), slot: entry.slot, numeric, joint, components: Vec::new() })
     }
 
     /// What may stand below a node, for people.

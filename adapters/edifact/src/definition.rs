@@ -36,6 +36,15 @@ pub(crate) struct Element {
     pub(crate) components: Vec<Element>,
 }
 
+impl Element {
+    /// What joins the components of a composite to one text: a line end where they are lines.
+    pub(crate) fn joint(&self) -> Option<char> {
+        let first = self.components.first()?;
+        let lines = self.components.len() > 1 && self.components.iter().all(|component| component.id == first.id);
+        Some(if lines { '\n' } else { ':' })
+    }
+}
+
 /// What stands in a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {

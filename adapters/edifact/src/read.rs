@@ -7,7 +7,7 @@ use crate::cursor::{Cursor, Placement};
 use crate::definition::Layout;
 use crate::envelope::{Envelope, Step};
 use crate::segments::{Piece, Segments};
-use portolan_contract::{FormatCode, FormatError, Found, Limits, NodeId, Position, ReadRecords, Walker, Words};
+use portolan_contract::{FormatCode, FormatError, Found, Limits, NodeId, Position, ReadRecords, SlotId, Walker, Words};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ pub(crate) struct Reader<'a> {
     qualifier: String,
     /// Pieces of the element at hand.
     pieces: Vec<Piece>,
+    /// The text of a composite.
+    joined: String,
 }
 
 /// What is still to be done with the segment at hand.
@@ -68,6 +70,7 @@ impl<'a> Reader<'a> {
             todo: Todo::Next,
             qualifier: String::new(),
             pieces: Vec::new(),
+            joined: String::new(),
         })
     }
 
@@ -250,8 +253,9 @@ impl<'a> Reader<'a> {
             }
             self.walker.enter_node(Some(ask.node), self.segments.place(first))?;
         }
-        if ask.slot.is_some() {
-            self.fill(ask, first)?;
+        match (ask.slot, ask.joint) {
+            (Some(slot), Some(joint)) => self.fill_joined(slot, joint, start, end)?,
+            _ => self.fill(ask, first)?,
         }
         for below in &ask.components {
             for index in start..end {
@@ -273,6 +277,26 @@ impl<'a> Reader<'a> {
         self.walker.enter_node(Some(ask.node), at)?;
         self.fill(ask, piece)?;
         self.walker.leave(at).map(drop)
+    }
+
+    /// Fills the text of a composite: its components, joined.
+    fn fill_joined(&mut self, slot: SlotId, joint: char, start: usize, end: usize) -> Result<(), FormatError> {
+        let pieces = self.pieces.get(start..end).unwrap_or(&[]);
+        let Some(first) = pieces.iter().find(|piece| !piece.is_empty()) else { return Ok(()) };
+        let at = self.segments.place(*first);
+        self.joined.clear();
+        for piece in pieces {
+            if piece.component > 0 {
+                self.joined.push(joint);
+            }
+            for character in self.segments.text(*piece).chars() {
+                if joint == ':' && matches!(character, ':' | '?') {
+                    self.joined.push('?');
+                }
+                self.joined.push(character);
+            }
+        }
+        self.walker.fill(slot, &self.joined, at)
     }
 
     fn fill(&mut self, ask: &Ask, piece: Piece) -> Result<(), FormatError> {

@@ -7,7 +7,7 @@ use crate::BoundEdifact;
 use crate::cell::Cells;
 use crate::chart::{Chart, Role};
 use crate::cursor::{Cursor, Placement};
-use crate::definition::Layout;
+use crate::definition::{Element, Layout};
 use portolan_contract::{FormatCode, FormatError, NodeId, Position, RawRecord, Shaper, Sink, TextOutput, WriteRecords};
 use std::io::Write;
 use std::sync::Arc;
@@ -303,8 +303,19 @@ impl Sink for Output<'_> {
     }
 
     fn text(&mut self, node: NodeId, text: &str) -> Result<(), FormatError> {
-        if matches!(self.chart.role(node), Role::Element(_) | Role::Component(_)) {
-            self.cells.put(text);
+        match self.chart.role(node) {
+            Role::Element(places) => {
+                let element = places.first().zip(self.layout()).and_then(|(&place, layout)| layout.elements.get(usize::from(place)));
+                match element.and_then(Element::joint) {
+                    Some(joint) if !self.cells.put_joined(text, joint, element.map_or(0, |e| e.components.len())) => {
+                        return Err(no_room().on(self.chart_path(node)));
+                    }
+                    Some(_) => {}
+                    None => self.cells.put(text),
+                }
+            }
+            Role::Component(_) => self.cells.put(text),
+            _ => {}
         }
         Ok(())
     }
