@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 struct Expected {
     good: Vec<GoodFile>,
     refused: Vec<RefusedFile>,
+    interchanges: Vec<GoodFile>,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +83,26 @@ fn chinese_texts_are_read_as_their_twins_say_and_written_again() {
     }
 }
 
+#[test]
+fn interchanges_are_read_as_their_authors_meant() {
+    let Some(folder) = corpora("edifact/samples") else { return };
+    for good in &expected().interchanges {
+        let body = std::fs::read(folder.join(&good.file)).unwrap();
+        let (converted, records, findings) = run(&good.mapping, &body, Target::Canonical);
+        assert_eq!((converted.fault, converted.counts.refused), (None, 0), "{}: {findings:?}", good.file);
+        assert_eq!(records.len(), good.records.len(), "{}", good.file);
+        for (expected, found) in good.records.iter().zip(&records) {
+            for (path, expected) in expected {
+                let value = found.pointer(path).unwrap_or_else(|| panic!("{}: {path} is missing: {found}", good.file));
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                assert_eq!(&text, expected, "{}: {path}", good.file);
+            }
+        }
+        let (_, traces, _) = run(&good.mapping, &body, Target::Trace);
+        check_places(good, &body, &traces);
+    }
+}
+
 /// Amounts are compared as numbers: how many decimals are written is the currency's affair.
 fn check_record(file: &str, expected: &BTreeMap<String, String>, found: &Value) {
     for (name, expected) in expected {
@@ -96,6 +117,19 @@ fn check_record(file: &str, expected: &BTreeMap<String, String>, found: &Value) 
 
 /// Every value stands in the file where its trace says; amount and id of each record are traced.
 fn check_traces(good: &GoodFile, body: &[u8], traces: &[Value]) {
+    check_places(good, body, traces);
+    for (number, expected) in (1_u64..).zip(&good.records) {
+        let traced = |name: &str| traces.iter().find(|t| t["record"] == number && t["canonical"] == name);
+        for name in ["amount", "end_to_end_id"] {
+            let text = traced(name).and_then(|t| t["text"].as_str());
+            assert_eq!(text, expected.get(name).map(String::as_str), "{}: {name} of record {number}", good.file);
+        }
+    }
+}
+
+/// Every value stands in the file where its trace says.
+fn check_places(good: &GoodFile, body: &[u8], traces: &[Value]) {
+    assert!(!traces.is_empty(), "{}", good.file);
     // A value that the mapping makes stands nowhere.
     for trace in traces.iter().filter(|trace| trace.get("source").is_some()) {
         let (byte, line) = (trace["byte"].as_u64().unwrap(), trace["line"].as_u64().unwrap());
@@ -105,13 +139,6 @@ fn check_traces(good: &GoodFile, body: &[u8], traces: &[Value]) {
         let counted = trace["source"].as_str().unwrap().ends_with('#');
         assert!(counted || body[before.len()..].starts_with(text.as_bytes()), "{}: {trace}", good.file);
         assert_eq!(line, 1 + before.iter().filter(|b| **b == b'\n').count() as u64, "{}: {trace}", good.file);
-    }
-    for (number, expected) in (1_u64..).zip(&good.records) {
-        let traced = |name: &str| traces.iter().find(|t| t["record"] == number && t["canonical"] == name);
-        for name in ["amount", "end_to_end_id"] {
-            let text = traced(name).and_then(|t| t["text"].as_str());
-            assert_eq!(text, expected.get(name).map(String::as_str), "{}: {name} of record {number}", good.file);
-        }
     }
 }
 
