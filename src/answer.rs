@@ -22,6 +22,8 @@ use std::io::{self, Write};
 pub const CANONICAL: &str = "exchange-answer.v1";
 /// Refused records that an answer names; all are counted.
 pub const REFUSED_MAX: usize = 1_000;
+/// Characters of an answer's reference: the room of an interchange control reference (UN/EDIFACT 0020).
+const REFERENCE_CHARS: usize = 14;
 /// Bytes of one answer.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
 
@@ -73,6 +75,8 @@ pub struct Answered<'a> {
     pub flow: &'a FlowId,
     /// The flow's zone.
     pub zone: &'a TimeZone,
+    /// The format that the body was read as.
+    pub format: &'a str,
 }
 
 /// Writes the answer to a body through a mapping.
@@ -92,24 +96,35 @@ pub fn write(mapping: &Mapping, answered: Answered<'_>, verdict: &Verdict, facts
 
 /// The canonical answer.
 fn canonical(answered: Answered<'_>, verdict: &Verdict, facts: &Facts) -> Value {
-    let Answered { exchange, received_at, flow, zone } = answered;
+    let Answered { exchange, received_at, flow, zone, format } = answered;
     let time = received_at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
-    let counts = verdict.counts;
-    let of_record = |record| verdict.findings.iter().filter(move |f| f.record == record && f.severity == Severity::Error).map(finding);
-    let refused = facts.refused.iter().map(|(record, values)| {
-        let mut refused = values.clone();
-        refused.insert("record".to_owned(), json!(record));
-        put_unless_empty(&mut refused, "findings", of_record(Some(*record)).collect());
-        Value::Object(refused)
+    let (exchange, counts) = (exchange.to_string(), verdict.counts);
+    let errors = || verdict.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    // What a format itself finds in a record begins with its name.
+    let unreadable = |record: u64| errors().any(|f| f.record == Some(record) && f.rule.split('.').next() == Some(format));
+    let refused = |only_unreadable: bool| {
+        let chosen = facts.refused.iter().filter(move |(record, _)| !only_unreadable || unreadable(*record));
+        chosen.map(|(record, values)| Value::Object(numbered(*record, values.clone()))).collect::<Vec<_>>()
+    };
+    let values_of = |record: u64| facts.refused.iter().find(|(number, _)| *number == record).map(|(_, values)| values.clone());
+    let told = errors().map(|finding| {
+        let mut values = finding.record.map(|record| numbered(record, values_of(record).unwrap_or_default())).unwrap_or_default();
+        tell(&mut values, finding);
+        Value::Object(values)
     });
+    let syntax_fault = verdict.fault.filter(|fault| fault.is_of_syntax());
     let mut answer = Map::new();
-    answer.insert("exchange".to_owned(), json!(exchange.to_string()));
+    answer.insert("reference".to_owned(), json!(exchange[exchange.len() - REFERENCE_CHARS..].to_uppercase()));
+    answer.insert("exchange".to_owned(), json!(exchange));
     answer.insert("received_at".to_owned(), json!(time));
     answer.insert("flow".to_owned(), json!(flow.to_string()));
     answer.insert("verdict".to_owned(), json!(verdict.outcome.as_str()));
+    answer.insert("readable".to_owned(), json!(syntax_fault.is_none()));
     answer.insert("counts".to_owned(), json!({ "records": counts.records, "accepted": counts.accepted, "refused": counts.refused }));
-    if let Some(fault) = verdict.fault {
-        answer.insert("fault".to_owned(), json!(fault.as_str()));
+    for (name, fault) in [("fault", verdict.fault), ("syntax_fault", syntax_fault)] {
+        if let Some(fault) = fault {
+            answer.insert(name.to_owned(), json!(fault.as_str()));
+        }
     }
     if let Some(message_id) = &verdict.message_id {
         answer.insert("message_id".to_owned(), json!(message_id));
@@ -117,9 +132,15 @@ fn canonical(answered: Answered<'_>, verdict: &Verdict, facts: &Facts) -> Value 
     if !facts.message.is_empty() {
         answer.insert("message".to_owned(), Value::Object(facts.message.clone()));
     }
-    put_unless_empty(&mut answer, "refused", refused.collect());
-    put_unless_empty(&mut answer, "findings", of_record(None).collect());
+    put_unless_empty(&mut answer, "refused", refused(false));
+    put_unless_empty(&mut answer, "unreadable", refused(true));
+    put_unless_empty(&mut answer, "errors", told.collect());
     Value::Object(answer)
+}
+
+fn numbered(record: u64, mut values: Map<String, Value>) -> Map<String, Value> {
+    values.insert("record".to_owned(), json!(record));
+    values
 }
 
 fn put_unless_empty(into: &mut Map<String, Value>, name: &str, values: Vec<Value>) {
@@ -128,8 +149,7 @@ fn put_unless_empty(into: &mut Map<String, Value>, name: &str, values: Vec<Value
     }
 }
 
-fn finding(finding: &Finding) -> Value {
-    let mut told = Map::new();
+fn tell(told: &mut Map<String, Value>, finding: &Finding) {
     told.insert("rule".to_owned(), json!(finding.rule));
     told.insert("line".to_owned(), json!(finding.at.line));
     told.insert("byte".to_owned(), json!(finding.at.byte));
@@ -140,7 +160,6 @@ fn finding(finding: &Finding) -> Value {
     }
     told.insert("message_zh".to_owned(), json!(finding.words.zh));
     told.insert("message_en".to_owned(), json!(finding.words.en));
-    Value::Object(told)
 }
 
 /// Bytes up to [`ANSWER_BYTES_MAX`].

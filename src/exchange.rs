@@ -284,7 +284,8 @@ async fn commit(exchanges: &Exchanges, received: Received, translated: Translate
 fn business_answer(admitted: &Admitted, verdict: &Verdict, facts: &Facts, received_at: Timestamp) -> Option<BusinessAnswer> {
     let plan = &admitted.flow;
     let mapping = plan.answers.get(&admitted.partner)?;
-    let answered = Answered { exchange: admitted.exchange, received_at, flow: &plan.flow.id, zone: &plan.zone };
+    let answered =
+        Answered { exchange: admitted.exchange, received_at, flow: &plan.flow.id, zone: &plan.zone, format: &admitted.mapping.format_name };
     let written = answer::write(mapping, answered, verdict, facts);
     let told = |error: &NotWritten| {
         tracing::warn!(exchange = %admitted.exchange, partner = %admitted.partner, mapping = mapping.name, %error, "no answer in the sender's format; it is answered in JSON");

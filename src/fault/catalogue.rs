@@ -146,6 +146,11 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
+    /// Whether it says that a body cannot be read, and not what is wrong with what was read.
+    pub fn is_of_syntax(self) -> bool {
+        self.as_str().starts_with("syntax.") || self.as_str().starts_with("encoding.")
+    }
+
     /// Every code, in the order of the catalogue.
     pub const ALL: &'static [Self] = &[
         Self::CertificateMissing,

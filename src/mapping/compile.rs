@@ -153,6 +153,8 @@ pub struct Codes {
     /// How source codes begin, without the `*`.
     beginnings: BTreeMap<String, String>,
     to_source: BTreeMap<String, String>,
+    /// The source code of whatever the list does not have.
+    otherwise: Option<String>,
 }
 
 impl Codes {
@@ -164,7 +166,7 @@ impl Codes {
 
     /// The source code.
     pub fn source(&self, canonical: &str) -> Option<&str> {
-        self.to_source.get(canonical).map(String::as_str)
+        self.to_source.get(canonical).or(self.otherwise.as_ref()).map(String::as_str)
     }
 
     /// Source codes, for people.
@@ -631,7 +633,11 @@ impl Compiler<'_> {
                 None => self.problem(format!("codes_file {file:?} cannot be read; it is looked for beside mapping.toml")),
             }
         }
-        if entry.codes.is_none() && entry.codes_file.is_none() {
+        let writes_alone = self.direction == Direction::Write || entry.direction == Direction::Write;
+        if entry.codes_else.is_some() && !writes_alone {
+            self.problem("codes_else cannot be read back; say direction = \"write\"".to_owned());
+        }
+        if entry.codes.is_none() && entry.codes_file.is_none() && entry.codes_else.is_none() {
             return None;
         }
         let (beginnings, to_canonical): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -642,7 +648,7 @@ impl Compiler<'_> {
             let twice = to_canonical.iter().find(|(s, c)| to_source.get(*c) != Some(s)).map_or("", |(_, c)| c.as_str());
             self.problem(format!("two source codes mean {twice:?}, so it cannot be written; say direction = \"read\" or make them differ"));
         }
-        Some(Codes { to_canonical, beginnings, to_source })
+        Some(Codes { to_canonical, beginnings, to_source, otherwise: entry.codes_else.clone() })
     }
 
     fn list(&mut self, entry: &ListEntry, text: &str, base: &str, to_base: &str) -> Option<ListMap> {

@@ -62,19 +62,16 @@ to = "counts.accepted"
 path = "Taken"
 type = "integer"
 [[list]]
-to = "refused"
-path = "Refused"
+to = "errors"
+path = "Error"
 [[list.field]]
-to = "document"
-path = "Number"
-[[list.list]]
-to = "findings"
-path = "Finding"
-[[list.list.field]]
 to = "line"
 path = "@line"
 type = "integer"
-[[list.list.field]]
+[[list.field]]
+to = "document"
+path = "Number"
+[[list.field]]
 to = "message_zh"
 path = "Text"
 "#;
@@ -107,7 +104,7 @@ async fn an_answer_comes_in_the_senders_format_and_a_repeat_gets_the_same_bytes(
     let in_part = claims("R-1", &["1.00", "1.005", "2.00"]);
     let first = bank.ask(&post("claims", &in_part, "idempotency-key: one\r\n")).await.unwrap();
     let expected = gbk("<?xml version=\"1.0\" encoding=\"GBK\"?>\n<Ack><To>B01</To><Of>R-1</Of><Result>0001</Result><Taken>2</Taken>\
-         <Refused><Number>C2</Number><Finding line=\"3\"><Text>CNY 金额最多 2 位小数，实为 3 位</Text></Finding></Refused></Ack>\n");
+         <Error line=\"3\"><Number>C2</Number><Text>CNY 金额最多 2 位小数，实为 3 位</Text></Error></Ack>\n");
     assert_eq!(String::from_utf8_lossy(&first.body), String::from_utf8_lossy(&expected));
     assert_eq!((first.status, first.body.as_slice()), (202, expected.as_slice()));
     assert_eq!(
