@@ -3,6 +3,9 @@
 //! `cases/NAME.in.EXT` is a body; `NAME.out.ndjson` its canonical records, one a line;
 //! `NAME.findings.json` an array of `{rule, record, line, place, canonical, severity}`, of which
 //! those given must fit; `place` is as people read it in Chinese, such as `收入!C17，收入总额`. Each body of a two-way mapping is also written and read again.
+//!
+//! `cases/NAME.records.ndjson` are canonical records, `NAME.written.EXT` the very body that they must give: cases of a
+//! mapping that writes alone, and of how anything is written.
 
 use super::body::{BodyReader, Step};
 use super::compile::Mapping;
@@ -154,11 +157,13 @@ pub fn run(mapping: &Mapping, folder: &Path) -> Vec<Case> {
     inputs.sort();
     let case = |input: PathBuf| {
         let file = input.file_name()?.to_string_lossy().into_owned();
-        let (name, _) = file.split_once(".in.")?;
         let mut failures = Vec::new();
-        if let Err(message) = check(mapping, &zone, folder, name, &input, &mut failures) {
-            failures.push(Failure::Told(message));
-        }
+        let checked = match (file.split_once(".in."), file.strip_suffix(".records.ndjson")) {
+            (Some((name, _)), _) => check(mapping, &zone, folder, name, &input, &mut failures),
+            (None, Some(name)) => check_written(mapping, &zone, folder, name, &input),
+            (None, None) => return None,
+        };
+        failures.extend(checked.err().map(Failure::Told));
         Some(Case { input, failures })
     };
     inputs.into_iter().filter_map(case).collect()
@@ -173,8 +178,8 @@ fn check(mapping: &Mapping, zone: &TimeZone, folder: &Path, name: &str, input: &
         return Err("there is neither .out.ndjson nor .findings.json beside it".to_owned());
     }
     if let Some(text) = records {
-        let expected: Result<Vec<Value>, _> = text.lines().filter(|l| !l.trim().is_empty()).map(serde_json::from_str).collect();
-        let mut found = compare(&expected.map_err(|e| format!("{name}.out.ndjson: {e}"))?, &converted.records, &converted.numbers);
+        let expected = records_in(&text).map_err(|e| format!("{name}.out.ndjson: {e}"))?;
+        let mut found = compare(&expected, &converted.records, &converted.numbers);
         find_sources(mapping, zone, &body, &mut found);
         failures.extend(found);
     }
@@ -199,6 +204,27 @@ fn check(mapping: &Mapping, zone: &TimeZone, folder: &Path, name: &str, input: &
         }
     }
     Ok(())
+}
+
+/// Writes canonical records and compares the body with the one beside them, byte for byte.
+fn check_written(mapping: &Mapping, zone: &TimeZone, folder: &Path, name: &str, input: &Path) -> Result<(), String> {
+    let records = records_in(&fs::read_to_string(input).map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+    let written = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let beginning = format!("{name}.written.");
+    let named = |path: &PathBuf| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&beginning));
+    let expected = written.filter(named).min().ok_or_else(|| format!("there is no {beginning}EXT beside it"))?;
+    let expected = fs::read(expected).map_err(|e| e.to_string())?;
+    let got = write_body(mapping, zone, &records)?;
+    if got == expected {
+        return Ok(());
+    }
+    let same = expected.iter().zip(&got).take_while(|(a, b)| a == b).count();
+    let around = |body: &[u8]| String::from_utf8_lossy(body.get(same..).unwrap_or_default()).chars().take(60).collect::<String>();
+    Err(format!("written from byte {same} on: expected {:?}, got {:?}", around(&expected), around(&got)))
+}
+
+fn records_in(text: &str) -> serde_json::Result<Vec<Value>> {
+    text.lines().filter(|l| !l.trim().is_empty()).map(serde_json::from_str).collect()
 }
 
 /// Every value in which records differ, up to [`DIFFERENCES_MAX`].
