@@ -346,6 +346,9 @@ impl<'a> Segments<'a> {
                 Class::Release => {
                     piece.released = true;
                     index += 1;
+                    if bytes.get(index).is_some_and(|&released| self.classes[usize::from(released)] == Class::Outside) {
+                        segment.outside.get_or_insert(index as u32);
+                    }
                 }
                 Class::Outside => drop(segment.outside.get_or_insert(index as u32)),
                 class => {
