@@ -9,6 +9,9 @@ CARGO_DENY_VERSION := 0.20.2
 # Where the build goes; asked of cargo, which knows CARGO_TARGET_DIR and its own configuration.
 TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
+# What is released, and so what is judged; the everyday build does without the component runtime.
+FEATURES := --features wasm-adapters
+
 # In the order in which mistakes are cheapest to find; the tests' own summary comes last.
 STEPS := format bans lint shipped tests
 APT_PACKAGES := openssl python3 python3-cryptography python3-venv libxml2-utils build-essential
@@ -30,7 +33,7 @@ test: tools ## every test: format, licences, lints, shipped mappings and example
 	echo "make test: all good: $(STEPS)"
 
 test-long: tools ## the long tests, which say so in #[ignore]: 1 GB feeds and kill loops; they need some GB of disk
-	$(CARGO) test --locked --release --workspace --no-fail-fast -- --ignored --nocapture --test-threads 1
+	$(CARGO) test --locked --release --workspace $(FEATURES) --no-fail-fast -- --ignored --nocapture --test-threads 1
 
 demo: ## the demonstration, from the first certificate to the last delivery
 	$(CARGO) run --release -- demo
@@ -42,14 +45,14 @@ bans: deny-tool ## licences, sources and banned crates of everything that is lin
 	$(CARGO) deny --locked check bans licenses sources
 
 lint: ## clippy on everything, warnings denied
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace $(FEATURES) --all-targets -- -D warnings
 
 shipped: ## the mappings with their cases and the example configuration, as an operator checks them
-	$(CARGO) build --locked
+	$(CARGO) build --locked $(FEATURES)
 	deploy/example/check "$(TARGET)/debug/portolan"
 
 tests: ## the tests alone
-	$(CARGO) test --locked --workspace --no-fail-fast
+	$(CARGO) test --locked --workspace $(FEATURES) --no-fail-fast
 
 # The tools that the tests call; where we may, what is missing is installed, else it is named.
 tools:

@@ -570,6 +570,7 @@ fn fault_code(code: FormatCode) -> FaultCode {
         FormatCode::MemberName => FaultCode::MemberName,
         FormatCode::MembersUnexpected => FaultCode::MembersUnexpected,
         FormatCode::ContainerNested => FaultCode::ContainerNested,
+        FormatCode::AdapterFailed => FaultCode::AdapterFailed,
         FormatCode::Io => FaultCode::Internal,
     }
 }

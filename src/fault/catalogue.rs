@@ -111,6 +111,8 @@ pub enum FaultCode {
     ValueLate,
     /// `syntax.schema`: the body is not valid against the XML Schema of its standard.
     SchemaInvalid,
+    /// `syntax.adapter-failed`: the adapter of this format failed on the body.
+    AdapterFailed,
     /// `records.none`: the body holds no record.
     NoRecords,
     /// `records.refused`: records failed their checks and the whole body is refused.
@@ -205,6 +207,7 @@ impl FaultCode {
         Self::NotThisMessage,
         Self::ValueLate,
         Self::SchemaInvalid,
+        Self::AdapterFailed,
         Self::NoRecords,
         Self::RecordsRefused,
         Self::TotalsMismatch,
@@ -304,6 +307,7 @@ impl FaultCode {
             Self::NotThisMessage => include_str!("codes/syntax.other-message.md"),
             Self::ValueLate => include_str!("codes/syntax.value-late.md"),
             Self::SchemaInvalid => include_str!("codes/syntax.schema.md"),
+            Self::AdapterFailed => include_str!("codes/syntax.adapter-failed.md"),
             Self::NoRecords => include_str!("codes/records.none.md"),
             Self::RecordsRefused => include_str!("codes/records.refused.md"),
             Self::TotalsMismatch => include_str!("codes/records.totals.md"),
@@ -586,6 +590,14 @@ impl FaultCode {
                 Retry::Never,
                 "报文不符合其标准的 XML Schema",
                 "the body is not valid against the XML Schema of its standard",
+            ),
+            Self::AdapterFailed => (
+                "syntax.adapter-failed",
+                422,
+                Party::Sender,
+                Retry::Never,
+                "外部格式适配器处理此报文失败",
+                "the adapter of this format failed on the body",
             ),
             Self::NoRecords => ("records.none", 422, Party::Sender, Retry::Never, "报文中没有记录", "the body holds no record"),
             Self::RecordsRefused => (

@@ -27,6 +27,9 @@ pub struct Bundle {
     pub mapping: String,
     /// Code files by the name that the mapping uses.
     pub codes: BTreeMap<String, String>,
+    /// The component of its format, where that is from outside, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
 }
 
 /// A compiled mapping.

@@ -1,13 +1,13 @@
 //! All mappings and canonical schemas: those that ship with the gateway, and the operator's own.
 //!
-//! A folder holds `canonical/NAME.vN.schema.json`, `NAME/mapping.toml` and any code files that the
-//! mappings name. A file in an operator's folder takes the place of one that ships with the gateway.
+//! A folder holds `canonical/NAME.vN.schema.json`, `NAME/mapping.toml`, any code files that the
+//! mappings name, and `adapters/NAME.wasm` for formats from outside. A file in an operator's folder takes the place of one that ships with the gateway.
 
 use super::compile::{Bundle, Mapping};
 use super::file::MAPPING_BYTES_MAX;
+use super::outside::Formats;
 use super::schema::Canonical;
 use crate::config::Problem;
-use crate::formats::formats;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -42,7 +42,8 @@ impl Library {
             collect(folder, folder, &mut files, &mut problems);
         }
         let canonicals = compile_canonicals(&files, &mut problems);
-        let mappings = compile_mappings(&files, &canonicals, &mut problems);
+        let formats = Formats::load(folders, &mut problems);
+        let mappings = compile_mappings(&files, &canonicals, &formats, &mut problems);
         if problems.is_empty() { Ok(Self { mappings, canonicals }) } else { Err(problems) }
     }
 
@@ -53,7 +54,7 @@ impl Library {
     pub fn pinned(bundle: &str, schema: &str) -> Result<Arc<Mapping>, String> {
         let bundle: Bundle = serde_json::from_str(bundle).map_err(|e| format!("the pinned mapping cannot be read: {e}"))?;
         let compiled = |name: &str| Canonical::compile(name, schema).ok().map(Arc::new);
-        Mapping::compile(&bundle, &formats(), &compiled).map(Arc::new).map_err(|p| {
+        Mapping::compile(&bundle, &Formats::pinned(&bundle)?, &compiled).map(Arc::new).map_err(|p| {
             let messages: Vec<String> = p.into_iter().map(|p| format!("line {}: {}", p.line, p.message)).collect();
             messages.join("; ")
         })
@@ -127,9 +128,9 @@ fn compile_canonicals(files: &Files, problems: &mut Vec<Problem>) -> BTreeMap<St
 fn compile_mappings(
     files: &Files,
     canonicals: &BTreeMap<String, Arc<Canonical>>,
+    formats: &Formats,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<String, Arc<Mapping>> {
-    let formats = formats();
     let mut mappings = BTreeMap::new();
     for (relative, (path, text)) in files {
         let Some(name) = relative.strip_suffix("/mapping.toml") else { continue };
@@ -140,8 +141,9 @@ fn compile_mappings(
                 continue;
             }
         };
-        let bundle = Bundle { name: name.to_owned(), codes: code_files(name, &text, files), mapping: text };
-        match Mapping::compile(&bundle, &formats, &|name| canonicals.get(name).cloned()) {
+        let bundle =
+            Bundle { name: name.to_owned(), codes: code_files(name, &text, files), component: formats.component_of(&text), mapping: text };
+        match Mapping::compile(&bundle, &formats.all, &|name| canonicals.get(name).cloned()) {
             Ok(mut mapping) => {
                 mapping.xsd.iter_mut().for_each(|xsd| xsd.folder = path.parent().map(Path::to_owned).unwrap_or_default());
                 mappings.insert(name.to_owned(), Arc::new(mapping));

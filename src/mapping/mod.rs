@@ -12,6 +12,7 @@ mod index;
 pub mod kinds;
 pub mod library;
 pub mod lineage;
+mod outside;
 pub mod overview;
 mod place;
 mod ranges;

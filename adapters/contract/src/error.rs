@@ -65,6 +65,8 @@ pub enum FormatCode {
     MembersUnexpected,
     /// A container within a container, deeper than the mapping says.
     ContainerNested,
+    /// The adapter, one from outside, failed on this body: a crash, an overrun, or a result against its rules.
+    AdapterFailed,
     /// The input or output failed below the format; [`FormatError::io`] holds the cause.
     Io,
 }

@@ -36,7 +36,7 @@ use std::sync::Arc;
 /// A wire format, such as XML or CSV: what an adapter crate offers.
 pub trait Format: Send + Sync {
     /// The name that mapping files use, such as `xml`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Checks the mapping's `[format]` options against the plan and returns a format that is
     /// ready to read and write bodies of that one mapping. Called once, when a mapping is loaded.

@@ -1,0 +1,59 @@
+//! Adapters from outside in a running gateway.
+
+use crate::built::install;
+use crate::line::{get, payments, post};
+use crate::world::{World, eventually};
+use std::collections::BTreeMap;
+use std::fs;
+
+const BODY: &str = include_str!("../../adapters/wit/examples/stanza/mapping/cases/two.in.txt");
+
+#[tokio::test]
+async fn a_hostile_adapter_costs_its_own_messages_alone() {
+    let world = World::new();
+    install(&world.path("conf/mappings"));
+    world.flow("words", "word.v1", &["bank"], "hostile", "");
+    let gateway = world.serve().await;
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    let mut platform = world.line(&gateway, "platform").await.unwrap();
+    let misdeeds: BTreeMap<String, BTreeMap<String, String>> = toml::from_str(include_str!("misdeeds.toml")).unwrap();
+    for (number, (misdeed, said)) in misdeeds["reading"].iter().enumerate() {
+        let refused = bank.ask(&post("words", misdeed, "")).await.unwrap();
+        assert_eq!((refused.status, refused.code().as_str()), (422, "syntax.adapter-failed"), "{misdeed}");
+        assert!(refused.json().to_string().contains(said.as_str()), "{misdeed}: {}", refused.json());
+        // The same adapter reads the next body, and nobody else noticed.
+        bank.ask(&post("words", &format!("good{number}"), "")).await.unwrap().exchange();
+        platform.ask(&post("payments", &payments(&format!("AFTER-{number}"), 1), "")).await.unwrap().exchange();
+    }
+}
+
+#[tokio::test]
+async fn a_feed_in_an_odd_format_is_delivered_and_remembered() {
+    let world = World::new();
+    let receiver = world.receiver().await;
+    let gateway = world.serve().await;
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    // The adapter comes while the gateway runs.
+    install(&world.path("conf/mappings"));
+    let route = "[[route]]\nto = \"bureau/payments\"\nmapping = \"payment-confirmation-json\"\n";
+    world.flow("payments", "payment-confirmation.v1", &["bank"], "stanza-payments", route);
+    let exchange = eventually("the stanza is taken in", async || {
+        let answer = bank.ask(&post("payments", BODY, "")).await.unwrap();
+        (answer.status == 202).then(|| answer.exchange())
+    })
+    .await;
+    eventually("the records are delivered", async || (receiver.totals().get("payments")?.records == 2).then_some(())).await;
+
+    // And goes while it runs: what was taken in is told from the component that its commit pinned.
+    world.flow("payments", "payment-confirmation.v1", &["bank"], "payment-confirmation-json", route);
+    fs::remove_dir_all(world.path("conf/mappings/adapters")).unwrap();
+    fs::remove_dir_all(world.path("conf/mappings/stanza-payments")).unwrap();
+    fs::remove_dir_all(world.path("conf/mappings/hostile")).unwrap();
+    eventually("the new mapping is in force", async || {
+        (bank.ask(&post("payments", &payments("LATER", 1), "")).await.unwrap().status == 202).then_some(())
+    })
+    .await;
+    let told = bank.ask(&get(&format!("/v1/exchanges/{exchange}/records/2"))).await.unwrap().json();
+    assert_eq!(told["canonical"]["amount"], "0.01", "{told}");
+    assert!(told.to_string().contains("\"line\":14"), "the amount stands in the body's line 14: {told}");
+}
