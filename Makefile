@@ -9,7 +9,7 @@ CARGO_DENY_VERSION := 0.20.2
 # Where the build goes; asked of cargo, which knows CARGO_TARGET_DIR and its own configuration.
 TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
-# What is released, and so what is judged; the everyday build does without the component runtime.
+# What is released, and so what is linted and tested; the everyday build, which `shipped` makes, has no component runtime.
 FEATURES := --features wasm-adapters
 
 # In the order in which mistakes are cheapest to find; the tests' own summary comes last.
@@ -33,7 +33,7 @@ test: tools ## every test: format, licences, lints, shipped mappings and example
 	echo "make test: all good: $(STEPS)"
 
 test-long: tools ## the long tests, which say so in #[ignore]: 1 GB feeds and kill loops; they need some GB of disk
-	$(CARGO) test --locked --release --workspace $(FEATURES) --no-fail-fast -- --ignored --nocapture --test-threads 1
+	$(CARGO) test --locked --release --workspace --no-fail-fast -- --ignored --nocapture --test-threads 1
 
 demo: ## the demonstration, from the first certificate to the last delivery
 	$(CARGO) run --release -- demo
@@ -48,7 +48,7 @@ lint: ## clippy on everything, warnings denied
 	$(CARGO) clippy --locked --workspace $(FEATURES) --all-targets -- -D warnings
 
 shipped: ## the mappings with their cases and the example configuration, as an operator checks them
-	$(CARGO) build --locked $(FEATURES)
+	$(CARGO) build --locked
 	deploy/example/check "$(TARGET)/debug/portolan"
 
 tests: ## the tests alone

@@ -46,3 +46,21 @@ fn a_failure_is_told_as_any_other() {
     let told = String::from_utf8_lossy(&read.stderr);
     assert!(told.contains("syntax.adapter-failed") && told.contains("外部格式适配器 hostile 失败"), "{told}");
 }
+
+#[test]
+fn what_the_adapter_says_of_a_body_is_told_with_its_place() {
+    let folder = mappings();
+    // Bytes counted by hand; the second line ends with a byte that begins nothing in UTF-8.
+    let cases: [(&[u8], &str, &str); 4] = [
+        (b"batch=B\n==\nnumber=1\n", "syntax.truncated", "line 4, byte 20"),
+        (b"batch=B\nnote=\xff\n==\n", "encoding.bytes", "line 2, byte 13"),
+        (b"batch=B\r\n==\r\nnumber\r\n", "syntax.malformed", "line 3, byte 13"),
+        (b"batch=B\nbatch=C\n", "syntax.duplicate-key", "line 2, byte 14"),
+    ];
+    for (body, code, place) in cases {
+        std::fs::write(folder.path().join("body.txt"), body).unwrap();
+        let read = run(folder.path(), &["convert", "--mappings", ".", "--mapping", "stanza-payments", "body.txt"]);
+        let told = String::from_utf8_lossy(&read.stderr);
+        assert!(!read.status.success() && told.contains(code) && told.contains(place), "{told}");
+    }
+}

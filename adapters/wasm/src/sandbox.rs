@@ -30,7 +30,9 @@ impl Sandbox {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn new(name: &str, component: &[u8], budget: Budget) -> Result<Self, String> {
-        let wrong = |error: wasmtime::Error| format!("not a component built against adapters/wit: {error:#}");
+        // What the runtime says may stand on several lines.
+        let line = |error: wasmtime::Error| format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ");
+        let wrong = |error| format!("not a component built against adapters/wit: {}", line(error));
         let engine = engine()?;
         let component = Component::new(engine, component).map_err(wrong)?;
         // An empty linker: a component that asks for anything cannot be linked.
@@ -47,10 +49,10 @@ impl Sandbox {
         let mut store = Store::new(self.component.engine(), Memory { budget: self.budget, is_refused: false });
         store.limiter(|memory| memory);
         store.set_hostcall_fuel(self.budget.result_bytes_max);
-        self.grant(&mut store, 0).and_then(|()| self.component.instantiate(&mut store)).map_or_else(
-            |error| Err(self.failure(&error, false, Position::default())),
-            |adapter| Ok(Instance { sandbox: self, store, adapter }),
-        )
+        match self.grant(&mut store, 0).and_then(|()| self.component.instantiate(&mut store)) {
+            Ok(adapter) => Ok(Instance { sandbox: self, store, adapter }),
+            Err(error) => Err(self.failure(&error, store.data().is_refused, Position::default())),
+        }
     }
 
     /// Fuel and time for one call that is given `bytes`.
