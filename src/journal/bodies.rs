@@ -84,7 +84,12 @@ impl FileBodies {
         if let Some(parent) = folder.parent() {
             disk.sync_folder(parent)?;
         }
-        Ok(Self { folder, disk, shelves: Mutex::default() })
+        Ok(Self::as_it_is(folder, disk))
+    }
+
+    /// The store in a folder that is there already, or is empty while it is not.
+    pub fn as_it_is(folder: PathBuf, disk: Arc<dyn Disk>) -> Self {
+        Self { folder, disk, shelves: Mutex::default() }
     }
 
     fn path(&self, exchange: ExchangeId, part: Part) -> PathBuf {

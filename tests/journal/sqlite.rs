@@ -58,6 +58,44 @@ fn a_folder_has_one_gateway_at_a_time() {
     store.try_open(Options::default()).unwrap();
 }
 
+#[tokio::test]
+async fn an_audit_looks_beside_the_running_gateway_and_changes_nothing() {
+    let store = SqliteStore::default();
+    assert!(SqliteJournal::look(&store.data()).is_err());
+    assert!(!store.data().exists(), "nothing is made where nothing is");
+    let journal = store.open();
+    for body in ["a", "b"] {
+        journal.commit(sample(store.clock(), body)).await.unwrap();
+    }
+    // As a file of a commit that is still under way.
+    let shelf = store.data().join("bodies/00");
+    std::fs::create_dir_all(&shelf).unwrap();
+    std::fs::write(shelf.join("00000000000000000000000000000000.body"), "to come").unwrap();
+    let looked = SqliteJournal::look(&store.data()).unwrap();
+    let report = verify_chain(&looked, &store.jwks()).await;
+    assert_eq!((report.problems, report.exchanges), (Vec::new(), 2));
+    assert!(matches!(looked.commit(sample(store.clock(), "c")).await, Err(JournalError::Unavailable(_))));
+    journal.commit(sample(store.clock(), "c")).await.unwrap();
+    let report = verify_chain(&looked, &store.jwks()).await;
+    assert_eq!((report.problems, report.exchanges), (Vec::new(), 3));
+    assert_eq!(store.files().len(), 1);
+}
+
+#[tokio::test]
+async fn an_audit_names_a_changed_end_of_the_chain() {
+    let store = SqliteStore::default();
+    let journal = store.open();
+    journal.commit(sample(store.clock(), "a")).await.unwrap();
+    drop(journal);
+    store.database().execute_batch("UPDATE leaf SET leaf = replace(leaf, 'bank', 'bang')").unwrap();
+    let report = verify_chain(&SqliteJournal::look(&store.data()).unwrap(), &store.jwks()).await;
+    assert!(
+        report.problems.iter().any(|problem| problem.words.en.contains("the root recomputed from the leaves")),
+        "{:?}",
+        report.problems
+    );
+}
+
 #[test]
 fn what_is_not_ours_or_newer_is_not_touched() {
     // What is done to journal.db, and what opening it must say then.
@@ -71,6 +109,8 @@ fn what_is_not_ours_or_newer_is_not_touched() {
         drop(store.open());
         store.database().execute_batch(change).unwrap();
         let error = store.try_open(Options::default()).err().unwrap();
+        assert!(error.to_string().contains(expected), "{change}: {error}");
+        let error = SqliteJournal::look(&store.data()).err().unwrap();
         assert!(error.to_string().contains(expected), "{change}: {error}");
     }
     let store = SqliteStore::default();

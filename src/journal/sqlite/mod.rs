@@ -107,7 +107,7 @@ impl Default for Options {
 
 /// The journal in a folder. Dropping it ends the writer after the group at hand and frees the folder.
 pub struct SqliteJournal {
-    /// `None` only while being dropped.
+    /// `None` while being dropped, and where the journal is only looked into.
     queue: Option<mpsc::Sender<Call>>,
     writer: Option<std::thread::JoinHandle<()>>,
     readers: Arc<Readers>,

@@ -102,6 +102,30 @@ impl SqliteJournal {
         let writer = std::thread::Builder::new().name("journal-writer".to_owned()).spawn(move || writer.run(calls))?;
         Ok(Self { queue: Some(queue), writer: Some(writer), readers, list_readers, bodies: Arc::new(bodies) })
     }
+
+    /// Looks into the journal of a folder, beside the gateway that may run on it: nothing is made, locked,
+    /// mended or written there, and what would change it is refused. Blocks.
+    ///
+    /// # Errors
+    /// When there is no journal, or it is unreadable, or was written by a newer version.
+    pub fn look(folder: &Path) -> Result<Self, OpenError> {
+        let (database, options) = (folder.join("journal.db"), Options::default());
+        let connect = || connect_reader(&database, &options);
+        match marks(&connect()?)? {
+            (APPLICATION_ID, SCHEMA_VERSION) => {}
+            (APPLICATION_ID, found) => return Err(OpenError::Newer { found }),
+            _ => return Err(OpenError::Foreign),
+        }
+        let readers = || Ok::<_, OpenError>(Arc::new(Readers::new(vec![connect()?], options.read_timeout)));
+        let bodies = FileBodies::as_it_is(folder.join("bodies"), options.disk.clone());
+        Ok(Self { queue: None, writer: None, readers: readers()?, list_readers: readers()?, bodies: Arc::new(bodies) })
+    }
+}
+
+/// Whose file it is, and of which version its tables are.
+fn marks(connection: &Connection) -> Result<(i64, i64), OpenError> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    Ok((pragma("application_id")?, pragma("user_version")?))
 }
 
 fn connect(database: &Path, options: &Options, flags: OpenFlags) -> Result<Connection, OpenError> {
@@ -123,8 +147,8 @@ fn connect_reader(database: &Path, options: &Options) -> Result<Connection, Open
 
 fn connect_writer(database: &Path, options: &Options, clock: &dyn Clock) -> Result<Connection, OpenError> {
     let mut connection = connect(database, options, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let (application, version, tables) = (pragma("application_id")?, pragma("user_version")?, pragma("schema_version")?);
+    let (application, version) = marks(&connection)?;
+    let tables: i64 = connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
     match (application, version) {
         (APPLICATION_ID, SCHEMA_VERSION) => {}
         (APPLICATION_ID, found) => return Err(OpenError::Newer { found }),
