@@ -1,7 +1,7 @@
 //! One pass over a body: its records one after another, each with its findings, and what is found
 //! of the body as a whole. In memory there is one record at a time.
 
-use super::compile::Mapping;
+use super::compiled::Mapping;
 use super::findings::RecordFindings;
 use super::read::{CheckRunner, RecordReader};
 use crate::domain::Finding;

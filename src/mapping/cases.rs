@@ -8,7 +8,7 @@
 //! mapping that writes alone, and of how anything is written.
 
 use super::body::{BodyReader, Step};
-use super::compile::Mapping;
+use super::compiled::Mapping;
 use super::findings::FINDINGS_PER_RECORD_MAX;
 use super::lineage::{Asked, Reached, lineage};
 use super::read::dotted;

@@ -1,236 +1,20 @@
 //! From a mapping file to a [`Mapping`]: every problem at once, each with its line.
 
+mod fields;
+
+use super::compiled::{AnswerValue, Bundle, Check, Group, ListMap, Mapping, Rule};
 use super::containers;
 use super::file::{
-    AnswerEntry, BodyEntry, CheckEntry, CheckIf, CheckSeverity, ComputedEntry, ConstantEntry, Currency, Direction, FieldEntry, Kind,
-    ListEntry, MappingFile, RuleEntry, XsdEntry,
+    AnswerEntry, BodyEntry, CheckEntry, ComputedEntry, ConstantEntry, Direction, FieldEntry, ListEntry, MappingFile, RuleEntry,
 };
-use super::place::{Besides, Choice, Is, Pick, Place};
+use super::place::{Besides, Choice, Place};
 use super::rules::Expression;
-use super::schema::{Canonical, at_path};
+use super::schema::Canonical;
 use crate::domain::Digest;
-use portolan_contract::{Bound, Format, ListId, Plan, PlanBuilder, PlanError, Repeat, SlotId, Words};
-use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use portolan_contract::{Bound, Format, ListId, Plan, PlanBuilder, PlanError, Repeat, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toml::Spanned;
-
-/// A mapping's text with the code files it names: what is pinned by digest at a commit, and all
-/// that is needed to compile it again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bundle {
-    /// The mapping's name.
-    pub name: String,
-    /// The text of `mapping.toml`.
-    pub mapping: String,
-    /// Code files by the name that the mapping uses.
-    pub codes: BTreeMap<String, String>,
-    /// The component of its format, where that is from outside, in base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub component: Option<String>,
-}
-
-/// A compiled mapping.
-pub struct Mapping {
-    /// Its name: the folder's.
-    pub name: String,
-    /// What it is.
-    pub title: Words,
-    /// The bundle as text: pinned at each commit.
-    pub text: Arc<str>,
-    /// Digest of that text.
-    pub digest: Digest,
-    /// Which ways it goes.
-    pub direction: Direction,
-    /// The format's name.
-    pub format_name: String,
-    /// The format, bound to the plan, in its containers.
-    pub format: Arc<dyn Bound>,
-    /// Whether it stands in a container.
-    pub is_contained: bool,
-    /// The plan.
-    pub plan: Arc<Plan>,
-    /// The path from the top to what encloses everything else.
-    pub root: String,
-    /// The canonical schema.
-    pub canonical: Arc<Canonical>,
-    /// The XML Schemas of a body.
-    pub xsd: Option<XsdEntry>,
-    /// The record's values and lists.
-    pub record: Group,
-    /// Computed values, in order.
-    pub computed: Vec<(String, Expression)>,
-    /// Business rules.
-    pub rules: Vec<Rule>,
-    /// Sums and counts.
-    pub checks: Vec<Check>,
-    /// Where the message id stands.
-    pub message_id: Option<SlotId>,
-    /// What a business answer repeats of a body.
-    pub answer: Vec<AnswerValue>,
-    /// Fewest records of a body.
-    pub records_min: u64,
-    /// Most records of a body, by its format.
-    pub records_max: u64,
-    /// Canonical paths that a record must have to be written.
-    pub required: Vec<String>,
-}
-
-/// Values and lists of a record or of a list's item.
-#[derive(Default)]
-pub struct Group {
-    /// Values.
-    pub fields: Vec<Field>,
-    /// Lists.
-    pub lists: Vec<ListMap>,
-}
-
-/// A list and its items.
-pub struct ListMap {
-    /// Canonical path of the array, from the enclosing group.
-    pub to: String,
-    /// The list in the plan.
-    pub list: ListId,
-    /// Which of several like elements holds the items.
-    pub pick: Option<Pick>,
-    /// Items that the format has room for.
-    pub items_max: usize,
-    /// An item without values is none.
-    pub skip_empty: bool,
-    /// Which of the items are none, since other entries choose them.
-    pub besides: Option<Besides>,
-    /// What an item holds.
-    pub item: Group,
-}
-
-/// One value.
-pub struct Field {
-    /// Canonical path from the enclosing group.
-    pub to: String,
-    /// Where it stands, in the order of preference.
-    pub places: Vec<Place>,
-    /// An earlier entry writes the same place; this one does where that had nothing to write.
-    pub yields: bool,
-    /// What the text means.
-    pub kind: Kind,
-    /// Where an amount's currency stands.
-    pub currency: CurrencyAt,
-    /// Source code → canonical code, and back.
-    pub codes: Option<Codes>,
-    /// Layout of a date, time or period.
-    pub layout: Option<String>,
-    /// Canonical text where the source has none.
-    pub default: Option<String>,
-    /// Source texts that mean that there is no value.
-    pub absent: Vec<String>,
-    /// What several values mean.
-    pub repeat: Repeat,
-    /// White space is removed.
-    pub trim: bool,
-    /// What a failed check means.
-    pub check: CheckSeverity,
-    /// When the check holds.
-    pub check_if: Option<CheckIf>,
-    /// Which ways the entry goes.
-    pub direction: Direction,
-    /// Values that the format has room for.
-    pub items_max: usize,
-}
-
-/// Where an amount's currency stands.
-pub enum CurrencyAt {
-    /// It has none: no amount.
-    None,
-    /// Always this code, perhaps filling a canonical path.
-    Fixed(String, Option<String>),
-    /// In a place for each of the field's places, filling a canonical path; one that begins with `/`
-    /// is the record's, not the item's.
-    Places(String, Vec<Place>),
-}
-
-/// A code list.
-pub struct Codes {
-    to_canonical: BTreeMap<String, String>,
-    /// How source codes begin, without the `*`.
-    beginnings: BTreeMap<String, String>,
-    to_source: BTreeMap<String, String>,
-    /// The source code of whatever the list does not have.
-    otherwise: Option<String>,
-}
-
-impl Codes {
-    /// The canonical code.
-    pub fn canonical(&self, source: &str) -> Option<&str> {
-        let beginning = || self.beginnings.iter().rev().find(|(beginning, _)| source.starts_with(beginning.as_str())).map(|(_, code)| code);
-        self.to_canonical.get(source).or_else(beginning).map(String::as_str)
-    }
-
-    /// The source code.
-    pub fn source(&self, canonical: &str) -> Option<&str> {
-        self.to_source.get(canonical).or(self.otherwise.as_ref()).map(String::as_str)
-    }
-
-    /// Source codes, for people.
-    pub fn sources(&self) -> impl Iterator<Item = &str> {
-        self.to_canonical.keys().map(String::as_str)
-    }
-}
-
-/// A business rule.
-pub struct Rule {
-    /// Stable id.
-    pub id: String,
-    /// True for a good record.
-    pub holds: Expression,
-    /// What a failure means.
-    pub severity: CheckSeverity,
-    /// Canonical path to point at.
-    pub field: Option<String>,
-    /// What is wrong and what is expected.
-    pub words: Words,
-}
-
-/// A sum or count over a group of records.
-pub struct Check {
-    /// Stable id.
-    pub id: String,
-    /// Slot of the group's serial number; `None` for the whole body.
-    pub group: Option<SlotId>,
-    /// Canonical path to add up; `None` to count.
-    pub sum: Option<String>,
-    /// Canonical paths that differ in a record which counts against the sum.
-    pub against: Option<[String; 2]>,
-    /// Slot of the expected value.
-    pub equals: SlotId,
-    /// Canonical path and slot that must agree in all records.
-    pub comparable: Option<(String, SlotId)>,
-    /// What a failure means.
-    pub severity: CheckSeverity,
-    /// What is wrong and what is expected.
-    pub words: Words,
-}
-
-impl Check {
-    /// What a record adds to the sum, or takes from it; `None` where it holds no number there.
-    pub fn part(&self, canonical: &Value) -> Option<Decimal> {
-        let number = Decimal::from_str_exact(at_path(canonical, self.sum.as_deref()?)?.as_str()?).ok()?;
-        let differ = |[a, b]: &[String; 2]| at_path(canonical, a).zip(at_path(canonical, b)).is_some_and(|(a, b)| a != b);
-        Some(if self.against.as_ref().is_some_and(differ) { -number } else { number })
-    }
-}
-
-/// A text of the body that a business answer repeats.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnswerValue {
-    /// Its name in the answer.
-    pub to: String,
-    /// Where it stands.
-    pub slot: SlotId,
-    /// Whether it names a record, and not the whole body.
-    pub in_record: bool,
-}
 
 /// One problem of a mapping file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -261,20 +45,7 @@ impl Mapping {
             let message = format!("there is no canonical schema {:?}; name one of canonical/NAME.vN.schema.json", file.canonical.get_ref());
             vec![CompileProblem { line: at(file.canonical.span()), message }]
         })?;
-        let mut compiler = Compiler {
-            bundle,
-            body: &file.body,
-            envelope: containers::envelope_root(&file.container),
-            direction: file.direction,
-            schema,
-            plan: PlanBuilder::new(),
-            problems: Vec::new(),
-            line: 0,
-            filled: BTreeSet::new(),
-            chosen: BTreeMap::new(),
-            written: Vec::new(),
-            expected: Vec::new(),
-        };
+        let mut compiler = Compiler::new(bundle, &file, schema);
         let parts = compiler.entries(&file, text);
         compiler.shape(&file.body, text);
         let (plan, schema) = compiler.finish()?;
@@ -317,17 +88,6 @@ impl Mapping {
             records_max: file.body.records_max.unwrap_or(u64::MAX),
             required: file.body.required,
         })
-    }
-}
-
-impl Mapping {
-    /// Whether a check's expected value is computed when a body is written: no field writes it.
-    pub fn computes(&self, check: &Check) -> bool {
-        !self
-            .record
-            .fields
-            .iter()
-            .any(|field| field.direction.writes() && field.places.first().is_some_and(|place| place.slot == check.equals))
     }
 }
 
@@ -383,7 +143,24 @@ struct Compiler<'f> {
     expected: Vec<(SlotId, Option<ListId>, usize)>,
 }
 
-impl Compiler<'_> {
+impl<'f> Compiler<'f> {
+    fn new(bundle: &'f Bundle, file: &'f MappingFile, schema: Arc<Canonical>) -> Self {
+        Self {
+            bundle,
+            body: &file.body,
+            envelope: containers::envelope_root(&file.container),
+            direction: file.direction,
+            schema,
+            plan: PlanBuilder::new(),
+            problems: Vec::new(),
+            line: 0,
+            filled: BTreeSet::new(),
+            chosen: BTreeMap::new(),
+            written: Vec::new(),
+            expected: Vec::new(),
+        }
+    }
+
     /// Compiles every entry in the order of the file, which is the order of writing.
     fn entries(&mut self, file: &MappingFile, text: &str) -> Parts {
         let mut parts = Parts::default();
@@ -502,156 +279,6 @@ impl Compiler<'_> {
 
     fn expression(&mut self, cel: &str) -> Option<Expression> {
         Expression::compile(cel, self.schema.decimals()).map_err(|e| self.problem(e)).ok()
-    }
-
-    fn field(&mut self, entry: &FieldEntry, base: &str, to_base: &str, list: Option<ListId>) -> Option<Field> {
-        let to = dotted(to_base, &entry.to);
-        self.knows(&to);
-        if entry.direction.reads() && !self.filled.insert(to.clone()) {
-            self.problem(format!("{to:?} is filled twice; give one entry several paths instead"));
-        }
-        let paths: Vec<String> = entry.path.as_slice().iter().map(|p| self.resolve(base, p)).collect();
-        if paths.is_empty() {
-            self.problem("path = [] names no path".to_owned());
-        }
-        let places: Vec<Place> = paths.iter().filter_map(|p| self.place(p, entry, list)).collect();
-        let currency = self.currency(entry, &paths, to_base, list);
-        let codes = self.codes(entry);
-        let first = places.first().filter(|_| entry.direction.writes());
-        let yields = first.is_some_and(|place| self.written.contains(place));
-        self.written.extend(first.cloned());
-        (places.len() == paths.len()).then(|| Field {
-            to: entry.to.clone(),
-            places,
-            yields,
-            kind: entry.kind,
-            currency,
-            codes,
-            layout: entry.layout.clone(),
-            default: entry.default.clone(),
-            absent: entry.absent.clone(),
-            repeat: entry.repeat,
-            trim: entry.trim,
-            check: entry.check,
-            check_if: entry.check_if.clone(),
-            direction: entry.direction,
-            items_max: entry.items_max.unwrap_or(usize::MAX),
-        })
-    }
-
-    /// The place of a path that may choose one of several like elements.
-    fn place(&mut self, path: &str, entry: &FieldEntry, list: Option<ListId>) -> Option<Place> {
-        let (pick, path) = self.pick(path)?;
-        let slot = self.plan.slot(&path, entry.repeat, entry.after);
-        let slot = self.note(slot)?;
-        self.expected.push((slot, pick.as_ref().map(|p| p.list).or(list), self.line));
-        Some(Place { slot, pick })
-    }
-
-    /// The list of the like elements at a path.
-    fn like(&mut self, element: &str) -> Option<ListId> {
-        if let Some(&list) = self.chosen.get(element) {
-            return Some(list);
-        }
-        let list = self.plan.list(element);
-        let list = self.note(list)?;
-        self.chosen.insert(element.to_owned(), list);
-        Some(list)
-    }
-
-    /// How a path chooses among like elements, and the path itself; the outer `None` for a problem.
-    fn pick(&mut self, path: &str) -> Option<(Option<Pick>, String)> {
-        let Some(choice) = Choice::of(path) else { return Some((None, path.to_owned())) };
-        if choice.besides {
-            self.problem(format!("{path:?}: `!=` belongs at the end of a list's path, where it leaves elements out"));
-            return None;
-        }
-        let list = self.like(choice.element)?;
-        // What is asked for is written before what it is told by, unless an earlier entry says else.
-        let placed = self.plan.place(&join(choice.element, choice.rest));
-        self.note(placed)?;
-        let by = self.plan.slot(&join(choice.element, choice.by), Repeat::Once, false);
-        let by = self.note(by)?;
-        let is = match choice.is.strip_prefix("{/").and_then(|is| is.strip_suffix('}')) {
-            None => Is::Text(choice.is.to_owned()),
-            Some(other) => {
-                let slot = self.plan.slot(&join(&self.body.root, other), Repeat::Once, false);
-                Is::Slot(self.note(slot)?)
-            }
-        };
-        Some((Some(Pick { list, by, is }), join(choice.element, choice.rest)))
-    }
-
-    fn currency(&mut self, entry: &FieldEntry, paths: &[String], to_base: &str, list: Option<ListId>) -> CurrencyAt {
-        match (&entry.currency, entry.kind) {
-            (None, Kind::Money) => {
-                self.problem("type = \"money\" needs currency = \"CNY\", or currency = { to = …, path = … }".to_owned());
-                CurrencyAt::None
-            }
-            (None, _) => CurrencyAt::None,
-            (Some(Currency::From { .. }), Kind::Decimal) | (Some(_), Kind::Money) => self.currency_of(entry, paths, to_base, list),
-            (Some(_), _) => {
-                self.problem("currency belongs to type = \"money\", and one that stands in the source to \"decimal\"".to_owned());
-                CurrencyAt::None
-            }
-        }
-    }
-
-    fn currency_of(&mut self, entry: &FieldEntry, paths: &[String], to_base: &str, list: Option<ListId>) -> CurrencyAt {
-        match entry.currency.as_ref() {
-            None => CurrencyAt::None,
-            Some(Currency::Fixed(code)) => self.fixed(code, None),
-            Some(Currency::FixedTo { to, is }) => {
-                let path = dotted(to_base, to);
-                self.knows(&path);
-                self.filled.insert(path);
-                self.fixed(is, Some(to.clone()))
-            }
-            Some(Currency::From { to, path }) => {
-                let canonical = to.strip_prefix('/').map_or_else(|| dotted(to_base, to), str::to_owned);
-                self.knows(&canonical);
-                self.filled.insert(canonical);
-                let places = paths.iter().filter_map(|amount| {
-                    let path = self.resolve(amount, path);
-                    self.place(&path, entry, list)
-                });
-                CurrencyAt::Places(to.clone(), places.collect())
-            }
-        }
-    }
-
-    fn fixed(&mut self, code: &str, to: Option<String>) -> CurrencyAt {
-        if super::tables::currency_decimals(code).is_none() {
-            self.problem(format!("{code:?} is no ISO 4217 currency"));
-        }
-        CurrencyAt::Fixed(code.to_owned(), to)
-    }
-
-    fn codes(&mut self, entry: &FieldEntry) -> Option<Codes> {
-        let mut to_canonical: BTreeMap<String, String> = entry.codes.clone().unwrap_or_default();
-        if let Some(file) = &entry.codes_file {
-            match self.bundle.codes.get(file).map(|text| toml::from_str::<BTreeMap<String, String>>(text)) {
-                Some(Ok(codes)) => to_canonical.extend(codes),
-                Some(Err(e)) => self.problem(format!("codes_file {file:?}: {}", e.message())),
-                None => self.problem(format!("codes_file {file:?} cannot be read; it is looked for beside mapping.toml")),
-            }
-        }
-        let writes_alone = self.direction == Direction::Write || entry.direction == Direction::Write;
-        if entry.codes_else.is_some() && !writes_alone {
-            self.problem("codes_else cannot be read back; say direction = \"write\"".to_owned());
-        }
-        if entry.codes.is_none() && entry.codes_file.is_none() && entry.codes_else.is_none() {
-            return None;
-        }
-        let (beginnings, to_canonical): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            to_canonical.into_iter().partition(|(source, _)| source.ends_with('*'));
-        let beginnings = beginnings.into_iter().map(|(source, code)| (source.trim_end_matches('*').to_owned(), code)).collect();
-        let to_source: BTreeMap<String, String> = to_canonical.iter().map(|(s, c)| (c.clone(), s.clone())).collect();
-        if to_source.len() < to_canonical.len() && self.direction == Direction::Both && entry.direction == Direction::Both {
-            let twice = to_canonical.iter().find(|(s, c)| to_source.get(*c) != Some(s)).map_or("", |(_, c)| c.as_str());
-            self.problem(format!("two source codes mean {twice:?}, so it cannot be written; say direction = \"read\" or make them differ"));
-        }
-        Some(Codes { to_canonical, beginnings, to_source, otherwise: entry.codes_else.clone() })
     }
 
     fn list(&mut self, entry: &ListEntry, text: &str, base: &str, to_base: &str) -> Option<ListMap> {

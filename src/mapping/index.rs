@@ -1,7 +1,7 @@
 //! The values and list items of one raw record in the order in which they are asked for, so that
 //! reading a record takes little more time than it has values.
 
-use super::compile::{Field, ListMap};
+use super::compiled::{Field, ListMap};
 use super::place::Place;
 use portolan_contract::{ListId, Plan, Position, RawRecord, RawValue, SlotId};
 

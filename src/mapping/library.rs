@@ -3,7 +3,7 @@
 //! A folder holds `canonical/NAME.vN.schema.json`, `NAME/mapping.toml`, any code files that the
 //! mappings name, and `adapters/NAME.wasm` for formats from outside. A file in an operator's folder takes the place of one that ships with the gateway.
 
-use super::compile::{Bundle, Mapping};
+use super::compiled::{Bundle, Mapping};
 use super::file::MAPPING_BYTES_MAX;
 use super::outside::Formats;
 use super::schema::Canonical;

@@ -5,7 +5,7 @@
 //! ranges of the texts. Memory is bounded by the largest record.
 
 use super::body::{BodyReader, Step};
-use super::compile::Mapping;
+use super::compiled::Mapping;
 use super::ranges;
 use super::trace::{Traced, Tracer};
 use crate::domain::Finding;

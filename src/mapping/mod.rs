@@ -4,6 +4,7 @@
 pub mod body;
 pub mod cases;
 mod compile;
+mod compiled;
 mod containers;
 pub mod draft;
 pub mod file;
@@ -24,6 +25,7 @@ pub mod totals;
 pub mod trace;
 pub mod write;
 
-pub use compile::{AnswerValue, CompileProblem, CurrencyAt, Field, Group, ListMap, Mapping};
+pub use compile::CompileProblem;
+pub use compiled::{AnswerValue, CurrencyAt, Field, Group, ListMap, Mapping};
 pub use library::Library;
 pub use schema::Canonical;

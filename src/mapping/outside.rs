@@ -1,6 +1,6 @@
 //! Formats from outside: the components in a library's folder `adapters`, `NAME.wasm` each, and what a bundle keeps of them.
 
-use super::compile::Bundle;
+use super::compiled::Bundle;
 use crate::config::Problem;
 use crate::formats::{COMPONENT_BYTES_MAX, formats, from_outside};
 use base64::Engine as _;

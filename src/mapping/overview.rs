@@ -1,6 +1,6 @@
 //! A mapping as a table for people: what fills each canonical value, and everything that is said of it.
 
-use super::compile::{Check, CurrencyAt, Field, Group, ListMap, Mapping};
+use super::compiled::{Check, CurrencyAt, Field, Group, ListMap, Mapping};
 use super::file::{CheckSeverity, Direction};
 use super::place::Place as SourcePlace;
 use super::read::dotted;

@@ -1,6 +1,6 @@
 //! From a raw record to a canonical record and every finding in it.
 
-use super::compile::{Check, CurrencyAt, Field, Group, Mapping};
+use super::compiled::{Check, CurrencyAt, Field, Group, Mapping};
 use super::file::{CheckSeverity, Direction};
 use super::findings::{Named, RecordFindings};
 use super::index::RecordIndex;

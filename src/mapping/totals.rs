@@ -6,7 +6,7 @@
 //! them with the totals of the groups they stand in ([`Filling`]). In memory there is one number for
 //! each group, of at most [`GROUPS_MAX`] groups.
 
-use super::compile::{Check, Mapping};
+use super::compiled::{Check, Mapping};
 use super::schema::at_path;
 use super::write::{self, NotWritten, Unwritable};
 use jiff::tz::TimeZone;

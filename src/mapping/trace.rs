@@ -4,7 +4,7 @@
 //! adapter gives is the text, not its bytes, and ends for all values would be a cost of every body for
 //! the few records that someone looks into. The end is found afterwards ([`super::ranges`]).
 
-use super::compile::{Codes, CurrencyAt, Field, Group, Mapping};
+use super::compiled::{Codes, CurrencyAt, Field, Group, Mapping};
 use super::file::{Direction, Kind};
 use super::index::RecordIndex;
 use super::read::dotted;

@@ -1,6 +1,6 @@
 //! From canonical records to a body: each becomes a raw record, which the format writes.
 
-use super::compile::{CurrencyAt, Field, Group, Mapping};
+use super::compiled::{CurrencyAt, Field, Group, Mapping};
 use super::kinds::{self, KindContext};
 use super::place::Place;
 use super::schema::at_path;
