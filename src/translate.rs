@@ -86,8 +86,8 @@ pub struct Arrived<'b> {
     pub coding: Coding,
 }
 
-/// Translates a body, which must also pass `check` where there is one. A body that cannot be taken in gives a verdict that says so; only what is
-/// the gateway's own failure is a fault.
+/// Translates a body, which must also pass `check` where there is one. A body that cannot be taken in gives a
+/// verdict that says so; only what is the gateway's own failure is a fault.
 ///
 /// # Errors
 /// I/O of the gateway.

@@ -2,13 +2,15 @@
 //! with their twins in UTF-8.
 //!
 //! The files lie outside the repository, in `../shared/corpora`; without them this test says so and
-//! passes. `tests/data/corpora.json` holds what is expected, and how it was derived.
+//! passes. `tests/data/corpora.json` (banks) and `tests/data/corpora-trade.json` (customs, platforms,
+//! sellers) hold what is expected, and how it was derived.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use jiff::tz::TimeZone;
 use portolan::convert::{Converted, Source, Target, convert};
-use portolan::mapping::Library;
+use portolan::domain::Severity;
+use portolan::mapping::{Library, cases};
 use portolan_contract::{Charset, Limits, TextInput, TextOutput};
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -17,10 +19,14 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+const BANKS: &str = include_str!("data/corpora.json");
+const TRADE: &str = include_str!("data/corpora-trade.json");
+
 #[derive(Deserialize)]
 struct Expected {
     good: Vec<GoodFile>,
     refused: Vec<RefusedFile>,
+    #[serde(default)]
     interchanges: Vec<GoodFile>,
 }
 
@@ -28,6 +34,7 @@ struct Expected {
 struct GoodFile {
     file: String,
     mapping: String,
+    /// Name, path or JSON pointer in the canonical record → text, by the test that reads it.
     records: Vec<BTreeMap<String, String>>,
 }
 
@@ -41,7 +48,7 @@ struct RefusedFile {
 #[test]
 fn bank_statements_give_one_record_per_transaction_each_traced_to_its_place() {
     let Some(folder) = corpora("iso20022") else { return };
-    for good in &expected().good {
+    for good in &expected(BANKS).good {
         let body = std::fs::read(folder.join(&good.file)).unwrap();
         let (converted, records, findings) = run(&good.mapping, &body, Target::Canonical);
         assert_eq!((converted.fault, converted.counts.refused), (None, 0), "{}: {findings:?}", good.file);
@@ -57,7 +64,7 @@ fn bank_statements_give_one_record_per_transaction_each_traced_to_its_place() {
 #[test]
 fn what_is_refused_is_refused_for_its_reason() {
     let Some(folder) = corpora("iso20022") else { return };
-    for refused in &expected().refused {
+    for refused in &expected(BANKS).refused {
         let body = std::fs::read(folder.join(&refused.file)).unwrap();
         let (converted, records, findings) = run(&refused.mapping, &body, Target::Canonical);
         assert_eq!(converted.fault.map(|code| code.as_str()), Some(refused.fault.as_str()), "{}", refused.file);
@@ -86,7 +93,7 @@ fn chinese_texts_are_read_as_their_twins_say_and_written_again() {
 #[test]
 fn interchanges_are_read_as_their_authors_meant() {
     let Some(folder) = corpora("edifact/samples") else { return };
-    for good in &expected().interchanges {
+    for good in &expected(BANKS).interchanges {
         let body = std::fs::read(folder.join(&good.file)).unwrap();
         let (converted, records, findings) = run(&good.mapping, &body, Target::Canonical);
         assert_eq!((converted.fault, converted.counts.refused), (None, 0), "{}: {findings:?}", good.file);
@@ -103,6 +110,37 @@ fn interchanges_are_read_as_their_authors_meant() {
     }
 }
 
+/// Messages of customs, of platforms and of sellers: every value of each record is expected, and there is no other.
+#[test]
+fn messages_are_read_as_their_authors_meant() {
+    let Some(folder) = corpora("") else { return };
+    let library = Library::load(&[]).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let convert = |file: &str, mapping: &str| {
+        let body = std::fs::read(folder.join(file)).unwrap();
+        cases::convert(library.mapping(mapping).unwrap(), &zone, &body)
+    };
+    let expected = expected(TRADE);
+    for good in &expected.good {
+        let converted = convert(&good.file, &good.mapping).unwrap_or_else(|e| panic!("{}: {e}", good.file));
+        let errors: Vec<_> = converted.findings.iter().filter(|f| f.severity == Severity::Error).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", good.file);
+        assert_eq!(converted.records.len(), good.records.len(), "{}", good.file);
+        for (expected, found) in good.records.iter().zip(&converted.records) {
+            let mut flat = BTreeMap::new();
+            flatten(String::new(), found, &mut flat);
+            for path in expected.keys().chain(flat.keys()) {
+                let (expected, found) = (expected.get(path).map(String::as_str), flat.get(path).map(String::as_str));
+                assert!(is_same(expected, found), "{} {}: {path} should be {expected:?} and is {found:?}", good.file, good.mapping);
+            }
+        }
+    }
+    for refused in &expected.refused {
+        let error = convert(&refused.file, &refused.mapping).err().unwrap_or_else(|| panic!("{} is read", refused.file));
+        assert_eq!(format!("{:?}", error.code), refused.fault, "{}", refused.file);
+    }
+}
+
 /// Amounts are compared as numbers: how many decimals are written is the currency's affair.
 fn check_record(file: &str, expected: &BTreeMap<String, String>, found: &Value) {
     for (name, expected) in expected {
@@ -112,6 +150,24 @@ fn check_record(file: &str, expected: &BTreeMap<String, String>, found: &Value) 
             _ => text == expected,
         };
         assert!(same, "{file}: {name} should be {expected}: {found}");
+    }
+}
+
+/// Amounts are the same as numbers.
+fn is_same(expected: Option<&str>, found: Option<&str>) -> bool {
+    let number = |text: Option<&str>| text.and_then(|t| t.parse::<Decimal>().ok());
+    expected == found || found.is_some_and(|f| f.contains('.')) && number(expected).is_some() && number(expected) == number(found)
+}
+
+fn flatten(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, value)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            flatten(path, value, into);
+        }),
+        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| flatten(format!("{path}[{index}]"), item, into)),
+        Value::String(text) => drop(into.insert(path, text.clone())),
+        other => drop(into.insert(path, other.to_string())),
     }
 }
 
@@ -154,8 +210,8 @@ fn run(mapping: &str, body: &[u8], target: Target<'_>) -> (Converted, Vec<Value>
     (converted.unwrap(), lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), rules)
 }
 
-fn expected() -> Expected {
-    serde_json::from_str(include_str!("data/corpora.json")).unwrap()
+fn expected(text: &str) -> Expected {
+    serde_json::from_str(text).unwrap()
 }
 
 #[allow(clippy::explicit_write, reason = "the harness shows what eprintln says for failed tests alone")]

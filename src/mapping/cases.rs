@@ -2,7 +2,8 @@
 //!
 //! `cases/NAME.in.EXT` is a body; `NAME.out.ndjson` its canonical records, one a line;
 //! `NAME.findings.json` an array of `{rule, record, line, place, canonical, severity}`, of which
-//! those given must fit; `place` is as people read it in Chinese, such as `收入!C17，收入总额`. Each body of a two-way mapping is also written and read again.
+//! those given must fit; `place` is as people read it in Chinese, such as `收入!C17，收入总额`. Each
+//! body of a two-way mapping is also written and read again.
 //!
 //! `cases/NAME.records.ndjson` are canonical records, `NAME.written.EXT` the very body that they must give: cases of a
 //! mapping that writes alone, and of how anything is written.

@@ -26,7 +26,8 @@ pub struct Limits {
     pub values: BTreeMap<String, Vec<toml::Value>>,
     /// The same as another value: path = other path.
     pub equal: BTreeMap<String, String>,
-    /// A regular expression that texts match; `*` for all that have none of their own.
+    /// A regular expression that the text at a path matches. That of `*` matches one character: of such consist all
+    /// texts that have no expression of their own.
     pub pattern: BTreeMap<String, String>,
     /// Characters that no text of kind `text` has.
     pub without: String,

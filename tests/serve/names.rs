@@ -1,7 +1,7 @@
 //! Chinese names through the running gateway: from a table in GB 18030 and an inventory declared as GBK to
-//! JSON in UTF-8, and the table back byte for byte. Python encoded the bodies; a shop's name in `names.csv` has, one after the other, characters of
-//! four bytes (𠮷 㐂), of GBK alone (䶮 镕), of private use (AAA1, A3A0, FE51), and the two sequences that
-//! the edition of 2022 swapped (FE59, 82359037).
+//! JSON in UTF-8, and the table back byte for byte. Python encoded the bodies; a shop's name in `names.csv`
+//! has, one after the other, characters of four bytes (𠮷 㐂), of GBK alone (䶮 镕), of private use (AAA1,
+//! A3A0, FE51), and the two sequences that the edition of 2022 swapped (FE59, 82359037).
 
 use crate::line::{get, head};
 use crate::world::{World, eventually};

@@ -13,11 +13,13 @@
 //! item added where it is in one; a finding is `[rule, line, byte, column]`, with the path added
 //! where one is known; an item is `[path, index of the enclosing item or null]`.
 
-use crate::{Bound, Format, FormatError, Found, Limits, Plan, PlanBuilder, Position, RawFinding, RawRecord, RawValue, Repeat};
+use crate::{Bound, Format, FormatError, Found, Limits, Plan, PlanBuilder, Position, RawFinding, RawRecord, RawValue, Repeat, SlotId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,6 +73,40 @@ pub fn write_all(bound: &dyn Bound, head: &RawRecord, records: &[RawRecord]) -> 
     }
     writer.finish()?;
     Ok(body)
+}
+
+/// Hands out a few bytes at a time, as a slow sender does, so that every place is once the end of a buffer.
+pub struct Dribble<'b> {
+    rest: &'b [u8],
+    bytes_at_a_time: usize,
+}
+
+impl<'b> Dribble<'b> {
+    /// A body, and how many bytes of it are read at once.
+    pub fn new(body: &'b [u8], bytes_at_a_time: usize) -> Self {
+        Self { rest: body, bytes_at_a_time }
+    }
+}
+
+impl Read for Dribble<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let now_bytes_max = self.bytes_at_a_time.min(out.len());
+        self.rest.by_ref().take(now_bytes_max as u64).read(out)
+    }
+}
+
+/// A record of texts in slots that follow each other; one that stands nowhere yet.
+pub fn record_of(first_slot: SlotId, texts: &[impl AsRef<str>]) -> RawRecord {
+    let mut record = RawRecord::default();
+    for (slot, text) in (first_slot..).zip(texts) {
+        record.push(slot, None, text.as_ref(), Position::default());
+    }
+    record
+}
+
+/// The texts of some slots outside items; empty where there is none.
+pub fn texts(record: &RawRecord, slots: Range<SlotId>) -> Vec<String> {
+    slots.map(|slot| record.find(slot, None).map_or("", |v| record.text(v)).to_owned()).collect()
 }
 
 /// Runs every case below `folder`: one text for each that fails, and one if there is no case.

@@ -10,7 +10,7 @@
 
 use crate::error::{FormatCode, FormatError, OptionsError};
 use crate::plan::{NodeId, Plan, Repeat, SlotId};
-use crate::record::Position;
+use crate::record::{Position, RawRecord, RawValue};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -49,6 +49,32 @@ pub struct HeadCell {
     pub text: String,
     /// Where it stands.
     pub at: Position,
+}
+
+/// The values of the record at hand by slot, for a writer whose columns each ask for theirs.
+pub struct RowValues(Vec<Option<RawValue>>);
+
+impl RowValues {
+    /// Room for the slots of a plan.
+    pub fn new(plan: &Plan) -> Self {
+        Self(vec![None; plan.slots.len()])
+    }
+
+    /// Takes up the values of the next record.
+    pub fn take_up(&mut self, record: &RawRecord) {
+        self.0.fill(None);
+        for value in record.values() {
+            if let Some(place) = self.0.get_mut(value.slot as usize) {
+                place.get_or_insert(*value);
+            }
+        }
+    }
+
+    /// What a column holds: the record's value, else the column's constant, else nothing.
+    pub fn text<'r>(&self, column: &'r Column, record: &'r RawRecord) -> &'r str {
+        let value = column.slot.and_then(|slot| self.0.get(slot as usize)?.as_ref());
+        value.map(|v| record.text(v)).or(column.constant.as_deref()).unwrap_or_default()
+    }
 }
 
 /// What a column of the body fills.

@@ -557,21 +557,10 @@ mod tests {
     //! is compared in `tests/gb18030.rs`.
 
     use super::*;
+    use crate::cases::Dribble;
 
     const GB18030_CHARACTERS: &str = include_str!("../cases/text/gb18030.tsv");
     const MALFORMED: &str = include_str!("../cases/text/malformed.tsv");
-
-    /// Yields a few bytes at a time, as a slow sender does.
-    struct Dribble<'b>(&'b [u8], usize);
-
-    impl Read for Dribble<'_> {
-        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-            let n = self.1.min(self.0.len()).min(out.len());
-            out[..n].copy_from_slice(&self.0[..n]);
-            self.0 = &self.0[n..];
-            Ok(n)
-        }
-    }
 
     fn charset(label: &str) -> Charset {
         Charset::from_label(label).unwrap()
@@ -609,7 +598,7 @@ mod tests {
         let starts = vectors.iter().scan(0, |at, (bytes, _)| Some(std::mem::replace(at, *at + bytes.len() as u64)));
         let expected: Vec<(u64, char)> = starts.zip(vectors.iter().map(|(_, c)| *c)).collect();
         for step in [1, 2, 3, 5, 1 << 20] {
-            let mut input = TextInput::new(Box::new(Dribble(&body, step)), Charset::Gb18030, 1 << 20).unwrap();
+            let mut input = TextInput::new(Box::new(Dribble::new(&body, step)), Charset::Gb18030, 1 << 20).unwrap();
             let (found, end) = characters(&mut input);
             assert!(end.is_ok(), "{:?}", end.err());
             assert_eq!(found, expected, "{step} bytes at a time");
@@ -666,7 +655,7 @@ mod tests {
             let [label, hex, line_number, start] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
             let body = bytes(hex);
             for step in [1, 2, 3, 64] {
-                let mut input = TextInput::new(Box::new(Dribble(&body, step)), charset(label), 1 << 20).unwrap();
+                let mut input = TextInput::new(Box::new(Dribble::new(&body, step)), charset(label), 1 << 20).unwrap();
                 let error = characters(&mut input).1.unwrap_err();
                 let found = (error.code, error.at.line.to_string(), error.at.byte.to_string());
                 assert_eq!(found, (FormatCode::BytesUnmappable, line_number.to_owned(), start.to_owned()), "{line}: {error}");

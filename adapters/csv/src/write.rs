@@ -1,8 +1,8 @@
 //! Writing: labelled values, the headings, a row for each record, and the trailer row.
 
 use crate::{BoundCsv, LineEnding};
-use portolan_contract::table::Column;
-use portolan_contract::{FormatCode, FormatError, Position, RawRecord, RawValue, SlotId, TextOutput, WriteRecords};
+use portolan_contract::table::RowValues;
+use portolan_contract::{FormatCode, FormatError, Position, RawRecord, TextOutput, WriteRecords};
 use std::io::Write;
 
 /// Writes the records of one body.
@@ -10,8 +10,7 @@ pub struct Writer<'a> {
     bound: &'a BoundCsv,
     output: TextOutput<'a>,
     delimiter: String,
-    /// By slot, the value of the record at hand.
-    values: Vec<Option<RawValue>>,
+    values: RowValues,
     head: RawRecord,
 }
 
@@ -23,7 +22,7 @@ impl<'a> Writer<'a> {
     pub fn new(output: Box<dyn Write + 'a>, bound: &'a BoundCsv, head: &RawRecord) -> Result<Self, FormatError> {
         let output = TextOutput::new(output, bound.write_charset());
         let delimiter = char::from(bound.delimiter).to_string();
-        let mut writer = Self { bound, output, delimiter, values: vec![None; bound.plan.slots.len()], head: head.clone() };
+        let mut writer = Self { bound, output, delimiter, values: RowValues::new(&bound.plan), head: head.clone() };
         if bound.options.byte_order_mark {
             writer.output.byte_order_mark()?;
         }
@@ -53,24 +52,6 @@ impl<'a> Writer<'a> {
             self.cell(&column.name, false)?;
         }
         self.end_row()
-    }
-
-    fn sort_values(&mut self, record: &RawRecord) {
-        self.values.fill(None);
-        for value in record.values() {
-            if let Some(place) = self.values.get_mut(value.slot as usize) {
-                place.get_or_insert(*value);
-            }
-        }
-    }
-
-    fn value<'r>(&self, slot: SlotId, record: &'r RawRecord) -> Option<&'r str> {
-        self.values.get(slot as usize)?.as_ref().map(|v| record.text(v))
-    }
-
-    fn text<'r>(&self, column: &'r Column, record: &'r RawRecord) -> &'r str {
-        let value = column.slot.and_then(|slot| self.value(slot, record));
-        value.or(column.constant.as_deref()).unwrap_or("")
     }
 
     /// Writes one cell, in quotes where it needs them; `alone` on its row an empty one does.
@@ -121,10 +102,10 @@ impl<'a> Writer<'a> {
 
 impl WriteRecords for Writer<'_> {
     fn write(&mut self, record: &RawRecord) -> Result<(), FormatError> {
-        self.sort_values(record);
+        self.values.take_up(record);
         let columns = &self.bound.table.columns;
         for (index, column) in columns.iter().enumerate() {
-            let text = self.text(column, record);
+            let text = self.values.text(column, record);
             if index > 0 {
                 self.output.write(&self.delimiter)?;
             } else if self.bound.table.is_trailer(text) {

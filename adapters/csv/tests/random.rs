@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::cases::{CasePlan, write_all};
-use portolan_contract::{Format, Found, Position, RawRecord};
+use portolan_contract::cases::{CasePlan, Dribble, record_of, texts, write_all};
+use portolan_contract::{Format, Found, RawRecord};
 use portolan_csv::Csv;
 use proptest::prelude::*;
-use std::io::Read;
 use std::sync::Arc;
 
 const PLAN: &str = r#"
@@ -22,31 +21,6 @@ const PLAN: &str = r#"
     header = "pairs"
     trailer_label = "合计"
 "#;
-
-/// Hands out a few bytes at a time, so that every place is once the end of a buffer.
-struct Dribble<'b>(&'b [u8], usize);
-
-impl Read for Dribble<'_> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.0.len().min(out.len()).min(self.1);
-        let (now, later) = self.0.split_at(n);
-        out[..n].copy_from_slice(now);
-        self.0 = later;
-        Ok(n)
-    }
-}
-
-fn texts(record: &RawRecord, slots: std::ops::Range<u32>) -> Vec<String> {
-    slots.map(|slot| record.find(slot, None).map_or("", |v| record.text(v)).to_owned()).collect()
-}
-
-fn raw(first_slot: u32, cells: &[String]) -> RawRecord {
-    let mut record = RawRecord::default();
-    for (slot, cell) in (first_slot..).zip(cells) {
-        record.push(slot, None, cell, Position::default());
-    }
-    record
-}
 
 /// Text with what a table must quote, and with characters of one to four bytes.
 fn cell() -> impl Strategy<Value = String> {
@@ -75,10 +49,10 @@ proptest! {
         }
         case.options.insert("byte_order_mark".to_owned(), byte_order_mark.into());
         let bound = Csv.bind(Arc::clone(&case.plan), &case.options).unwrap();
-        let records: Vec<RawRecord> = rows.iter().map(|row| raw(0, row)).collect();
-        let body = write_all(bound.as_ref(), &raw(3, &outside), &records).unwrap();
+        let records: Vec<RawRecord> = rows.iter().map(|row| record_of(0, row)).collect();
+        let body = write_all(bound.as_ref(), &record_of(3, &outside), &records).unwrap();
 
-        let mut reader = bound.reader(Box::new(Dribble(&body, bytes_at_a_time)), &case.limits).unwrap();
+        let mut reader = bound.reader(Box::new(Dribble::new(&body, bytes_at_a_time)), &case.limits).unwrap();
         let mut read = Vec::new();
         let end = loop {
             match reader.read().unwrap() {

@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::cases::{CasePlan, write_all};
+use portolan_contract::cases::{CasePlan, Dribble, write_all};
 use portolan_contract::{Format, Found, Position, RawRecord};
 use portolan_edifact::Edifact;
 use proptest::prelude::*;
-use std::io::Read;
 use std::sync::Arc;
 
 const PLAN: &str = r#"
@@ -35,19 +34,6 @@ const PLAN: &str = r#"
 const MESSAGE: std::ops::Range<u32> = 5..9;
 const ITEM: std::ops::Range<u32> = 9..11;
 const LINES: u32 = 11;
-
-/// Hands out a few bytes at a time, so that every place is once the end of a buffer.
-struct Dribble<'b>(&'b [u8], usize);
-
-impl Read for Dribble<'_> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.0.len().min(out.len()).min(self.1);
-        let (now, later) = self.0.split_at(n);
-        out[..n].copy_from_slice(now);
-        self.0 = later;
-        Ok(n)
-    }
-}
 
 /// A message's values, and for each item its own and its lines of text.
 type Message = (Vec<String>, Vec<(Vec<String>, Vec<String>)>);
@@ -119,7 +105,7 @@ proptest! {
         let records: Vec<RawRecord> = messages.iter().map(raw).collect();
         let body = write_all(bound.as_ref(), &records[0], &records).unwrap();
 
-        let mut reader = bound.reader(Box::new(Dribble(&body, bytes_at_a_time)), &case.limits).unwrap();
+        let mut reader = bound.reader(Box::new(Dribble::new(&body, bytes_at_a_time)), &case.limits).unwrap();
         let mut read = Vec::new();
         while let Found::Record(record) = reader.read().unwrap() {
             prop_assert!(record.findings.is_empty(), "{:?}", record.findings);
@@ -142,7 +128,7 @@ proptest! {
         let case = CasePlan::parse(PLAN).unwrap();
         let bound = Edifact.bind(Arc::clone(&case.plan), &case.options).unwrap();
         let body = parts.concat();
-        if let Ok(mut reader) = bound.reader(Box::new(Dribble(body.as_bytes(), bytes_at_a_time)), &case.limits) {
+        if let Ok(mut reader) = bound.reader(Box::new(Dribble::new(body.as_bytes(), bytes_at_a_time)), &case.limits) {
             while let Ok(Found::Record(_)) = reader.read() {}
         }
     }

@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::cases::{CasePlan, write_all};
+use portolan_contract::cases::{CasePlan, Dribble, record_of, write_all};
 use portolan_contract::{Format, Found, Position, RawRecord};
 use portolan_fixed::Fixed;
 use proptest::prelude::*;
-use std::io::Read;
 use std::sync::Arc;
 
 const PLAN: &str = r#"
@@ -71,19 +70,6 @@ const TAG_FIRST: &str = r#"
     columns = [{ name = "total", start = 2, length = 32, align = "right", pad = "0" }]
 "#;
 
-/// Hands out a few bytes at a time, so that every place is once the end of a buffer.
-struct Dribble<'b>(&'b [u8], usize);
-
-impl Read for Dribble<'_> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.0.len().min(out.len()).min(self.1);
-        let (now, later) = self.0.split_at(n);
-        out[..n].copy_from_slice(now);
-        self.0 = later;
-        Ok(n)
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
     name: String,
@@ -116,17 +102,8 @@ fn row() -> impl Strategy<Value = Row> {
     })
 }
 
-fn outside(slot: u32, text: &str) -> RawRecord {
-    let mut record = RawRecord::default();
-    record.push(slot, None, text, Position::default());
-    record
-}
-
 fn raw(row: &Row, batch: &str) -> RawRecord {
-    let mut record = outside(0, batch);
-    for (slot, text) in [(1, &row.name), (2, &row.amount), (3, &row.day)] {
-        record.push(slot, None, text, Position::default());
-    }
+    let mut record = record_of(0, &[batch, &row.name, &row.amount, &row.day]);
     for remark in &row.remarks {
         let item = record.push_item(0, None);
         record.push(4, Some(item), remark, Position::default());
@@ -162,11 +139,11 @@ proptest! {
         }
         let bound = Fixed.bind(Arc::clone(&case.plan), &case.options).unwrap();
         let records: Vec<RawRecord> = rows.iter().map(|row| raw(row, &batch)).collect();
-        let mut head = outside(0, &batch);
+        let mut head = record_of(0, &[&batch]);
         head.push(5, None, &rows.len().to_string(), Position::default());
         let body = write_all(bound.as_ref(), &head, &records).unwrap();
 
-        let mut reader = bound.reader(Box::new(Dribble(&body, bytes_at_a_time)), &case.limits).unwrap();
+        let mut reader = bound.reader(Box::new(Dribble::new(&body, bytes_at_a_time)), &case.limits).unwrap();
         let mut read = Vec::new();
         let end = loop {
             match reader.read().unwrap() {

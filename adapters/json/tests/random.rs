@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::cases::{CasePlan, read_all, write_all};
+use portolan_contract::cases::{CasePlan, Dribble, read_all, write_all};
 use portolan_contract::{Bound, Format, FormatCode, Found, Position, RawRecord};
 use portolan_json::Json;
 use proptest::prelude::*;
-use std::io::Read;
 use std::sync::Arc;
 
 const PLAN: &str = r#"
@@ -29,25 +28,12 @@ fn bound(plan: &str) -> (CasePlan, Arc<dyn Bound>) {
     (case, bound)
 }
 
-/// Hands out a few bytes at a time, so that every place is once the end of a buffer.
-struct Dribble<'b>(&'b [u8], usize);
-
-impl Read for Dribble<'_> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.0.len().min(out.len()).min(self.1);
-        let (now, later) = self.0.split_at(n);
-        out[..n].copy_from_slice(now);
-        self.0 = later;
-        Ok(n)
-    }
-}
-
 /// What our reader makes of a document; `None` where it is JSON.
 fn refusal(document: &str) -> Option<FormatCode> {
     let (case, bound) = bound("records = [\"$\"]\nslots = [\"$/a\"]\noptions = { layout = \"document\" }");
     // White space beyond what the input looks at first, so that the document itself dribbles.
     let body = [" ".repeat(1100), document.to_owned()].concat();
-    let mut reader = bound.reader(Box::new(Dribble(body.as_bytes(), 3)), &case.limits).ok()?;
+    let mut reader = bound.reader(Box::new(Dribble::new(body.as_bytes(), 3)), &case.limits).ok()?;
     loop {
         match reader.read() {
             Ok(Found::Record(_)) => {}

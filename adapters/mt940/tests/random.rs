@@ -3,11 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::cases::{CasePlan, write_all};
+use portolan_contract::cases::{CasePlan, Dribble, texts, write_all};
 use portolan_contract::{Format, Found, Position, RawRecord};
 use portolan_mt940::Mt940;
 use proptest::prelude::*;
-use std::io::Read;
 use std::sync::Arc;
 
 const PLAN: &str = r#"
@@ -39,19 +38,6 @@ const PLAN: &str = r#"
     characters = "any"
 "#;
 const HEAD_SLOTS: u32 = 7;
-
-/// Hands out a few bytes at a time, so that every place is once the end of a buffer.
-struct Dribble<'b>(&'b [u8], usize);
-
-impl Read for Dribble<'_> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.0.len().min(out.len()).min(self.1);
-        let (now, later) = self.0.split_at(n);
-        out[..n].copy_from_slice(now);
-        self.0 = later;
-        Ok(n)
-    }
-}
 
 /// Text with characters of one to four bytes and with what fields begin and end with.
 fn text(parts_max: usize) -> impl Strategy<Value = String> {
@@ -88,10 +74,6 @@ fn entry() -> impl Strategy<Value = Vec<String>> {
     )
 }
 
-fn texts(record: &RawRecord, slots: std::ops::Range<u32>) -> Vec<String> {
-    slots.map(|slot| record.find(slot, None).map_or("", |v| record.text(v)).to_owned()).collect()
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
@@ -117,7 +99,7 @@ proptest! {
         prop_assume!(!records.is_empty());
         let body = write_all(bound.as_ref(), &head, &records).unwrap();
 
-        let mut reader = bound.reader(Box::new(Dribble(&body, bytes_at_a_time)), &case.limits).unwrap();
+        let mut reader = bound.reader(Box::new(Dribble::new(&body, bytes_at_a_time)), &case.limits).unwrap();
         let slots = 0..case.plan.slots.len() as u32;
         let mut read = Vec::new();
         loop {

@@ -6,8 +6,8 @@
 
 use crate::sheet::ROWS_MAX;
 use crate::{BoundXlsx, SheetChoice, escapes};
-use portolan_contract::table::{Column, column_letters};
-use portolan_contract::{FormatCode, FormatError, Position, RawRecord, RawValue, SlotId, WriteRecords};
+use portolan_contract::table::{Column, RowValues, column_letters};
+use portolan_contract::{FormatCode, FormatError, Position, RawRecord, SlotId, WriteRecords};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use zip::write::{SimpleFileOptions, StreamWriter};
@@ -37,8 +37,7 @@ pub struct Writer<'a> {
     xml: String,
     /// Rows begun.
     rows: u32,
-    /// By slot, the value of the record at hand.
-    values: Vec<Option<RawValue>>,
+    values: RowValues,
     head: RawRecord,
 }
 
@@ -49,7 +48,7 @@ impl<'a> Writer<'a> {
     /// I/O faults, and text that a cell cannot hold.
     pub fn new(output: Box<dyn Write + 'a>, bound: &'a BoundXlsx, head: &RawRecord) -> Result<Self, FormatError> {
         let zip = ZipWriter::new_stream(output);
-        let values = vec![None; bound.plan.slots.len()];
+        let values = RowValues::new(&bound.plan);
         let mut writer = Self { bound, zip, xml: String::new(), rows: 0, values, head: head.clone() };
         let workbook = writer.workbook();
         for (name, text) in [
@@ -126,19 +125,6 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn sort_values(&mut self, record: &RawRecord) {
-        self.values.fill(None);
-        for value in record.values() {
-            if let Some(place) = self.values.get_mut(value.slot as usize) {
-                place.get_or_insert(*value);
-            }
-        }
-    }
-
-    fn value<'r>(&self, slot: SlotId, record: &'r RawRecord) -> Option<&'r str> {
-        self.values.get(slot as usize)?.as_ref().map(|v| record.text(v))
-    }
-
     /// Writes the row that ends the table, where there is a value for it.
     fn trailer(&mut self) -> Result<(), FormatError> {
         let (bound, head) = (self.bound, std::mem::take(&mut self.head));
@@ -152,11 +138,11 @@ impl<'a> Writer<'a> {
 
 impl WriteRecords for Writer<'_> {
     fn write(&mut self, record: &RawRecord) -> Result<(), FormatError> {
-        self.sort_values(record);
+        self.values.take_up(record);
         let bound = self.bound;
         let mut cells = Vec::with_capacity(bound.table.columns.len());
         for column in &bound.table.columns {
-            let text = column.slot.and_then(|slot| self.value(slot, record)).or(column.constant.as_deref()).unwrap_or_default();
+            let text = self.values.text(column, record);
             check_cell(text).map_err(|e| e.on(format!("row/{}", column.name)))?;
             cells.push(text);
         }

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use portolan_contract::cases::{CasePlan, read_all, write_all};
-use portolan_contract::{Format, Position, RawRecord};
+use portolan_contract::cases::{CasePlan, read_all, record_of, texts, write_all};
+use portolan_contract::{Format, RawRecord};
 use portolan_xlsx::Xlsx;
 use proptest::prelude::*;
 use std::io::{Cursor, Read, Write};
@@ -26,18 +26,6 @@ const PLAN: &str = r#"
     header = "pairs"
     trailer_label = "合计"
 "#;
-
-fn texts(record: &RawRecord, slots: std::ops::Range<u32>) -> Vec<String> {
-    slots.map(|slot| record.find(slot, None).map_or("", |v| record.text(v)).to_owned()).collect()
-}
-
-fn raw(first_slot: u32, cells: &[String]) -> RawRecord {
-    let mut record = RawRecord::default();
-    for (slot, cell) in (first_slot..).zip(cells) {
-        record.push(slot, None, cell, Position::default());
-    }
-    record
-}
 
 /// Text with what XML must escape or would change, what a spreadsheet would take for a formula or a
 /// number, extreme amounts and dates, and characters of one to four bytes.
@@ -173,9 +161,9 @@ proptest! {
         prop_assume!(rows.iter().all(|row| first(row).is_some_and(|text| !label(&text))));
         let case = CasePlan::parse(PLAN).unwrap();
         let bound = Xlsx.bind(Arc::clone(&case.plan), &case.options).unwrap();
-        let records: Vec<RawRecord> = rows.iter().map(|row| raw(0, row)).collect();
-        let body = write_all(bound.as_ref(), &raw(3, &outside), &records).unwrap();
-        prop_assert_eq!(&body, &write_all(bound.as_ref(), &raw(3, &outside), &records).unwrap());
+        let records: Vec<RawRecord> = rows.iter().map(|row| record_of(0, row)).collect();
+        let body = write_all(bound.as_ref(), &record_of(3, &outside), &records).unwrap();
+        prop_assert_eq!(&body, &write_all(bound.as_ref(), &record_of(3, &outside), &records).unwrap());
 
         let (read, end) = read_all(bound.as_ref(), &body, &case.limits);
         let end = end.unwrap();
