@@ -9,10 +9,12 @@
 #[path = "delivery/receiver.rs"]
 mod receiver;
 
+#[path = "support/identities.rs"]
+mod identities;
+
 use base64::Engine;
-use portolan::certs::{Authority, Issued, Names, Usage, Validity};
+use identities::Identities;
 use portolan::domain::Digest;
-use portolan::seams::{Clock, SystemClock};
 use receiver::{Receiver, Reply, Seen, Server};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -66,17 +68,9 @@ struct Scripted {
     body: String,
 }
 
-/// An authority with a gateway and a partner, and a stranger of another authority.
-struct World {
-    folder: tempfile::TempDir,
-    gateway: Issued,
-    partner: Issued,
-    stranger: Issued,
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_are_sent_as_their_cases_say() {
-    let world = World::new();
+    let identities = Identities::new("gateway", "partner");
     let mut cases: Vec<PathBuf> = std::fs::read_dir(here("tests/cli_send_cases")).unwrap().map(|e| e.unwrap().path()).collect();
     cases.sort();
     assert!(!cases.is_empty());
@@ -84,19 +78,19 @@ async fn files_are_sent_as_their_cases_say() {
         for protocol in ["h2", "http/1.1"] {
             let case: Case = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap_or_else(|e| panic!("{path:?}: {e}"));
             let name = path.file_stem().unwrap().to_string_lossy();
-            check(&format!("{name} over {protocol}"), &world, case, protocol).await;
+            check(&format!("{name} over {protocol}"), &identities, case, protocol).await;
         }
     }
 }
 
-async fn check(name: &str, world: &World, case: Case, protocol: &'static str) {
-    let authority = world.folder.path().join("main/ca.pem");
-    let server = Receiver::start(&Server { identity: &world.gateway, client_authority: &authority, protocol }, 0).await;
+async fn check(name: &str, identities: &Identities, case: Case, protocol: &'static str) {
+    let authority = identities.authority();
+    let server = Receiver::start(&Server { identity: &identities.server, client_authority: &authority, protocol }, 0).await;
     server.script(case.script.iter().map(reply));
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(&case.file.0), &case.file.1).unwrap();
     case.before.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
-    let identity = if case.identity == "stranger" { &world.stranger } else { &world.partner };
+    let identity = if case.identity == "stranger" { &identities.stranger } else { &identities.client };
     let mut command = Command::new(env!("CARGO_BIN_EXE_portolan"));
     command.current_dir(folder.path()).env("COLUMNS", "120").env("LC_ALL", "C").args(["send", "--flow", "payments"]);
     command.arg("--url").arg(format!("https://127.0.0.1:{}", server.address.port())).arg("--ca").arg(&authority);
@@ -152,27 +146,6 @@ fn reply(scripted: &Scripted) -> Reply {
     }
     let fields = scripted.retry_after.map(|seconds| ("retry-after", seconds.to_string()));
     Reply::Answer(scripted.status, fields.into_iter().collect(), scripted.body.clone())
-}
-
-impl World {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let validity = Validity::days(SystemClock.now(), 2);
-        let authority = |name: &str| {
-            let names = Names { common_name: name.to_owned(), ..Names::default() };
-            Authority::create(&folder.path().join(name), &names, validity, 2, &SystemClock).unwrap()
-        };
-        let issue = |authority: &mut Authority, name: &str, alternative: &[&str], usage| {
-            let alternative = alternative.iter().map(|&name| name.to_owned()).collect();
-            let names = Names { common_name: name.to_owned(), organization: None, alternative };
-            authority.issue(&name.parse().unwrap(), &names, usage, validity, &SystemClock).unwrap()
-        };
-        let (mut main, mut other) = (authority("main"), authority("other"));
-        let gateway = issue(&mut main, "gateway", &["127.0.0.1"], Usage::Server);
-        let partner = issue(&mut main, "partner", &[], Usage::Client);
-        let stranger = issue(&mut other, "stranger", &[], Usage::Client);
-        Self { folder, gateway, partner, stranger }
-    }
 }
 
 fn here(path: &str) -> PathBuf {

@@ -3,12 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of a test fail by panicking")]
 
+#[path = "support/identities.rs"]
+mod identities;
+
 use base64::Engine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use portolan::certs::{Authority, Issued, Names, Usage, Validity};
+use identities::Identities;
+use portolan::certs::Issued;
 use portolan::config::{Destination, Identity};
 use portolan::delivery::push::{DeliveryRequest, PushTransport, Transport, TransportError};
 use portolan::delivery::tls::client_config;
@@ -18,56 +22,36 @@ use portolan::demo::feeds::platform_income::PlatformIncome;
 use portolan::demo::feeds::{Expected, Feed, Size};
 use portolan::demo::receiver::{Behaviour, Receiver, ReceiverOptions};
 use portolan::domain::{DeliveryId, Digest, Id, Name};
-use portolan::seams::{Clock, SystemClock};
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-/// A folder with an authority, a bureau and a gateway.
+/// The identities of a bureau and of the gateway, and a folder for what the bureau holds.
 struct World {
-    folder: TempDir,
-    bureau: Issued,
-    gateway: Issued,
-    stranger: Issued,
+    identities: Identities,
 }
 
 impl World {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let validity = Validity::days(SystemClock.now(), 2);
-        let authority = |name: &str| {
-            let names = Names { common_name: name.to_owned(), ..Names::default() };
-            Authority::create(&folder.path().join(name), &names, validity, 2, &SystemClock).unwrap()
-        };
-        let issue = |authority: &mut Authority, name: &str, alternative: &[&str], usage| {
-            let alternative = alternative.iter().map(|&name| name.to_owned()).collect();
-            let names = Names { common_name: name.to_owned(), organization: None, alternative };
-            authority.issue(&name.parse().unwrap(), &names, usage, validity, &SystemClock).unwrap()
-        };
-        let (mut main, mut other) = (authority("main"), authority("other"));
-        let bureau = issue(&mut main, "bureau", &["127.0.0.1"], Usage::Server);
-        let gateway = issue(&mut main, "gateway", &[], Usage::Client);
-        let stranger = issue(&mut other, "stranger", &[], Usage::Client);
-        Self { folder, bureau, gateway, stranger }
+        Self { identities: Identities::new("bureau", "gateway") }
     }
 
     async fn receiver(&self) -> Receiver {
         let options = ReceiverOptions {
             listen: "127.0.0.1:0".parse().unwrap(),
-            chain: self.bureau.chain.clone(),
-            key: self.bureau.key.clone().unwrap(),
-            client_authorities: self.folder.path().join("main/ca.pem"),
+            chain: self.identities.server.chain.clone(),
+            key: self.identities.server.key.clone().unwrap(),
+            client_authorities: self.identities.authority(),
             folder: self.held(),
         };
         Receiver::start(options).await.unwrap()
     }
 
     fn held(&self) -> std::path::PathBuf {
-        self.folder.path().join("held")
+        self.identities.folder.path().join("held")
     }
 
     fn destination(&self, receiver: &Receiver, caller: &Issued) -> Arc<Destination> {
@@ -75,7 +59,7 @@ impl World {
         Arc::new(Destination {
             id: "bureau/main".parse().unwrap(),
             url: format!("https://{}/deliveries", receiver.address()),
-            authorities: vec![self.folder.path().join("main/ca.pem")],
+            authorities: vec![self.identities.authority()],
             server_keys: Vec::new(),
             identity: Some(Identity { chain: caller.chain.clone(), key: caller.key.clone().unwrap() }),
             concurrency_max: 1,
@@ -159,7 +143,7 @@ fn assert_holds_all(receiver: &Receiver) {
 async fn a_delivery_counts_once_and_outlives_the_receiver() {
     let world = World::new();
     let (receiver, transport) = (world.receiver().await, transport());
-    let destination = world.destination(&receiver, &world.gateway);
+    let destination = world.destination(&receiver, &world.identities.client);
     for delivery in deliveries() {
         for again in [false, true] {
             let answer = transport.send(&destination, delivery.clone()).await.unwrap();
@@ -173,7 +157,7 @@ async fn a_delivery_counts_once_and_outlives_the_receiver() {
     drop(receiver);
     let receiver = world.receiver().await;
     assert_holds_all(&receiver);
-    let destination = world.destination(&receiver, &world.gateway);
+    let destination = world.destination(&receiver, &world.identities.client);
     for delivery in deliveries() {
         assert_eq!(transport.send(&destination, delivery).await.unwrap().status, 200);
     }
@@ -185,7 +169,7 @@ async fn a_delivery_counts_once_and_outlives_the_receiver() {
 async fn a_delivery_whose_answer_is_lost_counts_once() {
     let world = World::new();
     let (receiver, transport) = (world.receiver().await, transport());
-    let destination = world.destination(&receiver, &world.gateway);
+    let destination = world.destination(&receiver, &world.identities.client);
     let [delivery, ..] = deliveries();
     receiver.behave(Behaviour::TakeAndCut);
     let error = transport.send(&destination, delivery.clone()).await.unwrap_err();
@@ -201,7 +185,7 @@ async fn a_receiver_goes_down_and_comes_back_at_its_address() {
     let world = World::new();
     let mut receiver = world.receiver().await;
     let (address, transport) = (receiver.address(), transport());
-    let destination = world.destination(&receiver, &world.gateway);
+    let destination = world.destination(&receiver, &world.identities.client);
     let [first, second, _] = deliveries();
     assert_eq!(transport.send(&destination, first).await.unwrap().status, 200);
 
@@ -220,7 +204,7 @@ async fn a_receiver_goes_down_and_comes_back_at_its_address() {
 async fn a_line_that_was_being_written_is_cut_off() {
     let world = World::new();
     let (receiver, transport) = (world.receiver().await, transport());
-    let destination = world.destination(&receiver, &world.gateway);
+    let destination = world.destination(&receiver, &world.identities.client);
     let [first, second, _] = deliveries();
     transport.send(&destination, first).await.unwrap();
     drop(receiver);
@@ -228,7 +212,7 @@ async fn a_line_that_was_being_written_is_cut_off() {
 
     let receiver = world.receiver().await;
     assert_eq!(receiver.held().len(), 1);
-    let destination = world.destination(&receiver, &world.gateway);
+    let destination = world.destination(&receiver, &world.identities.client);
     assert_eq!(transport.send(&destination, second).await.unwrap().status, 200);
     drop(receiver);
     assert_eq!(world.receiver().await.held().len(), 2);
@@ -247,7 +231,7 @@ async fn who_is_not_the_gateway_is_not_heard() {
     let world = World::new();
     let receiver = world.receiver().await;
     let [delivery, ..] = deliveries();
-    let destination = world.destination(&receiver, &world.stranger);
+    let destination = world.destination(&receiver, &world.identities.stranger);
     assert!(transport().send(&destination, delivery).await.is_err());
     assert!(receiver.held().is_empty());
 }
@@ -301,7 +285,7 @@ fn plain_request(delivery: DeliveryId, body: &[u8]) -> Request<Full<Bytes>> {
 
 /// One request over HTTP/1.1 on a connection of its own.
 async fn post(world: &World, receiver: &Receiver, request: Request<Full<Bytes>>) -> (StatusCode, String) {
-    let mut config = client_config(&world.destination(receiver, &world.gateway), None).unwrap();
+    let mut config = client_config(&world.destination(receiver, &world.identities.client), None).unwrap();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let tcp = TcpStream::connect(receiver.address()).await.unwrap();
     let name = "127.0.0.1".try_into().unwrap();
