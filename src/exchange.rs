@@ -185,7 +185,8 @@ async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(R
     let stored = received.body.spooled.stored();
     let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
     let small = small && received.admitted.coding == Coding::Identity && !received.admitted.mapping.is_contained;
-    let small = small && received.admitted.check.is_none();
+    // An adapter from outside may take its whole time limit, and must not take it from others.
+    let small = small && received.admitted.check.is_none() && !received.admitted.mapping.is_outside;
     if small {
         let translated = run(&received, &spool)?;
         return Ok((received, translated));

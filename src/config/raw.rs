@@ -27,7 +27,8 @@ pub struct RawGateway {
     /// Folder of the journal, of bodies being received and of the signing keys. It must be on a local
     /// disk and must not be the configuration folder itself.
     pub data: At<PathBuf>,
-    /// Folders of mappings and canonical schemas, searched in order; the built-in ones come last.
+    /// Folders of mappings, canonical schemas and adapters from outside (`adapters/NAME.wasm`), searched in
+    /// order; the built-in ones come last.
     pub mappings: At<Vec<PathBuf>>,
     /// Client identity towards receivers, for destinations that name none of their own.
     pub outbound_identity: Option<At<RawIdentity>>,

@@ -74,6 +74,7 @@ impl Mapping {
             format_name,
             format,
             is_contained,
+            is_outside: bundle.component.is_some(),
             plan,
             root: file.body.root,
             canonical: schema,

@@ -45,6 +45,8 @@ pub struct Mapping {
     pub format: Arc<dyn Bound>,
     /// Whether it stands in a container.
     pub is_contained: bool,
+    /// Whether the format is an adapter from outside.
+    pub is_outside: bool,
     /// The plan.
     pub plan: Arc<Plan>,
     /// The path from the top to what encloses everything else.

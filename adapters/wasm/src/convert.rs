@@ -95,7 +95,8 @@ pub fn words(words: wit::Words) -> Words {
 /// Cuts a text that is longer than a sentence.
 pub fn cut(mut text: String) -> String {
     if text.len() > SENTENCE_BYTES_MAX {
-        text.truncate(text.floor_char_boundary(SENTENCE_BYTES_MAX));
+        let end = (0..=SENTENCE_BYTES_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
         text.push('…');
     }
     text

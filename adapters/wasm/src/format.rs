@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 /// Bytes of a body that a component is given at once.
 const PIECE_BYTES: usize = 16 << 10;
+/// Bytes that one call may write, and those that it may write besides for each byte of text that it is given.
+const WRITTEN_BYTES_MAX: usize = 64 << 10;
+const WRITTEN_RATIO_MAX: usize = 16;
 /// Bytes of a media type.
 const MEDIA_TYPE_BYTES_MAX: usize = 200;
 
@@ -171,6 +174,10 @@ impl Writer<'_> {
         call: impl FnOnce(&wit::Guest, &mut wasmtime::Store<crate::sandbox::Memory>) -> wasmtime::Result<Result<Vec<u8>, wit::Error>>,
     ) -> Result<(), FormatError> {
         let written = self.instance.call(bytes, Position::default(), call)?.map_err(convert::error)?;
+        if written.len() > WRITTEN_BYTES_MAX + WRITTEN_RATIO_MAX.saturating_mul(bytes) {
+            let (zh, en) = ("写出的内容远多于所给的记录", "it wrote far more than the record that it was given");
+            return Err(self.instance.sandbox.failed(Position::default(), zh, en));
+        }
         self.output.write_all(&written).map_err(|error| FormatError::from_io(error, Position::default()))
     }
 }

@@ -81,3 +81,14 @@ pub fn load(name: &str, _: &[u8], _: Budget) -> Result<Box<dyn Format>, String> 
         "the adapter {name:?} cannot be used: this build of the gateway has no component runtime; build it with --features wasm-adapters"
     ))
 }
+
+#[cfg(all(test, not(feature = "runtime")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_the_runtime_says_so() {
+        let message = load("odd", b"", Budget::default()).err().unwrap_or_default();
+        assert!(message.contains("--features wasm-adapters"), "{message}");
+    }
+}

@@ -110,6 +110,7 @@ EXPORT("write") written_t *write_record(RECORD_PARAMETERS) {
   if (vn) for (uint32_t i = 0; i < vs[0].text.length && length < sizeof word; i++) word[length++] = vs[0].text.at[i];
   crash();
   if (is("alias")) written.is.bytes = (text_t){ 0, 60 << 20 };
+  else if (is("endless")) written.is.bytes = (text_t){ take(1 << 20, 1), 1 << 20 };
   else written.is.bytes = (text_t){ word, length };
   return &written;
 }
