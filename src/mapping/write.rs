@@ -160,18 +160,37 @@ fn one(
     if field.yields && raw.find(place.slot, within).is_some() {
         return Ok(());
     }
-    let unwritable = |words: Words| Unwritable { path: field.to.clone(), words };
-    let currency = match &field.currency {
-        CurrencyAt::None => None,
+    let currency = currency(whole, field, canonical, item, raw)?;
+    let text = text(whole, field, value, currency)?;
+    if item.is_some()
+        && within.is_none()
+        && let Some(known) = raw.find(place.slot, None)
+    {
+        // Around the items there is one place for what each of them says.
+        let words = Words::new("此格式中各项只能共有一个值", "the format has one place for what the items say, and they differ");
+        return if raw.text(known) == text { Ok(()) } else { Err(unwritable(field, words)) };
+    }
+    raw.push(place.slot, within, &text, Position::default());
+    Ok(())
+}
+
+/// The currency of an amount, which is written too where it has a place of its own.
+fn currency<'v>(
+    whole: &Whole<'v>,
+    field: &'v Field,
+    canonical: &'v Value,
+    item: Option<u32>,
+    raw: &mut RawRecord,
+) -> Result<Option<&'v str>, Unwritable> {
+    match &field.currency {
+        CurrencyAt::None => Ok(None),
         CurrencyAt::Fixed(code, to) => {
             let given = to.as_deref().and_then(|to| at_path(canonical, to)).and_then(Value::as_str);
             if given.is_some_and(|g| g != code) {
-                return Err(unwritable(Words::new(
-                    format!("此格式只能表示 {code} 金额"),
-                    format!("the format holds amounts in {code} alone"),
-                )));
+                let words = Words::new(format!("此格式只能表示 {code} 金额"), format!("the format holds amounts in {code} alone"));
+                return Err(unwritable(field, words));
             }
-            Some(code.as_str())
+            Ok(Some(code.as_str()))
         }
         CurrencyAt::Places(to, places) => {
             let code = to.strip_prefix('/').map_or_else(|| at_path(canonical, to), |to| at_path(whole.record, to)).and_then(Value::as_str);
@@ -181,35 +200,28 @@ fn one(
             {
                 raw.push(place.slot, within, code, Position::default());
             }
-            code
+            Ok(code)
         }
-    };
+    }
+}
+
+/// The text of a value in the format, as the format's code where the field has codes.
+fn text(whole: &Whole<'_>, field: &Field, value: &Value, currency: Option<&str>) -> Result<String, Unwritable> {
     let context = KindContext { layout: field.layout.as_deref(), currency, zone: whole.zone };
     let text = kinds::write(field.kind, value, &context).ok_or_else(|| {
-        unwritable(Words::new(format!("值 {value} 无法按此格式书写"), format!("the value {value} has no form in this format")))
+        let words = Words::new(format!("值 {value} 无法按此格式书写"), format!("the value {value} has no form in this format"));
+        unwritable(field, words)
     })?;
-    let text = match &field.codes {
-        None => text,
-        Some(codes) => codes
-            .source(&text)
-            .ok_or_else(|| {
-                unwritable(Words::new(
-                    format!("代码 {text:?} 在此格式中没有对应代码"),
-                    format!("the code {text:?} has no counterpart in this format"),
-                ))
-            })?
-            .to_owned(),
-    };
-    if item.is_some()
-        && within.is_none()
-        && let Some(known) = raw.find(place.slot, None)
-    {
-        // Around the items there is one place for what each of them says.
-        let words = Words::new("此格式中各项只能共有一个值", "the format has one place for what the items say, and they differ");
-        return if raw.text(known) == text { Ok(()) } else { Err(unwritable(words)) };
-    }
-    raw.push(place.slot, within, &text, Position::default());
-    Ok(())
+    let Some(codes) = &field.codes else { return Ok(text) };
+    codes.source(&text).map(str::to_owned).ok_or_else(|| {
+        let words =
+            Words::new(format!("代码 {text:?} 在此格式中没有对应代码"), format!("the code {text:?} has no counterpart in this format"));
+        unwritable(field, words)
+    })
+}
+
+fn unwritable(field: &Field, words: Words) -> Unwritable {
+    Unwritable { path: field.to.clone(), words }
 }
 
 /// The item to which a value at a place belongs; the outer `None` where its element cannot be told.

@@ -1,12 +1,18 @@
 //! Text in and out: charsets, positions, and caps that hold while a token is being read.
 
+mod decode;
+mod output;
+
+pub use output::TextOutput;
+
 use crate::charset::{Charset, UpperHalf, Width};
 use crate::error::{FormatCode, FormatError};
 use crate::gb18030;
 use crate::record::Position;
-use encoding_rs::{Decoder, DecoderResult};
+use decode::{Malformed, decode_other, decode_single, decode_utf8};
+use encoding_rs::Decoder;
 use std::cell::Cell;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Read};
 
 /// Bytes read from the source at a time.
 const CHUNK_BYTES: usize = 32 * 1024;
@@ -372,61 +378,6 @@ impl BufRead for TextInput<'_> {
     }
 }
 
-/// Bytes that are no character: `length` of them, and `beyond` more that the decoder has looked
-/// at, end `read` bytes after what it was given before.
-struct Malformed {
-    read: usize,
-    beyond: usize,
-    length: usize,
-}
-
-/// Appends whole characters to `text`; gives the number of bytes taken.
-fn decode_utf8(raw: &[u8], ended: bool, text: &mut Vec<u8>) -> Result<usize, Malformed> {
-    let Err(error) = std::str::from_utf8(raw) else {
-        text.extend_from_slice(raw);
-        return Ok(raw.len());
-    };
-    let valid = error.valid_up_to();
-    text.extend_from_slice(&raw[..valid]);
-    match error.error_len() {
-        None if !ended => Ok(valid),
-        length => {
-            let length = length.unwrap_or(raw.len() - valid);
-            Err(Malformed { read: valid + length, beyond: 0, length })
-        }
-    }
-}
-
-/// Appends a character for each byte.
-fn decode_single(upper: &UpperHalf, raw: &[u8], text: &mut Vec<u8>) -> Result<usize, Malformed> {
-    let mut read = 0;
-    while let Some(rest) = raw.get(read..).filter(|rest| !rest.is_empty()) {
-        let ascii = rest.iter().position(|b| !b.is_ascii()).unwrap_or(rest.len());
-        text.extend_from_slice(&rest[..ascii]);
-        read += ascii;
-        let Some(&byte) = rest.get(ascii) else { break };
-        read += 1;
-        match upper[usize::from(byte & 0x7F)] {
-            char::REPLACEMENT_CHARACTER => return Err(Malformed { read, beyond: 0, length: 1 }),
-            character => text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    Ok(read)
-}
-
-/// Appends whole characters to `text`; the decoder keeps the start of one that is cut.
-fn decode_other(decoder: &mut Decoder, raw: &[u8], ended: bool, text: &mut Vec<u8>) -> Result<usize, Malformed> {
-    let room = decoder.max_utf8_buffer_length_without_replacement(raw.len()).unwrap_or(raw.len() * 3 + 16);
-    let start = text.len();
-    text.resize(start + room, 0);
-    let (result, read, written) = decoder.decode_to_utf8_without_replacement(raw, &mut text[start..], ended);
-    text.truncate(start + written);
-    match result {
-        DecoderResult::InputEmpty | DecoderResult::OutputFull => Ok(read),
-        DecoderResult::Malformed(length, beyond) => Err(Malformed { read, beyond: usize::from(beyond), length: usize::from(length) }),
-    }
-}
-
 /// The first character that XML 1.0 does not allow (production 2, `Char`). What could be a
 /// surrogate is refused by decoding.
 fn forbidden_in_xml(text: &[u8]) -> Option<usize> {
@@ -450,104 +401,6 @@ fn utf16_bytes(lead: u8) -> usize {
 /// Characters that begin in a stretch of UTF-8.
 fn characters_in(text: &[u8]) -> usize {
     text.iter().filter(|&&b| b & 0xC0 != 0x80).count()
-}
-
-/// Text going out in a charset. A character that the charset cannot hold is an error, never a `?`.
-pub struct TextOutput<'a> {
-    output: Box<dyn Write + 'a>,
-    charset: Charset,
-    upper: Option<Box<UpperHalf>>,
-    buffer: Vec<u8>,
-    written: u64,
-}
-
-impl<'a> TextOutput<'a> {
-    /// Text to `output` in `charset`, without a byte order mark.
-    pub fn new(output: Box<dyn Write + 'a>, charset: Charset) -> Self {
-        Self { output, charset, upper: charset.upper_half(), buffer: Vec::with_capacity(CHUNK_BYTES), written: 0 }
-    }
-
-    /// Writes a byte order mark.
-    ///
-    /// # Errors
-    /// I/O faults.
-    pub fn byte_order_mark(&mut self) -> Result<(), FormatError> {
-        let mark: &[u8] = match self.charset {
-            Charset::Utf8 => &[0xEF, 0xBB, 0xBF],
-            Charset::Utf16Le => &[0xFF, 0xFE],
-            Charset::Utf16Be => &[0xFE, 0xFF],
-            Charset::Gb18030 => &[0x84, 0x31, 0x95, 0x33],
-            _ => &[],
-        };
-        self.buffer.extend_from_slice(mark);
-        Ok(())
-    }
-
-    /// Writes text.
-    ///
-    /// # Errors
-    /// I/O faults, and a character that the charset cannot hold.
-    pub fn write(&mut self, text: &str) -> Result<(), FormatError> {
-        match self.charset {
-            Charset::Utf8 => self.buffer.extend_from_slice(text.as_bytes()),
-            Charset::Utf16Le => self.buffer.extend(text.encode_utf16().flat_map(u16::to_le_bytes)),
-            Charset::Utf16Be => self.buffer.extend(text.encode_utf16().flat_map(u16::to_be_bytes)),
-            Charset::Gb18030 => self.write_gb(text, gb18030::Part::Whole)?,
-            Charset::Gbk => self.write_gb(text, gb18030::Part::Gbk)?,
-            Charset::Gb2312 => self.write_gb(text, gb18030::Part::Gb2312)?,
-            _ => self.write_single(text)?,
-        }
-        if self.buffer.len() >= CHUNK_BYTES { self.drain() } else { Ok(()) }
-    }
-
-    /// Hands everything to the output and flushes it.
-    ///
-    /// # Errors
-    /// I/O faults.
-    pub fn finish(&mut self) -> Result<(), FormatError> {
-        self.drain()?;
-        self.output.flush().map_err(|e| FormatError::from_io(e, self.position()))
-    }
-
-    fn position(&self) -> Position {
-        Position { line: 0, byte: self.written + self.buffer.len() as u64, column: 0 }
-    }
-
-    fn drain(&mut self) -> Result<(), FormatError> {
-        self.output.write_all(&self.buffer).map_err(|e| FormatError::from_io(e, self.position()))?;
-        self.written += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    fn write_gb(&mut self, text: &str, part: gb18030::Part) -> Result<(), FormatError> {
-        gb18030::encode(text, part, &mut self.buffer).map_err(|character| self.cannot_hold(character))
-    }
-
-    fn write_single(&mut self, text: &str) -> Result<(), FormatError> {
-        for character in text.chars() {
-            let byte = match (u8::try_from(character), &self.upper) {
-                (Ok(byte), _) if byte.is_ascii() => Some(byte),
-                (_, Some(upper)) => upper.iter().position(|c| *c == character).map(|index| 0x80 | index as u8),
-                _ => None,
-            };
-            match byte.filter(|_| character != char::REPLACEMENT_CHARACTER) {
-                Some(byte) => self.buffer.push(byte),
-                None => return Err(self.cannot_hold(character)),
-            }
-        }
-        Ok(())
-    }
-
-    fn cannot_hold(&self, character: char) -> FormatError {
-        let (code, charset) = (character as u32, self.charset.label());
-        FormatError::new(
-            FormatCode::CharacterUnmappable,
-            self.position(),
-            format!("{charset} 无法表示字符 {character:?}（U+{code:04X}）"),
-            format!("{charset} cannot hold the character {character:?} (U+{code:04X})"),
-        )
-    }
 }
 
 #[cfg(test)]

@@ -7,14 +7,17 @@ README names.
 """
 
 import datetime
-import io
-import json
+import functools
 import pathlib
-import zipfile
+import sys
 
 import openpyxl
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))
+import workbooks
+
+case = functools.partial(workbooks.case, HERE)
 NUMBER = "91350100M000100Y43"
 NAME = "测试平台网络科技有限公司（合成数据）"
 HEADINGS = [
@@ -24,20 +27,6 @@ HEADINGS = [
 HEAD = {"operator": {"name": NAME, "taxpayer_number": NUMBER}, "platform_name": "测试优选", "reported_on": "2025-10-20"}
 
 
-def saved(workbook):
-    """The workbook without the moments at which it was made."""
-    made, fixed = io.BytesIO(), io.BytesIO()
-    workbook.save(made)
-    with zipfile.ZipFile(made) as archive, zipfile.ZipFile(fixed, "w") as out:
-        for info in archive.infolist():
-            core = info.filename == "docProps/core.xml"
-            text = b'<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties"/>' if core else archive.read(info)
-            entry = zipfile.ZipInfo(info.filename)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            out.writestr(entry, text)
-    return fixed.getvalue()
-
-
 def headed():
     workbook = openpyxl.Workbook()
     sheet = workbook.active
@@ -45,15 +34,6 @@ def headed():
     for row in [["互联网平台企业名称", NAME], ["统一社会信用代码（纳税人识别号）", NUMBER], ["平台名称", "测试优选"], ["报送日期", datetime.date(2025, 10, 20)], HEADINGS]:
         sheet.append(row)
     return workbook, sheet
-
-
-def case(name, workbook, records, findings=None):
-    (HERE / f"{name}.in.xlsx").write_bytes(saved(workbook))
-    lines = [json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n" for record in records]
-    (HERE / f"{name}.out.ndjson").write_text("".join(lines), encoding="utf-8")
-    if findings is not None:
-        rows = ",\n  ".join(json.dumps(finding, ensure_ascii=False) for finding in findings)
-        (HERE / f"{name}.findings.json").write_text(f"[\n  {rows}\n]\n", encoding="utf-8")
 
 
 # Long numbers as text, days as days.

@@ -6,14 +6,17 @@ The same run gives the same bytes. Everything is synthetic.
 """
 
 import datetime
-import io
-import json
+import functools
 import pathlib
-import zipfile
+import sys
 
 import openpyxl
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))
+import workbooks
+
+case = functools.partial(workbooks.case, HERE)
 NUMBER = "91350100M000100Y43"
 NAME = "测试平台网络科技有限公司（合成数据）"
 HEADINGS = [
@@ -22,20 +25,6 @@ HEADINGS = [
 ]
 HEAD = {"currency": "CNY", "operator": {"name": NAME, "taxpayer_number": NUMBER}, "platform_name": "测试优选", "reported_on": "2025-10-20"}
 QUARTER = {"period": "2025-07-01/2025-09-30"}
-
-
-def saved(workbook):
-    """The workbook without the moments at which it was made."""
-    made, fixed = io.BytesIO(), io.BytesIO()
-    workbook.save(made)
-    with zipfile.ZipFile(made) as archive, zipfile.ZipFile(fixed, "w") as out:
-        for info in archive.infolist():
-            core = info.filename == "docProps/core.xml"
-            text = b'<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties"/>' if core else archive.read(info)
-            entry = zipfile.ZipInfo(info.filename)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            out.writestr(entry, text)
-    return fixed.getvalue()
 
 
 def headed(title):
@@ -51,15 +40,6 @@ def headed(title):
     sheet.append(["平台名称", "测试优选"])
     sheet.append(["报送日期", datetime.date(2025, 10, 20)])
     return workbook, sheet
-
-
-def case(name, workbook, records, findings=None):
-    (HERE / f"{name}.in.xlsx").write_bytes(saved(workbook))
-    lines = [json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n" for record in records]
-    (HERE / f"{name}.out.ndjson").write_text("".join(lines), encoding="utf-8")
-    if findings is not None:
-        rows = ",\n  ".join(json.dumps(finding, ensure_ascii=False) for finding in findings)
-        (HERE / f"{name}.findings.json").write_text(f"[\n  {rows}\n]\n", encoding="utf-8")
 
 
 # Amounts as numbers with formats, as text, and computed with the error that binary fractions bring.
