@@ -163,6 +163,18 @@ fn a_draft_for_a_known_record_names_what_is_left_to_choose() {
     assert_eq!(drafted.code, 0, "{}", drafted.errors);
 }
 
+#[test]
+fn a_reader_that_went_away_changes_no_verdict() {
+    for (arguments, code) in
+        [(["check", "--mappings", "own-mappings"], 1), (["verify", "changed.receipt.json", "--jwks=payments.jwks.json"], 1)]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran = Command::new(env!("CARGO_BIN_EXE_portolan")).args(arguments).current_dir(folder()).stdout(writer).output().unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+}
+
 struct Ran {
     code: i32,
     output: String,
