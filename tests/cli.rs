@@ -157,6 +157,22 @@ fn a_draft_for_a_known_record_names_what_is_left_to_choose() {
     let checked = portolan(&["check", "--mappings", own], b"");
     // A problem of an entry is told at the line where the entry begins.
     assert!(checked.code == 1 && checked.output.contains(&format!("mapping.toml:{line}: platform-income.v1 has no \"unmapped.grade\"")));
+    // A draft that is not done yet is in no other's way.
+    let new = ["map", "new", "csv", sample.to_str().unwrap(), "--canonical", "platform-income.v1", "--name", "second", "--out", own];
+    let drafted = portolan(&new, b"");
+    assert_eq!(drafted.code, 0, "{}", drafted.errors);
+}
+
+#[test]
+fn a_reader_that_went_away_changes_no_verdict() {
+    for (arguments, code) in
+        [(["check", "--mappings", "own-mappings"], 1), (["verify", "changed.receipt.json", "--jwks=payments.jwks.json"], 1)]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran = Command::new(env!("CARGO_BIN_EXE_portolan")).args(arguments).current_dir(folder()).stdout(writer).output().unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
 }
 
 struct Ran {

@@ -4,8 +4,9 @@
 
 use clap::Parser;
 use portolan::certs::cli::{CertsCommand, run};
-use portolan::certs::{Summary, files};
+use portolan::certs::{Authority, Summary, files};
 use portolan::domain::Digest;
+use portolan::seams::SystemClock;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -112,7 +113,13 @@ fn what_is_revoked_no_longer_verifies() {
     desk.certs(&format!("revoke {old} --folder ca")).unwrap();
     assert!(verify(old).1.contains("certificate revoked"));
     assert!(verify(new).0);
+    let valid_beside = |file: &str| {
+        let authority = Authority::open(&desk.path("ca")).unwrap();
+        authority.valid_beside(&desk.summary(file).serial, &SystemClock).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(valid_beside(old), [desk.summary(new).serial]);
     desk.certs(&format!("revoke {} --folder ca", desk.summary(new).serial.to_uppercase())).unwrap();
+    assert!(valid_beside(old).is_empty() && valid_beside(new).is_empty());
     desk.certs("renew --folder ca").unwrap();
     assert!(verify(old).1.contains("certificate revoked") && verify(new).1.contains("certificate revoked"));
     desk.certs("renew bank --folder ca --new-key").unwrap();
@@ -194,7 +201,7 @@ fn mistakes_are_explained() {
         ("issue --folder ca --name shop --use client --dns 网关.example", "ASCII"),
         ("issue --folder elsewhere --name shop --use client", "portolan certs init"),
         ("issue --folder ca --name shop --use client --not-after 2020-01-01", "ends before it begins"),
-        ("renew nobody --folder ca", "nobody.pem"),
+        ("renew nobody --folder ca", "signed no certificate \"nobody\""),
         ("renew --folder ca --new-key", "<NAME>"),
     ];
     for (line, expected) in cases {

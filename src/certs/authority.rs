@@ -273,6 +273,12 @@ impl Authority {
     /// is its partner's.
     pub fn renew(&mut self, name: &Name, new_key: bool, validity: Validity, clock: &dyn Clock) -> Result<Issued, CertsError> {
         let chain = self.chain_file(name);
+        if !chain.exists() {
+            return Err(CertsError::Request(format!(
+                "this authority signed no certificate \"{name}\"; see {}",
+                self.index_file().display()
+            )));
+        }
         let old = files::read_certificates(&chain).map_err(|e| at(&chain, e))?.remove(0);
         let summary = summary_of(&old)?;
         let usage = self.index.certificates.iter().find(|entry| entry.serial == summary.serial).map(|entry| entry.usage);
@@ -309,13 +315,22 @@ impl Authority {
             }
             _ => by_name().unwrap_or(wanted),
         };
+        let index = self.index_file();
         let entry = self.index.certificates.iter_mut().find(|entry| entry.serial == serial);
-        let entry = entry.ok_or_else(|| {
-            CertsError::Request(format!("this authority signed no certificate {which:?}; see {}", self.folder.join("index.toml").display()))
-        })?;
+        let entry =
+            entry.ok_or_else(|| CertsError::Request(format!("this authority signed no certificate {which:?}; see {}", index.display())))?;
         entry.revoked.get_or_insert_with(|| clock.now().to_string());
         self.save(clock)?;
         Ok(serial)
+    }
+
+    /// Serial numbers of the other certificates with the same name as this one that are still valid.
+    pub fn valid_beside(&self, serial: &str, clock: &dyn Clock) -> Vec<&str> {
+        let all = &self.index.certificates;
+        let name = all.iter().find(|entry| entry.serial == serial).map(|entry| &entry.name);
+        let ended = |entry: &Entry| entry.not_after.parse::<Timestamp>().is_ok_and(|end| end < clock.now());
+        let others = all.iter().filter(|entry| Some(&entry.name) == name && entry.serial != serial);
+        others.filter(|entry| entry.revoked.is_none() && !ended(entry)).map(|entry| entry.serial.as_str()).collect()
     }
 
     /// Signs the revocation list anew, as a daily job does before it is out of date.
@@ -324,6 +339,10 @@ impl Authority {
     /// [`CertsError::File`] where it cannot be written.
     pub fn renew_list(&mut self, clock: &dyn Clock) -> Result<(), CertsError> {
         self.save(clock)
+    }
+
+    fn index_file(&self) -> PathBuf {
+        self.folder.join("index.toml")
     }
 
     fn chain_file(&self, name: &Name) -> PathBuf {
@@ -390,7 +409,7 @@ impl Authority {
     /// Writes the index, then the revocation list that follows from it.
     fn save(&mut self, clock: &dyn Clock) -> Result<(), CertsError> {
         self.index.list_number += 1;
-        let file = self.folder.join("index.toml");
+        let file = self.index_file();
         files::write_public(&file, self.index.to_toml().as_bytes()).map_err(|e| at(&file, e))?;
         let revoked = self.index.certificates.iter().filter_map(Entry::revocation).collect();
         let now = clock.now();

@@ -223,7 +223,12 @@ fn perform(command: CertsCommand, clock: &dyn Clock) -> Result<String, CertsErro
         CertsCommand::Revoke(revoke) => {
             let mut authority = Authority::open(&revoke.folder)?;
             let serial = authority.revoke(&revoke.which, clock)?;
-            Ok(format!("revoked     {serial}\nlist        {}\n", authority.list_file().display()))
+            let mut text = format!("revoked     {serial}\nlist        {}\n", authority.list_file().display());
+            for other in authority.valid_beside(&serial, clock) {
+                text +=
+                    &format!("still valid {other}, of the same name: revoke it too, unless its key is another and still its partner's\n");
+            }
+            Ok(text)
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::delivery::push::{Line, Place, TransportError, dial, shake_hands_tls, 
 use crate::delivery::retry::RetryAfter;
 use crate::delivery::tls::PROTOCOLS;
 use crate::domain::Digest;
+use crate::fault::FaultCode;
 use base64::Engine;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Empty, combinators::UnsyncBoxBody};
@@ -13,7 +14,7 @@ use hyper::header::{HOST, HeaderMap, RETRY_AFTER};
 use hyper::{Method, Request, Response, Uri};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{AlertDescription, ClientConfig, RootCertStore};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -34,6 +35,20 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(1);
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Bytes of the body that go out at a time.
 const PIECE_BYTES: usize = 64 * 1024;
+
+/// The fault behind an alert of the gateway's, as far as an alert tells it.
+fn code_of(alert: AlertDescription) -> Option<FaultCode> {
+    match alert {
+        AlertDescription::CertificateRequired => Some(FaultCode::CertificateMissing),
+        AlertDescription::CertificateExpired => Some(FaultCode::CertificateExpired),
+        AlertDescription::CertificateRevoked => Some(FaultCode::CertificateRevoked),
+        AlertDescription::AccessDenied => Some(FaultCode::CertificateUnlisted),
+        AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::UnsupportedCertificate => {
+            Some(FaultCode::CertificateUntrusted)
+        }
+        _ => None,
+    }
+}
 
 /// `Content-Digest` of these bytes (RFC 9530).
 pub fn content_digest(digest: Digest) -> String {
@@ -170,7 +185,8 @@ impl Caller {
         let heard = tokio::time::timeout(LISTEN_TIMEOUT, stream.read_u8()).await.ok()?.err()?;
         match heard.get_ref()?.downcast_ref::<rustls::Error>()? {
             rustls::Error::AlertReceived(alert) => {
-                Some(TransportError::Unusable(format!("the gateway did not admit this certificate: {alert:?}")))
+                let see = code_of(*alert).map_or(String::new(), |code| format!("; see `portolan explain {}`", code.as_str()));
+                Some(TransportError::Unusable(format!("the gateway did not admit this certificate: {alert:?}{see}")))
             }
             _ => None,
         }

@@ -1,6 +1,7 @@
 //! `portolan explain`: the pages of the fault catalogue.
 
 use super::terminal::{Paint, fail};
+use crate::alike::edits;
 use crate::fault::FaultCode;
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -95,21 +96,6 @@ fn near(text: &str) -> Vec<&'static str> {
         .collect();
     near.sort_unstable();
     near.into_iter().take(NEAR_MAX).map(|(_, name)| name).collect()
-}
-
-/// How many letters must be put in, taken out or replaced to make one text the other.
-fn edits(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (n, c) in one.chars().enumerate() {
-        let mut next = vec![n + 1];
-        for (above, &d) in row.windows(2).zip(&other) {
-            let left = next.last().copied().unwrap_or_default();
-            next.push((above[0] + usize::from(c != d)).min(above[1] + 1).min(left + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

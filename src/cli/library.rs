@@ -2,6 +2,7 @@
 
 use super::exit;
 use super::terminal::{counted, fail};
+use crate::config::Problem;
 use crate::mapping::{Library, Mapping};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,10 +15,13 @@ const BESIDE: &str = "mappings";
 /// # Errors
 /// The exit code, once the problems are told.
 pub fn load(folders: &[PathBuf]) -> Result<Library, ExitCode> {
-    Library::load(folders).map_err(|problems| {
-        problems.iter().for_each(|problem| eprintln!("{problem}"));
-        fail(&counted(problems.len() as u64, "problem"))
-    })
+    Library::load(folders).map_err(|problems| tell(&problems))
+}
+
+/// Prints every problem.
+pub fn tell(problems: &[Problem]) -> ExitCode {
+    problems.iter().for_each(|problem| eprintln!("{problem}"));
+    fail(&counted(problems.len() as u64, "problem"))
 }
 
 /// A mapping by its name.

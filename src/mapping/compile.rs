@@ -4,6 +4,7 @@ mod fields;
 
 use super::compiled::{AnswerValue, Bundle, Check, Group, ListMap, Mapping, Rule};
 use super::containers;
+use super::draft::nearest;
 use super::file::{
     AnswerEntry, BodyEntry, CheckEntry, ComputedEntry, ConstantEntry, Direction, FieldEntry, ListEntry, MappingFile, RuleEntry,
 };
@@ -261,8 +262,9 @@ impl<'f> Compiler<'f> {
 
     fn knows(&mut self, to: &str) {
         if !self.schema.knows(to) {
-            let near: Vec<_> = self.schema.paths().map(|(p, _)| p).collect();
-            let message = format!("{} has no {to:?}; it has {}", self.schema.name, near.join(", "));
+            let (near, left_out) = nearest(to, &self.schema);
+            let more = if left_out == 0 { String::new() } else { format!(" and {left_out} others less like it") };
+            let message = format!("{} has no {to:?}; it has {}{more}", self.schema.name, near.join(", "));
             self.problem(message);
         }
     }

@@ -33,18 +33,23 @@ impl Library {
     /// # Errors
     /// Every problem in every file.
     pub fn load(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
-        let mut files = Files::new();
         let mut problems = Vec::new();
-        for (name, text) in BUILT_IN {
-            files.insert((*name).to_owned(), (Path::new("mappings").join(name), (*text).to_owned()));
-        }
-        for folder in folders.iter().rev() {
-            collect(folder, folder, &mut files, &mut problems);
-        }
+        let files = all_files(folders, &mut problems);
         let canonicals = compile_canonicals(&files, &mut problems);
         let formats = Formats::load(folders, &mut problems);
         let mappings = compile_mappings(&files, &canonicals, &formats, &mut problems);
         if problems.is_empty() { Ok(Self { mappings, canonicals }) } else { Err(problems) }
+    }
+
+    /// The canonical schemas alone, as [`Library::load`] finds them: the mappings beside them may be drafts that do
+    /// not compile yet.
+    ///
+    /// # Errors
+    /// Every problem in every schema.
+    pub fn of_canonicals(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let canonicals = compile_canonicals(&all_files(folders, &mut problems), &mut problems);
+        if problems.is_empty() { Ok(Self { mappings: BTreeMap::new(), canonicals }) } else { Err(problems) }
     }
 
     /// Compiles pinned texts again: a mapping's bundle and the schema that it was used with.
@@ -79,6 +84,16 @@ impl Library {
     pub fn mappings(&self) -> impl Iterator<Item = &Arc<Mapping>> {
         self.mappings.values()
     }
+}
+
+/// What ships with the gateway and what lies in `folders`, the first taking precedence.
+fn all_files(folders: &[PathBuf], problems: &mut Vec<Problem>) -> Files {
+    let built_in = |(name, text): &(&str, &str)| ((*name).to_owned(), (Path::new("mappings").join(name), (*text).to_owned()));
+    let mut files: Files = BUILT_IN.iter().map(built_in).collect();
+    for folder in folders.iter().rev() {
+        collect(folder, folder, &mut files, problems);
+    }
+    files
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Files, problems: &mut Vec<Problem>) {

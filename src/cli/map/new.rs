@@ -1,11 +1,12 @@
 //! `portolan map new`: a draft of a mapping from a sample file.
 
 use crate::cli::convert::{DECODE_LIMITS, coding_of};
-use crate::cli::library::{folders, load};
+use crate::cli::library::{folders, tell};
 use crate::cli::print;
 use crate::cli::terminal::{Paint, fail, fault_lines, finding_lines};
 use crate::coding::{self, Coding};
 use crate::formats::formats;
+use crate::mapping::Library;
 use crate::mapping::draft::{Draft, Request, draft};
 use crate::translate::Stop;
 use portolan_contract::{Limits, Outline};
@@ -78,9 +79,9 @@ pub fn run(args: &New) -> ExitCode {
     if args.out.is_dir() {
         known.insert(0, args.out.clone());
     }
-    let library = match load(&known) {
+    let library = match Library::of_canonicals(&known) {
         Ok(library) => library,
-        Err(code) => return code,
+        Err(problems) => return tell(&problems),
     };
     let canonical = match &args.canonical {
         None => None,

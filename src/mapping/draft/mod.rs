@@ -10,6 +10,8 @@ mod names;
 mod shape;
 mod text;
 
+pub use names::nearest;
+
 use super::schema::Canonical;
 use portolan_contract::Outline;
 

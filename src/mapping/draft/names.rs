@@ -1,6 +1,12 @@
 //! Names of source paths and of canonical paths, and how much they have in common.
 
+use crate::alike::edits;
+use crate::mapping::schema::Canonical;
+use portolan_contract::Words;
 use std::collections::BTreeSet;
+
+/// Paths that a message names.
+const NEAREST_MAX: usize = 12;
 
 /// What abbreviations of message standards (ISO 20022, CEB) stand for.
 const ABBREVIATIONS: &[(&str, &str)] = &[
@@ -141,6 +147,21 @@ impl Source {
     }
 }
 
+/// The paths of a schema that are most like one that it does not have, at most [`NEAREST_MAX`], and how many others
+/// there are.
+pub fn nearest<'s>(path: &str, schema: &'s Canonical) -> (Vec<&'s str>, usize) {
+    let source = Source::new(&path.replace('.', "/"));
+    let rank = |(known, words): (&'s str, &Words)| {
+        let likeness = source.likeness(&Target::new(known, &words.zh, &words.en));
+        // By letters where no whole word is the same.
+        (edits(path, known) as f64 / path.len().max(known.len()).max(1) as f64 - likeness, known)
+    };
+    let mut all: Vec<(f64, &str)> = schema.paths().map(rank).collect();
+    all.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let left_out = all.len().saturating_sub(NEAREST_MAX);
+    (all.into_iter().take(NEAREST_MAX).map(|(_, known)| known).collect(), left_out)
+}
+
 /// Neighbouring characters of a Chinese name.
 fn pairs(text: &str) -> BTreeSet<(char, char)> {
     let characters: Vec<char> = text.chars().filter(|c| c.is_alphanumeric() && !c.is_ascii()).collect();
@@ -180,6 +201,26 @@ mod tests {
         }
         for unlike in ["劳务报酬", "Shop", "SellerId"] {
             assert!(Source::new(unlike).likeness(&target) < 0.5, "{unlike}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_none_finds_its_like() {
+        // A path, and the one that is meant.
+        let cases = [
+            ("gross_incom", "gross_income"),
+            ("grossIncome", "gross_income"),
+            ("currancy", "currency"),
+            ("unmapped.taxpayer_number", "operator.taxpayer_number"),
+            ("operator.taxpayer", "operator.taxpayer_number"),
+            ("perod", "period"),
+        ];
+        let library = crate::mapping::Library::of_canonicals(&[]).unwrap();
+        let schema = library.canonical("platform-income.v1").unwrap();
+        for (path, meant) in cases {
+            let (near, left_out) = nearest(path, schema);
+            assert!(near[..3].contains(&meant), "{path}: {near:?}");
+            assert_eq!((near.len(), left_out), (NEAREST_MAX, schema.paths().count() - NEAREST_MAX));
         }
     }
 }
