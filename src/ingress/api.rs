@@ -1,6 +1,7 @@
 //! The partner's API: what each address and method does. Every answer carries the caller's limits,
 //! every refusal is problem+json, and what belongs to another partner answers as if it were not there.
 
+mod me;
 mod queries;
 
 use super::admit::{Admitted, Asking, Mode, Query, admit, trace_id};
@@ -36,8 +37,6 @@ use std::time::Instant;
 const REFUSED_RECORDS: HeaderName = HeaderName::from_static("portolan-refused-records");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// Exchanges that `/v1/me` lists.
-const LATEST_EXCHANGES: usize = 10;
 
 /// The partners' door.
 pub struct PartnerDoor {
@@ -335,35 +334,6 @@ impl PartnerDoor {
         Ok(json_answer(
             &json!({ "exchange": row.journaled.exchange().to_string(), "deliveries": rows.iter().map(delivery).collect::<Vec<_>>() }),
         ))
-    }
-
-    /// The caller's own page.
-    async fn me(&self, asked: &Asked<'_>) -> Result<Response, Fault> {
-        let live = self.exchanges.live.load_full();
-        let caller = asked.identity.caller();
-        let filter = ExchangeFilter { partner: Some(asked.partner.clone()), rows_max: LATEST_EXCHANGES, ..ExchangeFilter::default() };
-        let latest = self.exchanges.journal.exchanges(filter).await.map_err(journal_fault)?;
-        let days_left = (caller.not_after.as_second() - self.exchanges.clock.now().as_second()) / 86_400;
-        let flows: Vec<Value> = live
-            .flows
-            .values()
-            .filter_map(|plan| {
-                plan.flow
-                    .senders
-                    .get(&asked.partner)
-                    .map(|s| json!({ "flow": plan.flow.id.to_string(), "title": plan.flow.title, "mappings": s.mappings }))
-            })
-            .collect();
-        let fields = self.limits.load().fields(&asked.partner, None);
-        Ok(json_answer(&json!({
-            "partner": asked.partner.to_string(),
-            "title": live.config.partners.get(&asked.partner).map(|p| &p.title),
-            "certificate": { "subject": caller.subject, "serial": caller.serial, "not_after": caller.not_after.to_string(), "days_left": days_left },
-            "flows": flows,
-            "queries": queries::askable(&live, &asked.partner),
-            "limits": fields.map(|f| json!({ "policy": f.policy, "left": f.limit })),
-            "latest_exchanges": latest.iter().map(state).collect::<Vec<_>>(),
-        })))
     }
 }
 

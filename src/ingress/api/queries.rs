@@ -2,7 +2,7 @@
 //! and answered with the provider's answer in the asker's format.
 
 use super::{Asked, PartnerDoor, Response, answered, business_answer};
-use crate::domain::{Outcome, PartnerId};
+use crate::domain::Outcome;
 use crate::exchange::exchange;
 use crate::fault::{Fault, FaultCode};
 use crate::live::Live;
@@ -10,7 +10,6 @@ use crate::query::{Given, QueryPlan, Question};
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION};
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,19 +45,6 @@ impl PartnerDoor {
 /// The service of this name.
 pub(super) fn plan<'l>(live: &'l Live, service: &str) -> Option<&'l Arc<QueryPlan>> {
     live.queries.get(&service.parse().ok()?)
-}
-
-/// The services that a partner may ask, for its own page.
-pub(super) fn askable(live: &Live, partner: &PartnerId) -> Vec<Value> {
-    let asked = live.queries.values().filter(|plan| plan.askers.contains_key(partner));
-    let told = asked.map(|plan| {
-        let query = &plan.query;
-        json!({
-            "service": query.service.to_string(), "title": query.title, "flow": query.question.to_string(),
-            "answer_lifetime_s": query.answer_lifetime.as_secs(),
-        })
-    });
-    told.collect()
 }
 
 fn response(question: &Question<'_>, given: &Given) -> Response {
