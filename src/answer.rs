@@ -84,12 +84,19 @@ pub struct Answered<'a> {
 /// # Errors
 /// What the format has no form for, and an answer that is too long.
 pub fn write(mapping: &Mapping, answered: Answered<'_>, verdict: &Verdict, facts: &Facts) -> Result<BusinessAnswer, NotWritten> {
-    let canonical = canonical(answered, verdict, facts);
-    let mut totals = Totals::new(mapping, answered.zone);
-    totals.count(&canonical)?;
+    render(mapping, answered.zone, &canonical(answered, verdict, facts))
+}
+
+/// Writes a body of one canonical record through a mapping.
+///
+/// # Errors
+/// What the format has no form for, and a body that is longer than [`ANSWER_BYTES_MAX`].
+pub fn render(mapping: &Mapping, zone: &TimeZone, canonical: &Value) -> Result<BusinessAnswer, NotWritten> {
+    let mut totals = Totals::new(mapping, zone);
+    totals.count(canonical)?;
     let mut output = Capped(Vec::new());
-    let mut writer = BodyWriter::new(mapping, answered.zone, totals.filling(), Box::new(&mut output));
-    writer.write(&canonical)?;
+    let mut writer = BodyWriter::new(mapping, zone, totals.filling(), Box::new(&mut output));
+    writer.write(canonical)?;
     writer.finish()?;
     Ok(BusinessAnswer { media_type: mapping.format.media_type().into(), bytes: output.0.into() })
 }

@@ -1,6 +1,7 @@
 //! The only wiring: a configuration folder becomes a running gateway.
 
 mod gate;
+mod provider;
 
 use crate::config::watch::Reloads;
 use crate::config::{Config, Problem};
@@ -13,7 +14,7 @@ use crate::fault::BoxError;
 use crate::http;
 use crate::ingress::api::PartnerDoor;
 use crate::ingress::identity::{Operators, Partners, PreparedTrust, Trust, TrustStore};
-use crate::ingress::in_flight::{InFlight, PerPartner};
+use crate::ingress::in_flight::{InFlight, PerName};
 use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
 use crate::journal::Journal;
@@ -23,6 +24,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::ops::{Health, OperatorDoor, OpsView};
 use crate::pinned::PinnedMappings;
+use crate::query::Queries;
 use crate::receipt::Keys;
 use crate::receipt::keys::keys_folder;
 use crate::render::PinnedRender;
@@ -30,6 +32,7 @@ use crate::seams::{SharedClock, SystemClock};
 use crate::spool::Spool;
 use arc_swap::ArcSwap;
 use gate::{OperatorGate, lookups};
+use provider::PushProvider;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -134,7 +137,8 @@ impl Gateway {
             translations: Arc::clone(&translations),
             mappings: Arc::clone(&mappings),
         });
-        let delivery = Arc::new(deliver(&journal, mappings, &metrics, &clock, &live, config_receiver));
+        let transport = Arc::new(transport(&live));
+        let delivery = Arc::new(deliver(&journal, mappings, &metrics, &clock, &transport, config_receiver));
         let exchanges = Arc::new(Exchanges {
             live: Arc::clone(&live),
             trust: Arc::clone(&partners),
@@ -151,11 +155,17 @@ impl Gateway {
         let strangers = || Arc::new(Strangers::new(config.gateway.limits.stranger_handshakes_per_minute_max, Arc::clone(&clock)));
         let (partner_strangers, operator_strangers) = (strangers(), strangers());
         let door = Arc::new(PartnerDoor {
+            queries: Queries {
+                exchanges: Arc::clone(&exchanges),
+                provider: Arc::new(PushProvider { transport, clock: Arc::clone(&clock) }),
+                under_way: PerName::default(),
+                metrics: Arc::clone(&metrics),
+            },
             exchanges,
             limits: Arc::clone(&limits),
             strangers: Arc::clone(&partner_strangers),
-            connections: PerPartner::default(),
-            submissions: PerPartner::default(),
+            connections: PerName::default(),
+            submissions: PerName::default(),
             lineages: Arc::clone(&lineages),
             keys: Arc::clone(&keys),
             metrics: Arc::clone(&metrics),
@@ -358,21 +368,26 @@ fn empty_spool(folder: &Path) -> std::io::Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
+/// What calls receivers: with the gateway's identity of the moment, where they name none.
+fn transport(live: &Arc<ArcSwap<Live>>) -> PushTransport {
+    let live = Arc::clone(live);
+    let tls =
+        move |destination: &crate::config::Destination| client_config(destination, live.load().config.gateway.outbound_identity.as_ref());
+    PushTransport::new(Arc::new(tls))
+}
+
 fn deliver(
     journal: &Arc<dyn Journal>,
     mappings: Arc<PinnedMappings>,
     metrics: &Arc<Metrics>,
     clock: &SharedClock,
-    live: &Arc<ArcSwap<Live>>,
+    transport: &Arc<PushTransport>,
     config: watch::Receiver<Arc<Config>>,
 ) -> Delivery {
-    let live = Arc::clone(live);
-    let tls =
-        move |destination: &crate::config::Destination| client_config(destination, live.load().config.gateway.outbound_identity.as_ref());
     let parts = Parts {
         journal: Arc::clone(journal),
         render: Arc::new(PinnedRender::new(mappings)),
-        transport: Arc::new(PushTransport::new(Arc::new(tls))),
+        transport: Arc::clone(transport) as _,
         clock: Arc::clone(clock),
         observer: Arc::clone(metrics) as _,
     };

@@ -6,22 +6,26 @@
 
 use crate::answer::{self, Answered, Facts};
 use crate::coding::{Coding, DecodeLimits};
-use crate::domain::{BusinessAnswer, DestinationId, Digest, ExchangeId, Finding, Outcome, Stored, Verdict};
+use crate::domain::{BusinessAnswer, DestinationId, Digest, ExchangeId, Finding, Outcome, PartnerId, Stored, Verdict};
 use crate::fault::{Fault, FaultCode};
 use crate::ingress::admit::{Admitted, Mode};
-use crate::ingress::identity::{Partners, TrustStore};
+use crate::ingress::identity::{ConnectionIdentity, Partners, TrustStore};
 use crate::ingress::in_flight::InFlight;
+use crate::ingress::limits::Admission;
 use crate::ingress::receive::{ReceivedBody, receive};
 use crate::journal::{Committed, Journal, JournalError, NewExchange, RepeatQuery, resolve};
 use crate::live::Live;
+use crate::mapping::Mapping;
 use crate::mapping::write::NotWritten;
 use crate::receipt::Receipt;
 use crate::references::look_up;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
-use crate::translate::{Arrived, BodyCheck, TranslateLimits, Translated, translate};
+use crate::translate::{Arrived, BodyCheck, FlowPlan, TranslateLimits, Translated, translate};
+use crate::xsd::Xsd;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use http_body_util::Full;
 use hyper::body::Body;
 use jiff::Timestamp;
 use portolan_contract::Limits;
@@ -83,77 +87,137 @@ pub struct Evidence {
     pub received_bytes: u64,
 }
 
-/// A body that is whole, with what it was admitted as.
+/// What a body is taken in as: whose it is, under which flow, and how it is read.
+pub struct Intake {
+    /// Its id, from here to its last delivery.
+    pub exchange: ExchangeId,
+    /// Who sends it.
+    pub partner: PartnerId,
+    /// SHA-256 of the certificate that its sender has shown.
+    pub certificate: Digest,
+    /// What is in force for it.
+    pub live: Arc<Live>,
+    /// Its flow.
+    pub flow: Arc<FlowPlan>,
+    /// The mapping that will read it.
+    pub mapping: Arc<Mapping>,
+    /// The XML Schemas that it must be valid against.
+    pub check: Option<Arc<Xsd>>,
+    /// Records that it may hold.
+    pub records_max: u64,
+    /// `Idempotency-Key`.
+    pub idempotency_key: Option<String>,
+    /// `Content-Encoding`.
+    pub coding: Coding,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// The exchange that it corrects.
+    pub corrects: Option<ExchangeId>,
+    /// W3C trace id of the request.
+    pub trace_id: String,
+}
+
+/// A body that is whole, with what it is taken in as.
 struct Received {
-    admitted: Admitted,
+    intake: Intake,
     body: ReceivedBody,
     received_at: Timestamp,
+}
+
+/// The rest of an admission.
+struct Caller {
+    identity: Arc<ConnectionIdentity>,
+    mode: Mode,
+    admission: Admission,
 }
 
 /// Handles one submission.
 ///
 /// # Errors
 /// Refusals before anything is journaled, and failures of the gateway.
-pub async fn exchange<B>(exchanges: &Arc<Exchanges>, mut admitted: Admitted, body: B) -> Result<Answer, Fault>
+pub async fn exchange<B>(exchanges: &Arc<Exchanges>, admitted: Admitted, body: B) -> Result<Answer, Fault>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let place = exchanges.in_flight.enter(&admitted)?;
-    let limits = &admitted.live.config.gateway.limits;
-    let body = receive(body, limits, &exchanges.spool, admitted.content_digest, |bytes| admitted.admission.charge_bytes(bytes)).await?;
-    let received = Received { admitted, body, received_at: exchanges.clock.now() };
+    let Admitted { intake, identity, mode, content_digest, mut admission } = admitted;
+    let place = exchanges.in_flight.enter(&intake.partner, &intake.flow.flow.id, intake.idempotency_key.as_deref())?;
+    let limits = &intake.live.config.gateway.limits;
+    let body = receive(body, limits, &exchanges.spool, content_digest, |bytes| admission.charge_bytes(bytes)).await?;
+    let received = Received { intake, body, received_at: exchanges.clock.now() };
+    let caller = Caller { identity, mode, admission };
     // Every byte is in: from here on the sender's line may drop and the commit goes on.
     let exchanges = Arc::clone(exchanges);
     let settled = tokio::spawn(async move {
-        let answer = settle(&exchanges, received).await;
+        let answer = settle(&exchanges, caller, received).await;
         drop(place);
         answer
     });
     settled.await.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal).caused_by(error)))
 }
 
+/// Takes in a body that the gateway has fetched itself: translated and committed like any other. What it is
+/// turned into for whoever waits for it, if it is accepted, is kept with the commit.
+///
+/// # Errors
+/// Failures of the gateway; a clash with what was committed under the same key.
+pub async fn take_in(
+    exchanges: &Arc<Exchanges>,
+    intake: Intake,
+    body: Bytes,
+    turned: impl FnOnce(&Verdict) -> Option<BusinessAnswer> + Send + 'static,
+) -> Result<Answer, Fault> {
+    let limits = &intake.live.config.gateway.limits;
+    let body = receive(Full::new(body), limits, &exchanges.spool, None, |_| Ok(())).await?;
+    let received = Received { intake, body, received_at: exchanges.clock.now() };
+    let (received, translated) = translated(exchanges, received).await?;
+    let translated = know_referred(exchanges, &received.intake, translated).await?;
+    let turning = tokio::task::spawn_blocking(move || (turned(&translated.verdict), translated));
+    let (business, translated) = turning.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))?;
+    commit(exchanges, received, translated, business).await
+}
+
 /// From a whole body to its answer.
-async fn settle(exchanges: &Arc<Exchanges>, received: Received) -> Result<Answer, Fault> {
-    know_corrected(exchanges, &received.admitted).await?;
-    if let Some(first) = find_repeat(exchanges, &received).await? {
+async fn settle(exchanges: &Arc<Exchanges>, caller: Caller, received: Received) -> Result<Answer, Fault> {
+    know_corrected(exchanges, &received.intake).await?;
+    if caller.mode == Mode::Commit
+        && let Some(first) = find_repeat(exchanges, &received).await?
+    {
         return Ok(first);
     }
     let (received, translated) = translated(exchanges, received).await?;
-    let translated = know_referred(exchanges, &received.admitted, translated).await?;
-    received.admitted.admission.charge_records(translated.verdict.counts.records);
-    if received.admitted.mode == Mode::Validate {
+    let translated = know_referred(exchanges, &received.intake, translated).await?;
+    caller.admission.charge_records(translated.verdict.counts.records);
+    if caller.mode == Mode::Validate {
         return Ok(validated(translated));
     }
-    still_entitled(exchanges, &received.admitted)?;
-    commit(exchanges, received, translated).await
+    still_entitled(exchanges, &caller.identity, &received.intake)?;
+    let business = business_answer(&received, &translated.verdict, &translated.facts);
+    commit(exchanges, received, translated, business).await
 }
 
 /// Whether the caller is still who it was when it was admitted, and may still send this flow: a
 /// body may take long to come in, and trust and configuration may have changed meanwhile.
-fn still_entitled(exchanges: &Exchanges, admitted: &Admitted) -> Result<(), Fault> {
-    let partner = exchanges.trust.resolve(&admitted.identity, exchanges.clock.now())?;
-    if partner != admitted.partner {
+fn still_entitled(exchanges: &Exchanges, identity: &ConnectionIdentity, intake: &Intake) -> Result<(), Fault> {
+    let partner = exchanges.trust.resolve(identity, exchanges.clock.now())?;
+    if partner != intake.partner {
         return Err(Fault::new(FaultCode::CertificateUnlisted));
     }
     let live = exchanges.live.load();
-    let flow = live.flows.get(&admitted.flow.flow.id).filter(|plan| plan.flow.senders.contains_key(&partner));
+    let flow = live.flows.get(&intake.flow.flow.id).filter(|plan| plan.flow.senders.contains_key(&partner));
     flow.map(drop).ok_or_else(|| Fault::new(FaultCode::FlowForbidden))
 }
 
 /// The first answer, where this submission was made before, byte for byte. Other bytes under a known
 /// key are the commit's to judge: only translation finds the message id, which may be known too.
 async fn find_repeat(exchanges: &Exchanges, received: &Received) -> Result<Option<Answer>, Fault> {
-    let admitted = &received.admitted;
-    if admitted.mode == Mode::Validate {
-        return Ok(None);
-    }
+    let intake = &received.intake;
     let query = RepeatQuery {
-        partner: admitted.partner.clone(),
-        flow: admitted.flow.flow.id.clone(),
-        idempotency_key: admitted.idempotency_key.clone(),
+        partner: intake.partner.clone(),
+        flow: intake.flow.flow.id.clone(),
+        idempotency_key: intake.idempotency_key.clone(),
         message_id: None,
         body_digest: received.body.digest,
-        corrects: admitted.corrects,
+        corrects: intake.corrects,
     };
     match exchanges.journal.find_repeat(query).await.map_err(journal_fault)? {
         Some(committed @ Committed::Repeat(_)) => answer(exchanges, committed, None).await.map(Some),
@@ -162,18 +226,18 @@ async fn find_repeat(exchanges: &Exchanges, received: &Received) -> Result<Optio
 }
 
 /// Whether the exchange that is to be corrected is one of the sender's own in this flow.
-async fn know_corrected(exchanges: &Exchanges, admitted: &Admitted) -> Result<(), Fault> {
-    let Some(id) = admitted.corrects else { return Ok(()) };
+async fn know_corrected(exchanges: &Exchanges, intake: &Intake) -> Result<(), Fault> {
+    let Some(id) = intake.corrects else { return Ok(()) };
     let corrected = exchanges.journal.exchange(id).await.map_err(journal_fault)?;
-    match corrected.filter(|row| row.partner == admitted.partner && row.flow == admitted.flow.flow.id) {
+    match corrected.filter(|row| row.partner == intake.partner && row.flow == intake.flow.flow.id) {
         Some(_) => Ok(()),
         None => Err(Fault::new(FaultCode::CorrectionUnknown)),
     }
 }
 
 /// Looks for the messages that the records refer to, where the flow says that they must be known.
-async fn know_referred(exchanges: &Exchanges, admitted: &Admitted, translated: Translated) -> Result<Translated, Fault> {
-    match &admitted.flow.flow.reference {
+async fn know_referred(exchanges: &Exchanges, intake: &Intake, translated: Translated) -> Result<Translated, Fault> {
+    match &intake.flow.flow.reference {
         None => Ok(translated),
         Some(reference) => look_up(exchanges.journal.as_ref(), reference, translated).await.map_err(journal_fault),
     }
@@ -184,9 +248,9 @@ async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(R
     let spool = exchanges.spool.clone();
     let stored = received.body.spooled.stored();
     let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
-    let small = small && received.admitted.coding == Coding::Identity && !received.admitted.mapping.is_contained;
+    let small = small && received.intake.coding == Coding::Identity && !received.intake.mapping.is_contained;
     // An adapter from outside may take its whole time limit, and must not take it from others.
-    let small = small && received.admitted.check.is_none() && !received.admitted.mapping.is_outside;
+    let small = small && received.intake.check.is_none() && !received.intake.mapping.is_outside;
     if small {
         let translated = run(&received, &spool)?;
         return Ok((received, translated));
@@ -202,8 +266,8 @@ async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(R
 }
 
 fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
-    let admitted = &received.admitted;
-    let request = &admitted.live.config.gateway.limits;
+    let intake = &received.intake;
+    let request = &intake.live.config.gateway.limits;
     let limits = TranslateLimits {
         decode: DecodeLimits { decoded_bytes_max: request.decoded_bytes_max, expansion_ratio_max: request.expansion_ratio_max },
         read: Limits {
@@ -211,11 +275,11 @@ fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
             expansion_ratio_max: request.expansion_ratio_max,
             ..Limits::default()
         },
-        records_max: admitted.admission.records_per_body_max().unwrap_or(u64::MAX),
+        records_max: intake.records_max,
     };
-    let arrived = Arrived { body: received.body.spooled.stored(), digest: received.body.digest, coding: admitted.coding };
-    let check = admitted.check.as_deref().map(|xsd| xsd as &dyn BodyCheck);
-    translate(arrived, &admitted.mapping, check, &admitted.flow, &limits, spool)
+    let arrived = Arrived { body: received.body.spooled.stored(), digest: received.body.digest, coding: intake.coding };
+    let check = intake.check.as_deref().map(|xsd| xsd as &dyn BodyCheck);
+    translate(arrived, &intake.mapping, check, &intake.flow, &limits, spool)
 }
 
 fn validated(translated: Translated) -> Answer {
@@ -232,13 +296,17 @@ fn validated(translated: Translated) -> Answer {
 }
 
 /// The one durable step, and the receipt that only it can give.
-async fn commit(exchanges: &Exchanges, received: Received, translated: Translated) -> Result<Answer, Fault> {
-    let Received { admitted, body, received_at } = received;
+async fn commit(
+    exchanges: &Exchanges,
+    received: Received,
+    translated: Translated,
+    business: Option<BusinessAnswer>,
+) -> Result<Answer, Fault> {
+    let Received { intake, body, received_at } = received;
     // Body and files are held to the end of this function: what the journal did not take over goes with them.
-    let Translated { mut verdict, facts, files: _files, references: _ } = translated;
-    let business = business_answer(&admitted, &verdict, &facts, received_at);
+    let Translated { mut verdict, files: _files, .. } = translated;
     // An order is a sender's own within a flow: nobody's dead letter holds another's deliveries.
-    let scope = format!("{}/{}", admitted.flow.flow.id, admitted.partner);
+    let scope = format!("{}/{}", intake.flow.flow.id, intake.partner);
     verdict.chunks.iter_mut().filter_map(|chunk| chunk.order_key.as_mut()).for_each(|key| *key = format!("{scope}/{key}"));
     let received_bytes = body.spooled.stored().length();
     let told = Told {
@@ -249,24 +317,24 @@ async fn commit(exchanges: &Exchanges, received: Received, translated: Translate
         business: business.clone(),
     };
     let destinations = verdict.destinations.clone();
-    let id = admitted.exchange;
+    let id = intake.exchange;
     let new = NewExchange {
         id,
-        partner: admitted.partner.clone(),
-        flow: admitted.flow.flow.id.clone(),
+        partner: intake.partner.clone(),
+        flow: intake.flow.flow.id.clone(),
         received_at,
         // A fact is a sender's own: nobody can claim another's before it is sent.
-        key_space: format!("{}/{}", admitted.partner, admitted.flow.canonical.key_space()),
-        idempotency_key: admitted.idempotency_key,
-        certificate: admitted.certificate,
-        corrects: admitted.corrects,
-        mapping: admitted.mapping.name.clone(),
-        content_type: admitted.content_type,
-        content_encoding: admitted.coding.as_str().to_owned(),
-        trace_id: admitted.trace_id,
+        key_space: format!("{}/{}", intake.partner, intake.flow.canonical.key_space()),
+        idempotency_key: intake.idempotency_key,
+        certificate: intake.certificate,
+        corrects: intake.corrects,
+        mapping: intake.mapping.name.clone(),
+        content_type: intake.content_type,
+        content_encoding: intake.coding.as_str().to_owned(),
+        trace_id: intake.trace_id,
         body: body.spooled.stored().clone(),
         body_digest: body.digest,
-        pinned: pinned(&admitted.mapping, &admitted.flow),
+        pinned: pinned(&intake.mapping, &intake.flow),
         verdict,
         answer: business,
     };
@@ -282,19 +350,20 @@ async fn commit(exchanges: &Exchanges, received: Received, translated: Translate
 
 /// The answer in the sender's own format, where its flow names one. One that cannot be written leaves JSON to
 /// be answered, and an operator to be told.
-fn business_answer(admitted: &Admitted, verdict: &Verdict, facts: &Facts, received_at: Timestamp) -> Option<BusinessAnswer> {
-    let plan = &admitted.flow;
-    let mapping = plan.answers.get(&admitted.partner)?;
-    let answered =
-        Answered { exchange: admitted.exchange, received_at, flow: &plan.flow.id, zone: &plan.zone, format: &admitted.mapping.format_name };
+fn business_answer(received: &Received, verdict: &Verdict, facts: &Facts) -> Option<BusinessAnswer> {
+    let Received { intake, received_at, .. } = received;
+    let plan = &intake.flow;
+    let mapping = plan.answers.get(&intake.partner)?;
+    let (flow, zone, format) = (&plan.flow.id, &plan.zone, &intake.mapping.format_name);
+    let answered = Answered { exchange: intake.exchange, received_at: *received_at, flow, zone, format };
     let written = answer::write(mapping, answered, verdict, facts);
     let told = |error: &NotWritten| {
-        tracing::warn!(exchange = %admitted.exchange, partner = %admitted.partner, mapping = mapping.name, %error, "no answer in the sender's format; it is answered in JSON");
+        tracing::warn!(exchange = %intake.exchange, partner = %intake.partner, mapping = mapping.name, %error, "no answer in the sender's format; it is answered in JSON");
     };
     written.inspect_err(told).ok()
 }
 
-fn pinned(mapping: &crate::mapping::Mapping, plan: &crate::translate::FlowPlan) -> Vec<(Digest, Arc<str>)> {
+fn pinned(mapping: &Mapping, plan: &FlowPlan) -> Vec<(Digest, Arc<str>)> {
     let mut pinned = vec![
         (mapping.digest, Arc::clone(&mapping.text)),
         (plan.canonical.digest, Arc::clone(&plan.canonical.text)),

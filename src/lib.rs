@@ -36,6 +36,7 @@ pub mod mapping;
 pub mod metrics;
 pub mod ops;
 pub mod pinned;
+pub mod query;
 pub mod receipt;
 pub mod references;
 pub mod render;

@@ -4,9 +4,10 @@
 //! any problem is refused whole, and the old one stays.
 
 use crate::answer::CANONICAL;
-use crate::config::{Config, Flow, Problem, Reference};
-use crate::domain::{FlowId, Routed};
+use crate::config::{Config, Flow, Problem, Query, Reference};
+use crate::domain::{FlowId, Name, Routed};
 use crate::mapping::{Library, Mapping};
+use crate::query::QueryPlan;
 use crate::routing::Router;
 use crate::translate::FlowPlan;
 use crate::xsd::{self, Xsds};
@@ -25,6 +26,8 @@ pub struct Live {
     pub xsds: Xsds,
     /// Every flow, compiled.
     pub flows: BTreeMap<FlowId, Arc<FlowPlan>>,
+    /// Every query service, compiled.
+    pub queries: BTreeMap<Name, Arc<QueryPlan>>,
 }
 
 impl Live {
@@ -43,17 +46,29 @@ impl Live {
                 Ok(plan) => drop(flows.insert(id.clone(), Arc::new(plan))),
                 Err(messages) => {
                     let file = folder.join("flows").join(format!("{id}.toml"));
-                    problems.extend(messages.into_iter().map(|(needle, message)| problem(&file, flow, &needle, message)));
+                    problems.extend(messages.into_iter().map(|(needle, message)| problem(&file, &flow.text, &needle, message)));
                 }
             }
         }
-        if problems.is_empty() { Ok(Self { config: Arc::new(config), library, xsds, flows }) } else { Err(problems) }
+        let (mut queries, mut unfit) = (BTreeMap::new(), Vec::new());
+        // Without its flows a query cannot be judged.
+        for (service, query) in config.queries.iter().filter(|_| problems.is_empty()) {
+            match compile_query(query, &config, &flows, &library) {
+                Ok(plan) => drop(queries.insert(service.clone(), Arc::new(plan))),
+                Err(messages) => {
+                    let file = folder.join("queries").join(format!("{service}.toml"));
+                    unfit.extend(messages.into_iter().map(|(needle, message)| problem(&file, &query.text, &needle, message)));
+                }
+            }
+        }
+        problems.append(&mut unfit);
+        if problems.is_empty() { Ok(Self { config: Arc::new(config), library, xsds, flows, queries }) } else { Err(problems) }
     }
 }
 
-/// A problem at the line of the flow's file in which `needle` first stands.
-fn problem(file: &Path, flow: &Flow, needle: &str, message: String) -> Problem {
-    let line = flow.text.lines().position(|l| l.contains(needle)).map_or(0, |n| n + 1);
+/// A problem at the line of a file in which `needle` first stands.
+fn problem(file: &Path, text: &str, needle: &str, message: String) -> Problem {
+    let line = text.lines().position(|l| l.contains(needle)).map_or(0, |n| n + 1);
     Problem { file: PathBuf::from(file), line, message }
 }
 
@@ -102,6 +117,48 @@ fn compile(flow: &Arc<Flow>, config: &Config, library: &Library) -> Result<FlowP
             problems.extend(messages.into_iter().map(|m| ("when".to_owned(), m)));
             Err(problems)
         }
+    }
+}
+
+/// Compiles a query. Each problem comes with a text that stands at its place in the file.
+fn compile_query(
+    query: &Arc<Query>,
+    config: &Config,
+    flows: &BTreeMap<FlowId, Arc<FlowPlan>>,
+    library: &Library,
+) -> Result<QueryPlan, Vec<(String, String)>> {
+    let missing = |name: &Name| vec![(name.to_string(), format!("{name} is not in the configuration"))];
+    let question = flows.get(&query.question).ok_or_else(|| missing(&query.question))?;
+    let answer = flows.get(&query.answer).ok_or_else(|| missing(&query.answer))?;
+    let provider = config.partners.get(&query.provider.partner).and_then(|partner| partner.destinations.get(&query.provider.place));
+    let provider = provider.ok_or_else(|| missing(&query.provider.partner))?;
+    let reading = answer.flow.senders.get(&query.provider.partner).and_then(|sender| library.mapping(sender.mappings.first()?));
+    let reading = reading.ok_or_else(|| missing(&query.provider.partner))?;
+    let mut problems = Vec::new();
+    let mut writing = |name: &String, canonical: &str| {
+        let fits = fitting(library, name, canonical, "write", |m| m.direction.writes());
+        fits.map_err(|message| problems.push((name.clone(), message))).ok()
+    };
+    let mapping = writing(&query.mapping, &question.flow.canonical);
+    let askers: Option<Vec<_>> =
+        query.askers.iter().map(|(partner, name)| Some((partner.clone(), writing(name, &answer.flow.canonical)?))).collect();
+    let repeated = query.answer_repeats.iter().flat_map(|path| [(path, question), (path, answer)]);
+    for (path, flow) in repeated.chain(query.answer_valid_until.iter().map(|path| (path, answer))) {
+        if !flow.canonical.knows(path) {
+            problems.push((path.clone(), format!("{} has no {path:?}", flow.flow.canonical)));
+        }
+    }
+    match (mapping, askers) {
+        (Some(mapping), Some(askers)) if problems.is_empty() => Ok(QueryPlan {
+            query: Arc::clone(query),
+            question: Arc::clone(question),
+            answer: Arc::clone(answer),
+            provider: Arc::clone(provider),
+            mapping,
+            reading: Arc::clone(reading),
+            askers: askers.into_iter().collect(),
+        }),
+        _ => Err(problems),
     }
 }
 

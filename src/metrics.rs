@@ -4,7 +4,7 @@
 //! new time series.
 
 use crate::delivery::{Attempted, Ended, Observer};
-use crate::domain::{Counts, DestinationId, FlowId, Outcome, PartnerId};
+use crate::domain::{Counts, DestinationId, FlowId, Name, Outcome, PartnerId};
 use jiff::Timestamp;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -30,6 +30,18 @@ struct ExchangeLabels {
 struct FlowLabels {
     partner: String,
     flow: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueryLabels {
+    partner: String,
+    service: String,
+    ended: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ServiceLabels {
+    service: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,6 +73,8 @@ pub struct Metrics {
     records: Family<ExchangeLabels, Counter>,
     received_bytes: Family<FlowLabels, Counter>,
     exchange_seconds: Family<FlowLabels, Histogram>,
+    queries: Family<QueryLabels, Counter>,
+    query_seconds: Family<ServiceLabels, Histogram>,
     refusals: Family<CodeLabels, Counter>,
     turned_away: Family<CodeLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
@@ -104,6 +118,8 @@ impl Metrics {
             records: Family::default(),
             received_bytes: Family::default(),
             exchange_seconds: Family::new_with_constructor(seconds),
+            queries: Family::default(),
+            query_seconds: Family::new_with_constructor(seconds),
             refusals: Family::default(),
             turned_away: Family::default(),
             attempts: Family::default(),
@@ -117,6 +133,9 @@ impl Metrics {
         registry.register("records", "Records of committed exchanges, by outcome", metrics.records.clone());
         registry.register_with_unit("received", "Bytes of bodies committed", Unit::Bytes, metrics.received_bytes.clone());
         registry.register_with_unit("exchange", "From the last byte in to the answer", Unit::Seconds, metrics.exchange_seconds.clone());
+        let help = "Questions committed, by what became of them: answered, repeated, or a fault code";
+        registry.register("queries", help, metrics.queries.clone());
+        registry.register_with_unit("query", "From the commit of a question to its answer", Unit::Seconds, metrics.query_seconds.clone());
         registry.register("refusals", "Requests refused before a commit, by fault code", metrics.refusals.clone());
         registry.register("connections_turned_away", "Connections that came to nothing, by reason", metrics.turned_away.clone());
         registry.register("delivery_attempts", "Attempts to deliver, by how they ended", metrics.attempts.clone());
@@ -148,6 +167,12 @@ impl Metrics {
         self.exchange_seconds.get_or_create(&flow_labels).observe(took.as_secs_f64());
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.entry((partner.clone(), flow.clone())).or_default().add(took);
+    }
+
+    /// A question that was committed, and what became of it.
+    pub fn queried(&self, partner: &PartnerId, service: &Name, ended: &'static str, took: Duration) {
+        self.queries.get_or_create(&QueryLabels { partner: partner.to_string(), service: service.to_string(), ended }).inc();
+        self.query_seconds.get_or_create(&ServiceLabels { service: service.to_string() }).observe(took.as_secs_f64());
     }
 
     /// A request that was refused before anything was committed.

@@ -57,7 +57,8 @@ fn parsed(row: &IndexRow, line: &[u8]) -> Result<Value, Fault> {
     serde_json::from_slice(line).map_err(|e| unrenderable(row.record, &e.to_string(), &e.to_string()))
 }
 
-fn unwritten(record: u64, why: NotWritten) -> Fault {
+/// Why records cannot be written in a receiver's format, as a fault.
+pub fn unwritten(record: u64, why: NotWritten) -> Fault {
     match why {
         NotWritten::Record(unwritable) => unrenderable(record, &unwritable.words.zh, &unwritable.to_string()),
         NotWritten::TooMany(max) => unrenderable(record, &format!("此格式一份报文最多 {max} 条记录"), &why.to_string()),

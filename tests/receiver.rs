@@ -79,6 +79,7 @@ fn transport() -> PushTransport {
 
 fn request(number: u64, flow: &str, media_type: &str, records: u64, body: Vec<u8>) -> DeliveryRequest {
     DeliveryRequest {
+        service: None,
         delivery: Id::new(number, [0; 10]),
         exchange: Id::new(number, [1; 10]),
         flow: flow.parse::<Name>().unwrap(),

@@ -223,6 +223,7 @@ pub fn told(error: &TransportError) -> String {
         TransportError::Timeout => "the gateway did not answer in time".to_owned(),
         TransportError::Untrusted(why) => format!("the gateway's certificate does not prove that it is the gateway: {why}"),
         TransportError::Broken(why) => format!("the line broke: {why}"),
+        TransportError::TooLarge => error.to_string(),
         TransportError::Unusable(why) => why.clone(),
     }
 }

@@ -42,8 +42,8 @@ pub struct Check {
 /// What was looked at and what was found.
 #[derive(Debug, Default)]
 struct Checked {
-    /// Partners and flows, where there is a configuration and it can be read.
-    config: Option<(u64, u64)>,
+    /// Partners, flows and queries, where there is a configuration and it can be read.
+    config: Option<[u64; 3]>,
     mappings: u64,
     cases: u64,
     problems: BTreeSet<Problem>,
@@ -68,7 +68,7 @@ fn check(config: Option<&Path>, given: &[PathBuf]) -> Checked {
     if let Some(folder) = config {
         match Config::load(folder) {
             Ok(config) => {
-                checked.config = Some((config.partners.len() as u64, config.flows.len() as u64));
+                checked.config = Some([config.partners.len(), config.flows.len(), config.queries.len()].map(|number| number as u64));
                 let more = config.gateway.mappings.iter().filter(|theirs| !given.iter().any(|ours| same(ours, theirs)));
                 folders.extend(more.cloned());
                 checked.problems.extend(Live::load(folder).err().into_iter().flatten());
@@ -106,7 +106,7 @@ fn conclude(checked: &Checked) -> ExitCode {
     checked.problems.iter().for_each(|problem| println!("{problem}"));
     checked.failures.iter().for_each(|failure| println!("{failure}"));
     let problems = (checked.problems.len() + checked.failures.len()) as u64;
-    let configured = checked.config.map(|(partners, flows)| [(partners, "partner"), (flows, "flow")]);
+    let configured = checked.config.map(|[partners, flows, queries]| [(partners, "partner"), (flows, "flow"), (queries, "query")]);
     let seen = configured.into_iter().flatten().chain([(checked.mappings, "mapping"), (checked.cases, "case")]);
     let seen: Vec<String> = seen.map(|(number, noun)| counted(number, noun)).collect();
     let (verdict, code) = match problems {

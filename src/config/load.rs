@@ -1,8 +1,10 @@
 //! From the files to a checked [`Config`], or to every problem with file and line.
 //!
 //! Three steps: every file is read by itself; then partners are checked, whose destinations flows
-//! name; then flows. A problem in one file keeps nobody from hearing about the others. Mappings,
+//! name; then flows; then queries. A problem in one file keeps nobody from hearing about the others. Mappings,
 //! canonical schemas and CEL conditions are only names here: they are compiled by their own modules.
+
+mod query;
 
 use super::page::{Page, read_bytes};
 use super::raw::{
@@ -24,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Files of partners, and as many of flows.
+/// Files of partners, and as many of flows and of queries.
 pub const FILES_PER_FOLDER_MAX: usize = 10_000;
 /// Certificates that one partner may call with.
 pub const CERTIFICATES_PER_PARTNER_MAX: usize = 4;
@@ -40,8 +42,8 @@ pub const TEXT_CHARS_MAX: usize = 512;
 type Span = Option<Range<usize>>;
 
 impl Config {
-    /// Reads the configuration in `folder`: `portolan.toml`, `partners/*.toml`, `flows/*.toml`. Paths
-    /// in the files are relative to `folder`.
+    /// Reads the configuration in `folder`: `portolan.toml`, `partners/*.toml`, `flows/*.toml`, `queries/*.toml`.
+    /// Paths in the files are relative to `folder`.
     ///
     /// # Errors
     /// Every problem of every file, in the order of files and lines.
@@ -52,13 +54,15 @@ impl Config {
         let mut certificate_files = BTreeSet::new();
         let partners = load_partners(folder, identity_given, &mut certificate_files, &mut problems);
         let flows = load_flows(folder, &partners, &mut problems);
+        let queries = query::load(folder, &partners, &flows, &mut problems);
         problems.sort();
         match gateway {
             Some(gateway) if problems.is_empty() => Ok(Self {
                 folder: folder.to_owned(),
                 gateway,
                 partners: partners.into_iter().filter_map(|(id, partner)| Some((id, Arc::new(partner?)))).collect(),
-                flows,
+                flows: flows.into_iter().filter_map(|(id, flow)| Some((id, flow?))).collect(),
+                queries,
                 certificate_files,
             }),
             _ => Err(problems),
@@ -68,6 +72,9 @@ impl Config {
 
 /// Partners by name; `None` where a file has a problem, so that its name is known all the same.
 type Partners = BTreeMap<PartnerId, Option<Partner>>;
+
+/// Flows by name, in the same way.
+type Flows = BTreeMap<Name, Option<Arc<Flow>>>;
 
 fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> Option<Gateway> {
     let mut page = Page::read(folder.join("portolan.toml"));
@@ -96,13 +103,13 @@ fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BT
     partners
 }
 
-fn load_flows(folder: &Path, partners: &Partners, problems: &mut Vec<Problem>) -> BTreeMap<Name, Arc<Flow>> {
-    let mut flows = BTreeMap::new();
+fn load_flows(folder: &Path, partners: &Partners, problems: &mut Vec<Problem>) -> Flows {
+    let mut flows = Flows::new();
     for (id, file) in named_files(&folder.join("flows"), problems) {
         let mut page = Page::read(file);
         let flow = page.parse::<RawFlow>().and_then(|raw| Checker { page: &mut page, folder }.flow(&id, &raw, partners));
         problems.append(&mut page.problems);
-        flows.extend(flow.map(|flow| (id, Arc::new(flow))));
+        flows.insert(id, flow.map(Arc::new));
     }
     flows
 }
@@ -551,17 +558,7 @@ impl Checker<'_> {
 
     fn route(&mut self, at: &At<RawRoute>, partners: &Partners) -> Option<Route> {
         let raw = at.value();
-        let text = self.page.required(raw.to.as_ref(), "to", at.span());
-        let to = text.and_then(|text| self.page.parsed::<DestinationId>(text));
-        if let (Some(text), Some(to)) = (text, &to) {
-            match partners.get(&to.partner) {
-                None => self.page.note(text.span(), format!("`to`: there is no partners/{}.toml", to.partner)),
-                Some(Some(partner)) if !partner.destinations.contains_key(&to.place) => {
-                    self.page.note(text.span(), format!("`to`: partners/{}.toml has no [destination.{}]", to.partner, to.place));
-                }
-                _ => {}
-            }
-        }
+        let to = self.known_destination(raw.to.as_ref(), "to", at.span(), partners);
         let mapping = self.page.required(raw.mapping.as_ref(), "mapping", at.span());
         let mapping = mapping.and_then(|name| self.page.parsed::<Name>(name));
         Some(Route { to: to?, mapping: mapping?.into(), when: raw.when.as_ref().map(|when| when.value().clone()) })
@@ -578,6 +575,20 @@ impl Checker<'_> {
             RawUnknown::Error => Severity::Error,
         };
         Some(Reference { flow: flow?, field: field?.value().clone(), unknown })
+    }
+
+    /// A destination that a partner's file has.
+    fn known_destination(&mut self, text: Option<&At<String>>, key: &str, table: Span, partners: &Partners) -> Option<DestinationId> {
+        let text = self.page.required(text, key, table)?;
+        let id = self.page.parsed::<DestinationId>(text)?;
+        match partners.get(&id.partner) {
+            None => self.page.note(text.span(), format!("`{key}`: there is no partners/{}.toml", id.partner)),
+            Some(Some(partner)) if !partner.destinations.contains_key(&id.place) => {
+                self.page.note(text.span(), format!("`{key}`: partners/{}.toml has no [destination.{}]", id.partner, id.place));
+            }
+            _ => {}
+        }
+        Some(id)
     }
 
     fn order(&mut self, order: &At<RawOrder>) -> Option<Order> {

@@ -1,7 +1,7 @@
 //! Configuration: raw TOML files in, a checked [`Config`] out, or every problem with file and line.
 //!
-//! A configuration is a folder: `portolan.toml`, `partners/NAME.toml`, `flows/NAME.toml`, and the
-//! mappings and canonical schemas that the flows name. What is here is what the other modules see;
+//! A configuration is a folder: `portolan.toml`, `partners/NAME.toml`, `flows/NAME.toml`,
+//! `queries/NAME.toml`, and the mappings and canonical schemas that the flows name. What is here is what the other modules see;
 //! the raw forms, from which the reference documentation is generated, are in `raw.rs`.
 
 mod load;
@@ -37,6 +37,8 @@ pub struct Config {
     pub partners: BTreeMap<PartnerId, Arc<Partner>>,
     /// Every flow.
     pub flows: BTreeMap<FlowId, Arc<Flow>>,
+    /// Every query service.
+    pub queries: BTreeMap<Name, Arc<Query>>,
     /// The certificate files that partners' files name.
     pub certificate_files: BTreeSet<PathBuf>,
 }
@@ -312,6 +314,35 @@ pub struct Route {
     pub mapping: String,
     /// A CEL condition over `record`; absent = every record.
     pub when: Option<String>,
+}
+
+/// A query service (`queries/NAME.toml`).
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// Its name: the file's.
+    pub service: Name,
+    /// Its title in both languages.
+    pub title: Words,
+    /// The flow of its questions.
+    pub question: FlowId,
+    /// The flow of its answers.
+    pub answer: FlowId,
+    /// Who is asked, and where.
+    pub provider: DestinationId,
+    /// The mapping that a question is rendered with.
+    pub mapping: String,
+    /// How long an answer may be given again, and kept.
+    pub answer_lifetime: Duration,
+    /// Path of the canonical answer at which it states its own end.
+    pub answer_valid_until: Option<String>,
+    /// Paths at which an answer has the values of its question.
+    pub answer_repeats: Vec<String>,
+    /// Questions under way at once.
+    pub concurrency_max: usize,
+    /// Who asks, and the mapping that an answer is rendered with for each.
+    pub askers: BTreeMap<PartnerId, String>,
+    /// The file's text, for the places of problems.
+    pub text: Arc<str>,
 }
 
 /// One problem of a configuration or a mapping: where, what, and what is allowed.

@@ -398,6 +398,66 @@ pub struct RawRoute {
     pub when: Option<At<String>>,
 }
 
+/// A query (查询服务): a bank asks, a provider answers at once, and both are kept as exchanges. The file's name is the
+/// name of the service.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawQuery {
+    /// What people call it.
+    #[schemars(extend("x-required" = true))]
+    pub title: Option<At<RawWords>>,
+    /// The flow of its questions: its senders may ask, with its mappings and within its limits. It has no routes.
+    #[schemars(extend("x-required" = true))]
+    pub question: Option<At<String>>,
+    /// The flow of its answers: its one sender is the provider, whose first mapping reads them. It has no routes.
+    #[schemars(extend("x-required" = true))]
+    pub answer: Option<At<String>>,
+    /// The destination that is asked, as `PARTNER/PLACE`; its timeout is the time for an answer.
+    #[schemars(extend("x-required" = true))]
+    pub provider: Option<At<String>>,
+    /// The mapping that a question is rendered with for the provider.
+    #[schemars(extend("x-required" = true))]
+    pub mapping: Option<At<String>>,
+    /// Seconds for which an answer may be given again to a repeat of its question, and kept by whoever asked. 0: it is
+    /// given once and kept by nobody.
+    pub answer_lifetime_s: u32,
+    /// Path of the canonical answer at which it says itself how long it holds: it lives no longer than that.
+    pub answer_valid_until: Option<At<String>>,
+    /// Paths at which an answer must have the values of its question, so that nobody is given what is about another.
+    pub answer_repeats: Vec<At<String>>,
+    /// Questions under way at once, of all who ask.
+    pub concurrency_max: NonZeroU32,
+    /// Who asks, each under the partner's name: every sender of the questions' flow.
+    #[schemars(extend("x-required" = true))]
+    pub asker: BTreeMap<String, At<RawAsker>>,
+}
+
+impl Default for RawQuery {
+    fn default() -> Self {
+        Self {
+            title: None,
+            question: None,
+            answer: None,
+            provider: None,
+            mapping: None,
+            answer_lifetime_s: 0,
+            answer_valid_until: None,
+            answer_repeats: Vec::new(),
+            concurrency_max: count(32),
+            asker: BTreeMap::new(),
+        }
+    }
+}
+
+/// One who asks.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawAsker {
+    /// The mapping that answers are rendered with for it.
+    #[schemars(extend("x-required" = true))]
+    pub mapping: Option<At<String>>,
+}
+
 /// A value and where it stands in its file, so that a problem can name its line.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(transparent, bound = "T: Serialize + serde::de::DeserializeOwned")]

@@ -4,7 +4,7 @@ use super::load::{
     CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, FILES_PER_FOLDER_MAX, MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
 };
 use super::page::FILE_BYTES_MAX;
-use super::raw::{RawFlow, RawGateway, RawPartner};
+use super::raw::{RawFlow, RawGateway, RawPartner, RawQuery};
 use crate::domain::{DESTINATIONS_PER_FLOW_MAX, NAME_CHARS_MAX};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -17,6 +17,7 @@ pub fn reference() -> String {
         ("portolan.toml", describe::<RawGateway>(), include_str!("../../docs/example/portolan.toml")),
         ("partners/NAME.toml", describe::<RawPartner>(), include_str!("../../docs/example/partners/bank.toml")),
         ("flows/NAME.toml", describe::<RawFlow>(), include_str!("../../docs/example/flows/payment-confirmation.toml")),
+        ("queries/NAME.toml", describe::<RawQuery>(), include_str!("../../docs/example/queries/taxpayer-credit.toml")),
     ];
     let files: String =
         files.iter().map(|(name, tables, example)| format!("\n## `{name}`\n\n{tables}\n### Example\n\n```toml\n{example}```\n")).collect();
@@ -36,6 +37,7 @@ A running gateway takes a changed folder up by itself, or at SIGHUP; a bad one l
 portolan.toml          the gateway itself
 partners/NAME.toml     one file for each partner; the file's name is the partner's name
 flows/NAME.toml        one file for each flow; the file's name is the flow's name
+queries/NAME.toml      one file for each query service; the file's name is the service's name
 mappings/              your own mappings and canonical schemas, before the built-in ones
 ```
 ";
@@ -47,7 +49,7 @@ fn limits() -> String {
          | characters of a name (`a-z`, `0-9`, `-`) | {NAME_CHARS_MAX} |\n\
          | characters of a title, subject or alternative name | {TEXT_CHARS_MAX} |\n\
          | bytes of one file | {FILE_BYTES_MAX} |\n\
-         | partners, and as many flows | {FILES_PER_FOLDER_MAX} |\n\
+         | partners, and as many flows and queries | {FILES_PER_FOLDER_MAX} |\n\
          | certificates of a partner | {CERTIFICATES_PER_PARTNER_MAX} |\n\
          | destinations of a partner | {DESTINATIONS_PER_PARTNER_MAX} |\n\
          | mappings of a sender | {MAPPINGS_PER_SENDER_MAX} |\n\

@@ -4,7 +4,7 @@ use crate::config::Destination;
 use crate::delivery::render::{Payload, damaged, journal_fault, payload};
 use crate::delivery::retry::Judgement;
 use crate::delivery::worker::Parts;
-use crate::delivery::{Attempted, DeliveryRequest, Ended, TransportError, later};
+use crate::delivery::{Attempted, DeliveryRequest, Ended, TransportError, later, traceparent};
 use crate::fault::{Fault, FaultCode, Party};
 use crate::journal::{Lease, Settlement};
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Ar
     let judgement = match prepare(parts, renders, destination, &lease).await {
         Ok(Some(request)) => {
             let sent = tokio::time::timeout(destination.timeout, parts.transport.send(destination, request)).await;
-            Judgement::of_answer(sent.unwrap_or(Err(TransportError::Timeout)))
+            Judgement::of_answer(&sent.unwrap_or(Err(TransportError::Timeout)))
         }
         // Every record is known from before: there is nothing that the receiver lacks.
         Ok(None) => Judgement::Acknowledged,
@@ -55,10 +55,9 @@ async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, 
 }
 
 fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {
-    let mut span_id = [0; 8];
-    parts.clock.random(&mut span_id);
     DeliveryRequest {
         delivery: lease.delivery,
+        service: None,
         exchange: lease.exchange,
         flow: lease.flow.clone(),
         sender: lease.partner.clone(),
@@ -67,7 +66,7 @@ fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {
         records: payload.records,
         body: payload.body,
         digest: payload.digest,
-        traceparent: format!("00-{}-{:016x}-01", lease.trace_id, u64::from_be_bytes(span_id)),
+        traceparent: traceparent(parts.clock.as_ref(), &lease.trace_id),
     }
 }
 

@@ -22,6 +22,10 @@
 //! | `Content-Digest` | `sha-256` of the body (RFC 9530) |
 //! | `traceparent` | W3C trace context of the exchange |
 //!
+//! A question of a query is posted in the same way, with `Portolan-Query`, the service, in place of
+//! `Portolan-Delivery` and `Portolan-Attempt`; its `Idempotency-Key` is the question's exchange. The body of a 2xx is
+//! its answer.
+//!
 //! Any 2xx acknowledges: the receiver answers so once the delivery is durable on its side.
 
 mod attempt;
@@ -39,6 +43,7 @@ pub use worker::{Delivery, Parts};
 
 use crate::domain::{DestinationId, FlowId, PartnerId};
 use crate::fault::FaultCode;
+use crate::seams::Clock;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -85,6 +90,13 @@ pub trait Observer: Send + Sync {
 impl Observer for () {
     fn attempted(&self, _: &Attempted) {}
     fn circuit(&self, _: &DestinationId, _: bool) {}
+}
+
+/// The trace context of one call under a trace id (W3C Trace Context).
+pub fn traceparent(clock: &dyn Clock, trace_id: &str) -> String {
+    let mut span_id = [0; 8];
+    clock.random(&mut span_id);
+    format!("00-{trace_id}-{:016x}-01", u64::from_be_bytes(span_id))
 }
 
 /// A moment later; the last one there is, where that is out of range.

@@ -8,7 +8,7 @@
 
 use crate::config::{Destination, Problem};
 use crate::delivery::retry::RetryAfter;
-use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, FlowId, PartnerId};
+use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, FlowId, Name, PartnerId};
 use crate::fault::{BoxError, FaultCode};
 use crate::journal::ANSWER_BYTES_MAX;
 use base64::Engine;
@@ -43,11 +43,16 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of the header section of an answer.
 const ANSWER_HEADER_BYTES_MAX: u32 = 16 * 1024;
 
-/// One attempt of a delivery, ready to be sent.
+/// Bytes of the answer to a query.
+pub const QUERY_ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// What is posted to a receiver: an attempt of a delivery, or a question.
 #[derive(Clone, Debug)]
 pub struct DeliveryRequest {
-    /// The delivery's id, the same for every attempt.
+    /// The delivery's id, the same for every attempt; of a question its exchange's.
     pub delivery: DeliveryId,
+    /// The service that is asked, where it is a question: the answer is wanted whole.
+    pub service: Option<Name>,
     /// The exchange that it is a part of.
     pub exchange: ExchangeId,
     /// Under which flow.
@@ -73,10 +78,27 @@ pub struct DeliveryRequest {
 pub struct ReceiverAnswer {
     /// HTTP status.
     pub status: u16,
-    /// The body as text, cut to [`ANSWER_BYTES_MAX`].
-    pub body: String,
+    /// Its media type.
+    pub media_type: Option<String>,
+    /// The body: cut to [`ANSWER_BYTES_MAX`], or whole where it answers a question.
+    pub body: Bytes,
+    /// SHA-256 of the certificate that the receiver has shown.
+    pub certificate: Digest,
     /// `Retry-After`, where there was one that can be read.
     pub retry_after: Option<RetryAfter>,
+}
+
+impl ReceiverAnswer {
+    /// The body as text of at most [`ANSWER_BYTES_MAX`], cut between characters.
+    pub fn text(&self) -> String {
+        let mut text = String::from_utf8_lossy(&self.body).into_owned();
+        let mut end = text.len().min(ANSWER_BYTES_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text
+    }
 }
 
 /// Why there is no answer.
@@ -94,6 +116,9 @@ pub enum TransportError {
     /// The line broke, so it is not known whether the receiver has it.
     #[error("the line broke: {0}")]
     Broken(String),
+    /// The answer to a question is larger than any may be.
+    #[error("the answer has more than {QUERY_ANSWER_BYTES_MAX} bytes")]
+    TooLarge,
     /// Our side cannot call: identity, authorities or URL cannot be used.
     #[error("the destination cannot be called: {0}")]
     Unusable(String),
@@ -106,6 +131,7 @@ impl TransportError {
             Self::Unreachable(_) | Self::Broken(_) => FaultCode::ReceiverUnreachable,
             Self::Timeout => FaultCode::ReceiverTimeout,
             Self::Untrusted(_) => FaultCode::ReceiverUntrusted,
+            Self::TooLarge => FaultCode::QueryAnswerInvalid,
             Self::Unusable(_) => FaultCode::Internal,
         }
     }
@@ -209,6 +235,8 @@ pub(crate) enum Line<B> {
 
 struct Connection {
     line: Line<Full<Bytes>>,
+    /// SHA-256 of the server's certificate.
+    certificate: Digest,
     opened: Instant,
     used: Instant,
 }
@@ -305,45 +333,41 @@ async fn exchange(
 ) -> Result<Option<ReceiverAnswer>, TransportError> {
     let mut suspect = Suspect { pool, opened: Some(connection.opened) };
     let Some(response) = connection.send(place, request).await? else { return Ok(None) };
-    let (answer, whole) = read_answer(response).await;
-    if whole {
+    let (head, body) = response.into_parts();
+    let mut kept = Vec::new();
+    let end = match (&request.service, head.status.is_success()) {
+        (Some(_), true) => read_body(body, &mut kept, QUERY_ANSWER_BYTES_MAX).await,
+        // The status alone decides, so a body that is too long or slow or breaks off is no error.
+        _ => tokio::time::timeout(ANSWER_BODY_TIMEOUT, read_body(body, &mut kept, ANSWER_BYTES_MAX)).await.unwrap_or(Ok(false)),
+    };
+    let certificate = connection.certificate;
+    if matches!(end, Ok(true)) {
         suspect.opened = None;
         pool.give_back(connection);
     }
-    Ok(Some(answer))
-}
-
-/// Reads an answer's body as far as it is kept. The status alone decides, so a body that is too
-/// long or breaks off is no error; the flag says whether it was read to its end.
-async fn read_answer(response: Response<Incoming>) -> (ReceiverAnswer, bool) {
-    let (head, mut body) = response.into_parts();
-    let mut kept = Vec::new();
-    let read = async {
-        loop {
-            match body.frame().await {
-                None => return true,
-                Some(Err(_)) => return false,
-                Some(Ok(frame)) => kept.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
-            }
-            if kept.len() > ANSWER_BYTES_MAX {
-                return false;
-            }
-        }
-    };
-    let whole = tokio::time::timeout(ANSWER_BODY_TIMEOUT, read).await.unwrap_or(false);
-    let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| RetryAfter::parse(value.to_str().ok()?));
-    (ReceiverAnswer { status: head.status.as_u16(), body: text_of(&kept), retry_after }, whole)
-}
-
-/// The bytes as text of at most [`ANSWER_BYTES_MAX`], cut between characters.
-fn text_of(bytes: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(bytes).into_owned();
-    let mut end = text.len().min(ANSWER_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    if request.service.is_some() && head.status.is_success() && !end? {
+        return Err(TransportError::TooLarge);
     }
-    text.truncate(end);
-    text
+    let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+    Ok(Some(ReceiverAnswer {
+        status: head.status.as_u16(),
+        media_type: text(CONTENT_TYPE).map(str::to_owned),
+        body: kept.into(),
+        certificate,
+        retry_after: text(RETRY_AFTER).and_then(RetryAfter::parse),
+    }))
+}
+
+/// Reads a body to its end, or until more than `bytes_max` are kept; says whether it was the end.
+async fn read_body(mut body: Incoming, kept: &mut Vec<u8>, bytes_max: usize) -> Result<bool, TransportError> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| TransportError::Broken(with_causes(&error)))?;
+        kept.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        if kept.len() > bytes_max {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The request; HTTP/1.1 names the host in a field of its own, HTTP/2 in the address.
@@ -354,15 +378,17 @@ fn head(place: &Place, request: &DeliveryRequest, http2: bool) -> Result<Request
         (false, None) => Request::post("/").header(HOST, &place.authority),
         (true, _) => Request::post(&place.uri),
     };
+    let builder = match &request.service {
+        Some(service) => builder.header("portolan-query", service.as_str()),
+        None => builder.header("portolan-delivery", request.delivery.to_string()).header("portolan-attempt", request.attempt),
+    };
     builder
         .header(CONTENT_TYPE, &request.media_type)
         .header("content-digest", format!("sha-256=:{digest}:"))
         .header("idempotency-key", request.delivery.to_string())
-        .header("portolan-delivery", request.delivery.to_string())
         .header("portolan-exchange", request.exchange.to_string())
         .header("portolan-flow", request.flow.as_str())
         .header("portolan-sender", request.sender.as_str())
-        .header("portolan-attempt", request.attempt)
         .header("portolan-records", request.records)
         .header("traceparent", &request.traceparent)
         .body(Full::new(request.body.clone()))
@@ -386,9 +412,12 @@ async fn connect(tls: &Arc<ClientTls>, destination: &Arc<Destination>, place: &P
     let config = tokio::task::spawn_blocking(move || tls(&destination)).await;
     let config = config.map_err(|e| TransportError::Unusable(e.to_string()))?;
     let config = config.map_err(|problems| TransportError::Unusable(listed(&problems)))?;
-    let (line, driver) = dial(config, place).await?;
+    let stream = shake_hands_tls(config, place).await?;
+    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let certificate = Digest::of(certificate.map_or(&[], |certificate| certificate.as_ref()));
+    let (line, driver) = begin(stream).await?;
     let now = Instant::now();
-    Ok((Connection { line, opened: now, used: now }, driver))
+    Ok((Connection { line, certificate, opened: now, used: now }, driver))
 }
 
 /// Opens a line to a server; what the configuration offers by ALPN decides how HTTP is spoken.
@@ -396,7 +425,13 @@ pub(crate) async fn dial<B>(config: rustls::ClientConfig, place: &Place) -> Resu
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    let stream = shake_hands_tls(config, place).await?;
+    begin(shake_hands_tls(config, place).await?).await
+}
+
+async fn begin<B>(stream: TlsStream<TcpStream>) -> Result<(Line<B>, Driver), TransportError>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     shake_hands(TokioIo::new(stream), http2).await.map_err(|e| TransportError::Unreachable(with_causes(&e)))
 }
@@ -475,6 +510,16 @@ mod tests {
 
     #[test]
     fn answers_are_cut_between_characters() {
+        let text_of = |bytes: &[u8]| {
+            let answer = ReceiverAnswer {
+                status: 500,
+                media_type: None,
+                body: Bytes::copy_from_slice(bytes),
+                certificate: Digest([0; 32]),
+                retry_after: None,
+            };
+            answer.text()
+        };
         let long = "税".repeat(ANSWER_BYTES_MAX);
         let cut = text_of(long.as_bytes());
         assert_eq!(cut.len(), ANSWER_BYTES_MAX - ANSWER_BYTES_MAX % 3);

@@ -80,7 +80,7 @@ pub enum Judgement {
 
 impl Judgement {
     /// Judges what came back over the line.
-    pub fn of_answer(answer: Result<ReceiverAnswer, TransportError>) -> Self {
+    pub fn of_answer(answer: &Result<ReceiverAnswer, TransportError>) -> Self {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
@@ -90,7 +90,7 @@ impl Judgement {
         let setback = |code| Setback {
             code,
             detail: format!("HTTP {}", answer.status),
-            answer: Some(answer.body.clone()).filter(|body| !body.is_empty()),
+            answer: Some(answer.text()).filter(|text| !text.is_empty()),
             retry_after: answer.retry_after,
         };
         match answer.status {
@@ -166,7 +166,13 @@ mod tests {
             "unusable" => TransportError::Unusable("no key".into()),
             status => {
                 let status = status.parse().unwrap();
-                return Ok(ReceiverAnswer { status, body: "why".into(), retry_after: RetryAfter::parse(retry_after) });
+                return Ok(ReceiverAnswer {
+                    status,
+                    media_type: None,
+                    body: "why".into(),
+                    certificate: Digest([0; 32]),
+                    retry_after: RetryAfter::parse(retry_after),
+                });
             }
         })
     }
@@ -219,7 +225,7 @@ mod tests {
     fn answers() {
         for row in rows(include_str!("cases/answers.txt")) {
             let [answer, expected, code] = row[..] else { panic!("{row:?} has not 3 fields") };
-            let (found, setback) = match Judgement::of_answer(outcome(answer, "")) {
+            let (found, setback) = match Judgement::of_answer(&outcome(answer, "")) {
                 Judgement::Acknowledged => ("acknowledged", None),
                 Judgement::Temporary(setback) => ("again", Some(setback)),
                 Judgement::Lasting(setback) => ("dead letter", Some(setback)),
@@ -259,7 +265,7 @@ mod tests {
             let lease = lease(attempt.parse().unwrap(), due_since);
             // Half of all chance: waits of half the ceiling, of 10, 20, 40, 60, 60 … seconds.
             let settlement =
-                Judgement::of_answer(outcome(answer, retry_after)).settlement(&lease, &destination("10", "60", "86400"), now, 1 << 63);
+                Judgement::of_answer(&outcome(answer, retry_after)).settlement(&lease, &destination("10", "60", "86400"), now, 1 << 63);
             let (found, found_code) = match settlement {
                 Settlement::Acknowledged => ("acknowledged".to_owned(), String::new()),
                 Settlement::RetryAt { at, fault, .. } => (at.duration_since(now).as_secs().to_string(), fault),

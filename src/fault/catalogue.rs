@@ -29,6 +29,8 @@ pub enum FaultCode {
     PathUnknown,
     /// `request.flow-unknown`: there is no such flow.
     FlowUnknown,
+    /// `request.query-unknown`: there is no such query service.
+    QueryUnknown,
     /// `request.exchange-unknown`: there is no such exchange.
     ExchangeUnknown,
     /// `request.record-unknown`: the exchange has no such record.
@@ -69,6 +71,8 @@ pub enum FaultCode {
     RepeatInFlight,
     /// `repeat.correction-unknown`: the exchange that Portolan-Corrects names does not exist.
     CorrectionUnknown,
+    /// `repeat.answer-expired`: the answer to this question may not be given again.
+    AnswerExpired,
     /// `encoding.damaged`: the compressed body is damaged.
     EncodingDamaged,
     /// `encoding.expansion`: the body expands beyond the allowed size or ratio.
@@ -145,6 +149,8 @@ pub enum FaultCode {
     CharacterUnmappable,
     /// `delivery.expired`: the delivery was not acknowledged within its span.
     DeliveryExpired,
+    /// `query.answer`: what the provider answered to a question is no answer.
+    QueryAnswerInvalid,
 }
 
 impl FaultCode {
@@ -166,6 +172,7 @@ impl FaultCode {
         Self::RoleForbidden,
         Self::PathUnknown,
         Self::FlowUnknown,
+        Self::QueryUnknown,
         Self::ExchangeUnknown,
         Self::RecordUnknown,
         Self::DeadLetterUnknown,
@@ -186,6 +193,7 @@ impl FaultCode {
         Self::RepeatConflict,
         Self::RepeatInFlight,
         Self::CorrectionUnknown,
+        Self::AnswerExpired,
         Self::EncodingDamaged,
         Self::ExpansionExceeded,
         Self::ContainerDamaged,
@@ -224,6 +232,7 @@ impl FaultCode {
         Self::RenderFailed,
         Self::CharacterUnmappable,
         Self::DeliveryExpired,
+        Self::QueryAnswerInvalid,
     ];
 
     /// The code as it stands in problems, reports and logs.
@@ -266,6 +275,7 @@ impl FaultCode {
             Self::RoleForbidden => include_str!("codes/permission.role.md"),
             Self::PathUnknown => include_str!("codes/request.path-unknown.md"),
             Self::FlowUnknown => include_str!("codes/request.flow-unknown.md"),
+            Self::QueryUnknown => include_str!("codes/request.query-unknown.md"),
             Self::ExchangeUnknown => include_str!("codes/request.exchange-unknown.md"),
             Self::RecordUnknown => include_str!("codes/request.record-unknown.md"),
             Self::DeadLetterUnknown => include_str!("codes/request.dead-letter-unknown.md"),
@@ -286,6 +296,7 @@ impl FaultCode {
             Self::RepeatConflict => include_str!("codes/repeat.conflict.md"),
             Self::RepeatInFlight => include_str!("codes/repeat.in-flight.md"),
             Self::CorrectionUnknown => include_str!("codes/repeat.correction-unknown.md"),
+            Self::AnswerExpired => include_str!("codes/repeat.answer-expired.md"),
             Self::EncodingDamaged => include_str!("codes/encoding.damaged.md"),
             Self::ExpansionExceeded => include_str!("codes/encoding.expansion.md"),
             Self::ContainerDamaged => include_str!("codes/container.damaged.md"),
@@ -324,6 +335,7 @@ impl FaultCode {
             Self::RenderFailed => include_str!("codes/delivery.render.md"),
             Self::CharacterUnmappable => include_str!("codes/delivery.charset.md"),
             Self::DeliveryExpired => include_str!("codes/delivery.expired.md"),
+            Self::QueryAnswerInvalid => include_str!("codes/query.answer.md"),
         }
     }
 
@@ -390,6 +402,9 @@ impl FaultCode {
                 ("request.path-unknown", 404, Party::Sender, Retry::Never, "地址不存在", "there is nothing at this address")
             }
             Self::FlowUnknown => ("request.flow-unknown", 404, Party::Sender, Retry::Never, "交换业务不存在", "there is no such flow"),
+            Self::QueryUnknown => {
+                ("request.query-unknown", 404, Party::Sender, Retry::Never, "查询服务不存在", "there is no such query service")
+            }
             Self::ExchangeUnknown => {
                 ("request.exchange-unknown", 404, Party::Sender, Retry::Never, "交换单不存在", "there is no such exchange")
             }
@@ -459,6 +474,14 @@ impl FaultCode {
             Self::RepeatInFlight => {
                 ("repeat.in-flight", 409, Party::Sender, Retry::Later, "同一报文正在处理", "the same submission is being handled right now")
             }
+            Self::AnswerExpired => (
+                "repeat.answer-expired",
+                410,
+                Party::Sender,
+                Retry::Never,
+                "该查询的应答已过有效期，不能再次给出",
+                "the answer to this question may not be given again",
+            ),
             Self::CorrectionUnknown => (
                 "repeat.correction-unknown",
                 422,
@@ -677,6 +700,14 @@ impl FaultCode {
                 Retry::Never,
                 "超过投递期限",
                 "the delivery was not acknowledged within its span",
+            ),
+            Self::QueryAnswerInvalid => (
+                "query.answer",
+                502,
+                Party::Receiver,
+                Retry::Later,
+                "被查询方的应答无法使用",
+                "what the provider answered to the question is no answer",
             ),
         }
     }

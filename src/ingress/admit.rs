@@ -6,14 +6,14 @@ use super::identity::ConnectionIdentity;
 use super::limits::{Admission, RateLimits};
 use super::receive::{ContentDigest, too_large};
 use crate::coding::Coding;
-use crate::domain::{Digest, ExchangeId, FlowId, PartnerId};
+use crate::domain::{FlowId, PartnerId};
+use crate::exchange::Intake;
 use crate::fault::{Fault, FaultCode};
 use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::seams::Clock;
 use crate::spool::Spool;
 use crate::translate::{FlowPlan, storage_fault};
-use crate::xsd::Xsd;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use std::sync::Arc;
@@ -49,36 +49,14 @@ pub struct Query {
 
 /// A submission that may be received.
 pub struct Admitted {
-    /// Its id, from here to its last delivery.
-    pub exchange: ExchangeId,
-    /// Who sends it.
-    pub partner: PartnerId,
+    /// What it is taken in as.
+    pub intake: Intake,
     /// The connection it comes on, to ask again before the commit.
     pub identity: Arc<ConnectionIdentity>,
-    /// SHA-256 of the client certificate.
-    pub certificate: Digest,
-    /// What is in force for it.
-    pub live: Arc<Live>,
-    /// Its flow.
-    pub flow: Arc<FlowPlan>,
-    /// The mapping that will read it.
-    pub mapping: Arc<Mapping>,
-    /// The XML Schemas that its body must be valid against.
-    pub check: Option<Arc<Xsd>>,
     /// Whether anything will be committed.
     pub mode: Mode,
-    /// `Idempotency-Key`.
-    pub idempotency_key: Option<String>,
-    /// `Content-Encoding`.
-    pub coding: Coding,
-    /// `Content-Type`.
-    pub content_type: Option<String>,
     /// `Content-Digest`.
     pub content_digest: Option<ContentDigest>,
-    /// `Portolan-Corrects`.
-    pub corrects: Option<ExchangeId>,
-    /// W3C trace id of the request.
-    pub trace_id: String,
     /// Its charge on the limits.
     pub admission: Admission,
 }
@@ -119,24 +97,28 @@ pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap)
         Some(value) => Coding::from_header(value)
             .ok_or_else(|| Fault::new(FaultCode::ContentEncodingUnknown).detail("可用 gzip 或 zstd", "use gzip or zstd"))?,
     };
-    Ok(Admitted {
+    let intake = Intake {
         exchange: crate::seams::new_id(asking.clock),
         certificate: asking.identity.caller().leaf_sha256,
         partner: asking.partner,
-        identity: Arc::clone(asking.identity),
         live: Arc::clone(asking.live),
         flow: plan,
         check: asking.live.xsds.get(&mapping.name).cloned(),
         mapping,
-        mode: query.mode,
+        records_max: admission.records_per_body_max().unwrap_or(u64::MAX),
         idempotency_key: idempotency_key(headers)?,
         coding,
-        content_type: text(headers, &CONTENT_TYPE)?.map(|t| t.chars().take(CONTENT_TYPE_CHARS_MAX).collect()),
-        content_digest: text(headers, &CONTENT_DIGEST)?.map(ContentDigest::parse).transpose()?,
+        content_type: text(headers, &CONTENT_TYPE)?.map(kept_content_type),
         corrects: text(headers, &CORRECTS)?.map(str::parse).transpose().map_err(|_| malformed("Portolan-Corrects"))?,
         trace_id: asking.trace_id,
-        admission,
-    })
+    };
+    let content_digest = text(headers, &CONTENT_DIGEST)?.map(ContentDigest::parse).transpose()?;
+    Ok(Admitted { intake, identity: Arc::clone(asking.identity), mode: query.mode, content_digest, admission })
+}
+
+/// As much of a `Content-Type` as is kept, for people.
+pub fn kept_content_type(text: &str) -> String {
+    text.chars().take(CONTENT_TYPE_CHARS_MAX).collect()
 }
 
 /// The flow and the mapping. A flow that the partner may not send answers as one that is not there

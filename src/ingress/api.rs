@@ -1,9 +1,12 @@
 //! The partner's API: what each address and method does. Every answer carries the caller's limits,
 //! every refusal is problem+json, and what belongs to another partner answers as if it were not there.
 
-use super::admit::{Asking, Mode, Query, admit, trace_id};
+mod me;
+mod queries;
+
+use super::admit::{Admitted, Asking, Mode, Query, admit, trace_id};
 use super::identity::{ConnectionIdentity, Partners, TrustStore};
-use super::in_flight::{PerPartner, Share};
+use super::in_flight::{PerName, Share};
 use super::limits::{RateFields, RateLimits};
 use super::strangers::Strangers;
 use super::tls::refused_identity;
@@ -15,7 +18,9 @@ use crate::http::query::{bad_query, parse_query};
 use crate::http::{self, Door, Response, TurnedAway};
 use crate::journal::{DeliveryRow, ExchangeFilter, ExchangeRow, PAGE_ROWS_MAX};
 use crate::lineage::Lineages;
+use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::query::Queries;
 use crate::receipt::{Keys, Receipt};
 use arc_swap::ArcSwap;
 use hyper::StatusCode;
@@ -32,8 +37,6 @@ use std::time::Instant;
 const REFUSED_RECORDS: HeaderName = HeaderName::from_static("portolan-refused-records");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// Exchanges that `/v1/me` lists.
-const LATEST_EXCHANGES: usize = 10;
 
 /// The partners' door.
 pub struct PartnerDoor {
@@ -44,9 +47,11 @@ pub struct PartnerDoor {
     /// Limits of those whom nobody knows yet.
     pub strangers: Arc<Strangers>,
     /// Connections open, of each partner.
-    pub connections: PerPartner,
+    pub connections: PerName,
     /// Submissions under way, of each partner.
-    pub submissions: PerPartner,
+    pub submissions: PerName,
+    /// Queries.
+    pub queries: Queries,
     /// Looks into records.
     pub lineages: Arc<Lineages>,
     /// The keys that verify receipts.
@@ -155,10 +160,19 @@ impl PartnerDoor {
 
     /// The fields of every answer.
     fn finished(&self, mut response: Response, asked: &Asked<'_>) -> Response {
-        if let Some(fields) = self.limits.load().fields(&asked.partner, flow_of(&asked.path).as_ref()) {
+        if let Some(fields) = self.limits.load().fields(&asked.partner, self.flow_of(&asked.path).as_ref()) {
             insert_limits(response.headers_mut(), &fields);
         }
         in_language(response, asked.zh)
+    }
+
+    /// The flow whose limits count, where the address names one.
+    fn flow_of(&self, path: &[&str]) -> Option<FlowId> {
+        match path {
+            ["v1", "flows", flow, ..] => flow.parse().ok(),
+            ["v1", "queries", service] => queries::plan(&self.exchanges.live.load(), service).map(|plan| plan.query.question.clone()),
+            _ => None,
+        }
     }
 
     /// Counts and logs a refusal. What is to blame on the gateway and has a cause is for an operator; the
@@ -180,7 +194,7 @@ impl PartnerDoor {
         http::within_header_bytes(&asked.head.headers, self.exchanges.live.load().config.gateway.limits.header_bytes_max)?;
         let (path, method) = (asked.path.as_slice(), &asked.head.method);
         let allowed = match path {
-            ["v1", "flows", _, "exchanges"] => "POST",
+            ["v1", "flows", _, "exchanges"] | ["v1", "queries", _] => "POST",
             path if known(path) => "GET, HEAD",
             _ => return Err(Fault::new(FaultCode::PathUnknown)),
         };
@@ -190,6 +204,9 @@ impl PartnerDoor {
         }
         if let ["v1", "flows", flow, "exchanges"] = path {
             return self.submit(asked, flow, body).await;
+        }
+        if let ["v1", "queries", service] = path {
+            return self.query(asked, service, body).await;
         }
         self.limits.load().admit(&asked.partner, None, None)?;
         match path {
@@ -214,13 +231,22 @@ impl PartnerDoor {
 
     async fn submit(&self, asked: &Asked<'_>, flow: &str, body: Incoming) -> Result<Response, Fault> {
         let begun = Instant::now();
+        let (admitted, share) = self.admit(asked, &self.exchanges.live.load_full(), flow)?;
+        let flow = admitted.intake.flow.flow.id.clone();
+        let answer = exchange(&self.exchanges, admitted, body).await?;
+        drop(share);
+        self.note(asked, &flow, &answer, begun);
+        Ok(answered(&answer, &flow, asked))
+    }
+
+    /// Admits a body of a flow, as one of those that the caller has under way.
+    fn admit(&self, asked: &Asked<'_>, live: &Arc<Live>, flow: &str) -> Result<(Admitted, Share), Fault> {
         let query = submission_query(&asked.query)?;
-        let live = self.exchanges.live.load_full();
         let limits = self.limits.load_full();
         let asking = Asking {
             partner: asked.partner.clone(),
             identity: asked.identity,
-            live: &live,
+            live,
             limits: &limits,
             spool: &self.exchanges.spool,
             clock: self.exchanges.clock.as_ref(),
@@ -229,11 +255,7 @@ impl PartnerDoor {
         let admitted = admit(asking, flow, &query, &asked.head.headers)?;
         let max = live.config.gateway.limits.partner_submissions_max;
         let share = self.submissions.enter(&asked.partner, max).ok_or_else(|| too_many(max, "报送", "submissions"))?;
-        let flow = admitted.flow.flow.id.clone();
-        let answer = exchange(&self.exchanges, admitted, body).await?;
-        drop(share);
-        self.note(asked, &flow, &answer, begun);
-        Ok(answered(&answer, &flow, asked))
+        Ok((admitted, share))
     }
 
     fn note(&self, asked: &Asked<'_>, flow: &FlowId, answer: &Answer, begun: Instant) {
@@ -312,42 +334,6 @@ impl PartnerDoor {
         Ok(json_answer(
             &json!({ "exchange": row.journaled.exchange().to_string(), "deliveries": rows.iter().map(delivery).collect::<Vec<_>>() }),
         ))
-    }
-
-    /// The caller's own page.
-    async fn me(&self, asked: &Asked<'_>) -> Result<Response, Fault> {
-        let live = self.exchanges.live.load_full();
-        let caller = asked.identity.caller();
-        let filter = ExchangeFilter { partner: Some(asked.partner.clone()), rows_max: LATEST_EXCHANGES, ..ExchangeFilter::default() };
-        let latest = self.exchanges.journal.exchanges(filter).await.map_err(journal_fault)?;
-        let days_left = (caller.not_after.as_second() - self.exchanges.clock.now().as_second()) / 86_400;
-        let flows: Vec<Value> = live
-            .flows
-            .values()
-            .filter_map(|plan| {
-                plan.flow
-                    .senders
-                    .get(&asked.partner)
-                    .map(|s| json!({ "flow": plan.flow.id.to_string(), "title": plan.flow.title, "mappings": s.mappings }))
-            })
-            .collect();
-        let fields = self.limits.load().fields(&asked.partner, None);
-        Ok(json_answer(&json!({
-            "partner": asked.partner.to_string(),
-            "title": live.config.partners.get(&asked.partner).map(|p| &p.title),
-            "certificate": { "subject": caller.subject, "serial": caller.serial, "not_after": caller.not_after.to_string(), "days_left": days_left },
-            "flows": flows,
-            "limits": fields.map(|f| json!({ "policy": f.policy, "left": f.limit })),
-            "latest_exchanges": latest.iter().map(state).collect::<Vec<_>>(),
-        })))
-    }
-}
-
-/// The flow whose limits count, where the address names one.
-fn flow_of(path: &[&str]) -> Option<FlowId> {
-    match path {
-        ["v1", "flows", flow, ..] => flow.parse().ok(),
-        _ => None,
     }
 }
 

@@ -1,8 +1,7 @@
 //! What is under way: the keys of submissions, so that a repeat that overtakes the first is told to
-//! come back; and how much each partner has, so that none takes the places of all others.
+//! come back; and how much each has, so that none takes the places of all others.
 
-use super::admit::Admitted;
-use crate::domain::{FlowId, PartnerId};
+use crate::domain::{FlowId, Name, PartnerId};
 use crate::fault::{Fault, FaultCode};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,8 +24,8 @@ impl InFlight {
     ///
     /// # Errors
     /// [`FaultCode::RepeatInFlight`] while the same key is under way.
-    pub fn enter(&self, admitted: &Admitted) -> Result<Place, Fault> {
-        let key = admitted.idempotency_key.as_ref().map(|k| (admitted.partner.clone(), admitted.flow.flow.id.clone(), k.clone()));
+    pub fn enter(&self, partner: &PartnerId, flow: &FlowId, key: Option<&str>) -> Result<Place, Fault> {
+        let key = key.map(|key| (partner.clone(), flow.clone(), key.to_owned()));
         if let Some(key) = &key
             && !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
         {
@@ -44,38 +43,38 @@ impl Drop for Place {
     }
 }
 
-/// How many each partner has of something: connections, or submissions. It holds no more entries than
-/// there are partners.
+/// How many each has of something: a partner of connections or submissions, a service of questions. It holds
+/// no more entries than there are partners or services.
 #[derive(Clone, Debug, Default)]
-pub struct PerPartner(Arc<Mutex<HashMap<PartnerId, usize>>>);
+pub struct PerName(Arc<Mutex<HashMap<Name, usize>>>);
 
-/// One of a partner's, until it is dropped.
+/// One of somebody's, until it is dropped.
 #[derive(Debug)]
 pub struct Share {
-    counts: PerPartner,
-    partner: PartnerId,
+    counts: PerName,
+    whose: Name,
 }
 
-impl PerPartner {
-    /// One more for a partner that has fewer than `max`.
-    pub fn enter(&self, partner: &PartnerId, max: usize) -> Option<Share> {
+impl PerName {
+    /// One more for somebody who has fewer than `max`.
+    pub fn enter(&self, whose: &Name, max: usize) -> Option<Share> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(partner.clone()).or_default();
+        let count = counts.entry(whose.clone()).or_default();
         if *count >= max {
             return None;
         }
         *count += 1;
-        Some(Share { counts: self.clone(), partner: partner.clone() })
+        Some(Share { counts: self.clone(), whose: whose.clone() })
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let mut counts = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.partner) {
+        if let Some(count) = counts.get_mut(&self.whose) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.partner);
+                counts.remove(&self.whose);
             }
         }
     }

@@ -313,7 +313,14 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
         partner.destinations.insert(destination.id.place.clone(), Arc::new(destination));
     }
     let partners = partners.into_iter().map(|(id, partner)| (id, Arc::new(partner))).collect();
-    Config { gateway: gateway(&folder), folder, partners, flows: BTreeMap::new(), certificate_files: BTreeSet::new() }
+    Config {
+        gateway: gateway(&folder),
+        folder,
+        partners,
+        flows: BTreeMap::new(),
+        queries: BTreeMap::new(),
+        certificate_files: BTreeSet::new(),
+    }
 }
 
 fn gateway(folder: &std::path::Path) -> Gateway {

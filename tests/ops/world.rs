@@ -59,7 +59,13 @@ impl World {
         }
         clock.advance(SignedDuration::from_secs(90));
         let config = Config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example")).unwrap();
-        let live = Live { config: Arc::new(config), library: Library::load(&[]).unwrap(), flows: BTreeMap::new(), xsds: BTreeMap::new() };
+        let live = Live {
+            config: Arc::new(config),
+            library: Library::load(&[]).unwrap(),
+            flows: BTreeMap::new(),
+            queries: BTreeMap::new(),
+            xsds: BTreeMap::new(),
+        };
         let health = Health::new(clock.now());
         health.serving();
         let woken = Arc::new(Mutex::new(Vec::new()));

@@ -14,6 +14,10 @@ mod limits;
 mod line;
 mod lineage;
 mod names;
+mod queries;
+#[allow(dead_code, reason = "not every reply is scripted here")]
+#[path = "../delivery/receiver.rs"]
+mod receiver;
 mod references;
 mod reload;
 mod schema;
