@@ -1,19 +1,9 @@
 """CUSRES of UN/EDIFACT D.21A, read with pydifact."""
 
-from edifact import at, dated, find, lines, main, messages, moment, sent_at
+from edifact import at, dated, find, lines, main, messages, moment, parts, sent_at
 from reading import flat
 
 STATUS = {"AB": "received", "AJ": "manual-review", "AP": "accepted", "RE": "rejected"}
-
-
-def parts(segments, *tags):
-    """What stands before the first of these segments, and then from each of them to the next."""
-    found = [[]]
-    for segment in segments:
-        if segment.tag in tags:
-            found.append([])
-        found[-1].append(segment)
-    return found
 
 
 def tax(segments, level):

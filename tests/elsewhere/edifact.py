@@ -73,6 +73,16 @@ def bank(segment):
     return at(segment, 2)
 
 
+def parts(segments, *tags):
+    """What stands before the first of these segments, and then from each of them to the next."""
+    found = [[]]
+    for segment in segments:
+        if segment.tag in tags:
+            found.append([])
+        found[-1].append(segment)
+    return found
+
+
 def messages(body):
     """The interchange, and each of its messages as a list of segments without UNH and UNT."""
     interchange = Interchange.from_str(body.decode("utf-8"))
