@@ -1,28 +1,18 @@
 """CUSDEC of UN/EDIFACT D.99B, read with pydifact."""
 
-from edifact import at, find, lines, main, messages
+from edifact import address, at, dated, day, find, lines, main, messages, moment, sent_at
 from reading import flat
 
 FUNCTION = {"1": "cancellation", "3": "deletion", "4": "change", "5": "replacement", "9": "new"}
-
-
-def day(segment, layout):
-    part = at(segment, 0, 1)
-    assert part is None or at(segment, 0, 2) == layout, part
-    return part
 
 
 def party(segment):
     return {"code": at(segment, 1), "name": at(segment, 3)}
 
 
-def address(segment):
+def resident(segment):
     street, city, postcode, country = lines(segment, 4), at(segment, 5), at(segment, 7), at(segment, 8)
     return {**party(segment), "street": street, "city": city, "postcode": postcode, "country": country}
-
-
-def moment(date, time):
-    return f"{date[:4]}-{date[4:6]}-{date[6:]}T{time[:2]}:{time[2:4]}:{time[4:] or '00'}+08:00"
 
 
 def declaration(interchange, segments):
@@ -37,14 +27,13 @@ def declaration(interchange, segments):
     bgm = header[0]
     place = lambda code: at(find(header, "LOC", code), 1)
     amount = lambda code: {"value": at(find(header, "MOA", code), 0, 1), "currency": at(find(header, "MOA", code), 0, 2)}
-    exported, accepted = day(find(header, "DTM", "129"), "102"), day(find(header, "DTM", "148"), "204")
+    accepted = dated(find(header, "DTM", "148"), "204")
     transport = find(header, "TDT", "20")
-    date, time = interchange.timestamp.strftime("%Y%m%d"), interchange.timestamp.strftime("%H%M")
     return {
         "message_id": interchange.control_reference,
-        "sender": interchange.sender if isinstance(interchange.sender, str) else interchange.sender[0],
-        "receiver": interchange.recipient if isinstance(interchange.recipient, str) else interchange.recipient[0],
-        "applied_at": moment(date, time),
+        "sender": address(interchange.sender),
+        "receiver": address(interchange.recipient),
+        "applied_at": sent_at(interchange),
         "direction": {"830": "export", "929": "import"}[at(bgm, 0)],
         "declaration_type": at(bgm, 0),
         "internal_number": at(bgm, 1),
@@ -55,7 +44,7 @@ def declaration(interchange, segments):
         "destination_country": place("28"),
         "export_country": place("35"),
         "exit_port": place("42"),
-        "export_date": exported and f"{exported[:4]}-{exported[4:6]}-{exported[6:]}",
+        "export_date": day(find(header, "DTM", "129")),
         "accepted_at": accepted and moment(accepted[:8], accepted[8:]),
         "note": lines(find(header, "FTX", "AAI"), 3),
         "declaration_number": at(find(header, "RFF", "ABT"), 0, 1),
@@ -65,8 +54,8 @@ def declaration(interchange, segments):
         "merchant": party(find(header, "NAD", "EX")),
         "declarant": party(find(header, "NAD", "DT")),
         "agent": party(find(header, "NAD", "AE")),
-        "consignor": address(find(header, "NAD", "CZ")),
-        "consignee": address(find(header, "NAD", "CN")),
+        "consignor": resident(find(header, "NAD", "CZ")),
+        "consignee": resident(find(header, "NAD", "CN")),
         "invoice_amount": amount("39"),
         "fob_amount": amount("63"),
         "items": [item(segments) for segments in items],

@@ -39,10 +39,9 @@ def read(body):
                 "status": "booked",
                 "amount": f"{abs(amount.amount):.{DECIMALS.get(amount.currency, 2)}f}",
                 "currency": amount.currency,
-                # A field 61 is a transaction of its own.
-                "entry": {"transaction_number": 1, "servicer_reference": data["bank_reference"]},
+                "entry": {"servicer_reference": data["bank_reference"]},
                 **codes(data.get("transaction_details") or ""),
             })
 
 
-main(read, {"entry.transaction_number": "it is always the first"})
+main(read, {"entry.transaction_number": "each field 61 is a transaction of its own"})
