@@ -1,0 +1,11 @@
+//! Bodies through the mappings that ship.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use portolan_fuzz::gateway::Mappings;
+use std::sync::LazyLock;
+
+static MAPPINGS: LazyLock<Mappings> = LazyLock::new(Mappings::shipped);
+
+fuzz_target!(|input: &[u8]| MAPPINGS.check(input));
