@@ -64,9 +64,11 @@ impl Adapter {
     }
 }
 
-/// Not where an option is of reading alone or of writing alone: another charset, a row or a sheet that is not the first.
+/// Not where an option is of reading alone or of writing alone: another charset or layout, a row or a sheet that is
+/// not the first.
 fn reads_its_own(options: &toml::Table) -> bool {
-    !options.contains_key("write_charset") && !["heading_row", "sheet"].iter().any(|key| options.get(*key).is_some_and(|v| v.is_integer()))
+    let numbered = |key: &str| options.get(key).is_some_and(toml::Value::is_integer);
+    !["write_charset", "layout"].iter().any(|key| options.contains_key(*key)) && !["heading_row", "sheet"].into_iter().any(numbered)
 }
 
 fn dribbled(bound: &dyn Bound, body: &[u8], limits: &Limits) -> Reading {
