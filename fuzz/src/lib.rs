@@ -1,15 +1,13 @@
 //! What the fuzz targets share: the inputs' forms, and what must hold whatever the input is.
 //!
-//! An input begins with two bytes, the number (little end first) of the case or mapping whose plan reads
+//! An input begins with two bytes, the number (little end first) of the case whose plan reads
 //! the rest; `fuzz/seeds` makes such inputs of all cases. A breach is a panic that names the case.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a breach is told by a panic")]
 
 pub mod adapter;
-pub mod gateway;
 pub mod holds;
 pub mod text;
-pub mod texts;
 
 use std::path::PathBuf;
 

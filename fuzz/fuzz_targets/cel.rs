@@ -1,7 +1,0 @@
-//! Expressions of rules and routes.
-
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|input: &[u8]| portolan_fuzz::texts::expression(input));
