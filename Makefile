@@ -6,6 +6,10 @@ MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
+# Seconds for each fuzz target, and which of them; all unless given.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?=
 # Where the build goes; asked of cargo, which knows CARGO_TARGET_DIR and its own configuration.
 TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
@@ -16,7 +20,7 @@ FEATURES := --features wasm-adapters
 STEPS := format bans lint shipped tests
 APT_PACKAGES := openssl python3 python3-cryptography python3-venv libxml2-utils build-essential
 
-.PHONY: help test test-long demo tools deny-tool $(STEPS)
+.PHONY: help test test-long fuzz demo tools deny-tool $(STEPS)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -32,8 +36,14 @@ test: tools ## every test: format, licences, lints, shipped mappings and example
 	if (( $${#failed[@]} )); then echo "make test: FAILED: $${failed[*]} (one step again: make $${failed[0]})"; exit 1; fi; \
 	echo "make test: all good: $(STEPS)"
 
-test-long: tools ## the long tests, which say so in #[ignore]: 1 GB feeds and kill loops; they need some GB of disk
+test-long: tools ## the long tests, which say so in #[ignore]: 1 GB feeds and kill loops; they need some GB of disk (make fuzz is another long one)
 	$(CARGO) test --locked --release --workspace --no-fail-fast -- --ignored --nocapture --test-threads 1
+
+fuzz: ## fuzz every reader, FUZZ_SECONDS (600) for each of FUZZ_TARGETS (all)
+	@command -v c++ >/dev/null || { echo "libFuzzer is C++: install a compiler for it, on Debian or Ubuntu: sudo apt-get install g++" >&2; exit 1; }
+	@$(CARGO) fuzz --version 2>/dev/null | grep -qF "$(CARGO_FUZZ_VERSION)" || \
+		$(CARGO) install --locked --quiet cargo-fuzz --version $(CARGO_FUZZ_VERSION)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) CARGO=$(CARGO) fuzz/run $(FUZZ_TARGETS)
 
 demo: ## the demonstration, from the first certificate to the last delivery
 	$(CARGO) run --release -- demo

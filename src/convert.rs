@@ -162,10 +162,10 @@ impl<'m> Pass<'m, '_> {
 
     /// Writes one record unless there is an error in it or the target has no form for it.
     fn record(&mut self, at: Position, canonical: &Value, mut findings: RecordFindings) -> Result<(), Stop> {
+        let record = self.converted.counts.records;
         if !findings.refuse()
-            && let Some(unwritable) = self.sink.write(at, canonical)?
+            && let Some(unwritable) = self.sink.write(record, at, canonical)?
         {
-            let record = self.converted.counts.records;
             findings.push(finding(record, at, FaultCode::RenderFailed.as_str(), Some(unwritable.path), unwritable.words));
         }
         match findings.refuse() {
@@ -271,13 +271,13 @@ impl<'m> Sink<'m> {
     }
 
     /// Writes one record; what comes back is why it has no form in the target's format.
-    fn write(&mut self, at: Position, canonical: &Value) -> Result<Option<Unwritable>, Stop> {
+    fn write(&mut self, record: u64, at: Position, canonical: &Value) -> Result<Option<Unwritable>, Stop> {
         match self {
             Self::Lines(output) => line(output, canonical).map(|()| None),
             Self::Trace(_) => Ok(None),
-            Self::Body(body) => written(body.write(canonical), at),
-            Self::Waiting(waiting) => match written(waiting.totals.count(canonical), at)? {
-                None => line(&mut waiting.lines, canonical).map(|()| None),
+            Self::Body(body) => written(body.write(canonical), record, at),
+            Self::Waiting(waiting) => match written(waiting.totals.count(canonical), record, at)? {
+                None => line(&mut waiting.lines, &(record, at, canonical)).map(|()| None),
                 unwritable => Ok(unwritable),
             },
         }
@@ -297,9 +297,9 @@ impl Waiting<'_> {
         let mut file = self.lines.into_inner().map_err(|e| Stop::Gateway(e.into_error()))?;
         file.rewind().map_err(Stop::Gateway)?;
         let mut body = BodyWriter::new(self.mapping, self.zone, self.totals.filling(), self.output);
-        for canonical in serde_json::Deserializer::from_reader(BufReader::new(file)).into_iter::<Value>() {
-            let canonical = canonical.map_err(|e| Stop::Gateway(e.into()))?;
-            if let Some(unwritable) = written(body.write(&canonical), Position::default())? {
+        for waiting in serde_json::Deserializer::from_reader(BufReader::new(file)).into_iter::<(u64, Position, Value)>() {
+            let (record, at, canonical) = waiting.map_err(|e| Stop::Gateway(e.into()))?;
+            if let Some(unwritable) = written(body.write(&canonical), record, at)? {
                 // The first pass took it: the totals that were written would be wrong without it.
                 return Err(Stop::Gateway(io::Error::other(unwritable)));
             }
@@ -308,7 +308,9 @@ impl Waiting<'_> {
     }
 }
 
-fn written(result: Result<(), NotWritten>, at: Position) -> Result<Option<Unwritable>, Stop> {
+/// What became of one record in the target's format. What ends the body names the record and its place in the
+/// input: where in the output it would have stood says nothing.
+fn written(result: Result<(), NotWritten>, record: u64, at: Position) -> Result<Option<Unwritable>, Stop> {
     match result {
         Ok(()) => Ok(None),
         Err(NotWritten::Record(unwritable)) => Ok(Some(unwritable)),
@@ -317,11 +319,14 @@ fn written(result: Result<(), NotWritten>, at: Position) -> Result<Option<Unwrit
             let code = FaultCode::RenderFailed;
             Err(Stop::Body(code, Box::new(Finding { record: None, ..finding(0, at, code.as_str(), None, words) })))
         }
-        Err(NotWritten::Body(error)) => Err(Stop::of(error)),
+        Err(NotWritten::Body(error)) => Err(match Stop::of(error) {
+            Stop::Body(code, finding) => Stop::Body(code, Box::new(Finding { record: Some(record), at, ..*finding })),
+            gateway => gateway,
+        }),
     }
 }
 
-fn line(output: &mut dyn Write, canonical: &Value) -> Result<(), Stop> {
+fn line(output: &mut dyn Write, canonical: &impl serde::Serialize) -> Result<(), Stop> {
     serde_json::to_writer(&mut *output, canonical).map_err(io::Error::from).map_err(Stop::Gateway)?;
     output.write_all(b"\n").map_err(Stop::Gateway)
 }

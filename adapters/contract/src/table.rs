@@ -156,6 +156,27 @@ impl Table {
         self.trailer_label.as_deref().is_some_and(|label| label == trimmed(first_cell))
     }
 
+    /// What stands around a table that is written holds for each of its records, so none may say
+    /// otherwise than `head`, which was or will be written. A trailer's value need not be in the records.
+    ///
+    /// # Errors
+    /// The first value that differs.
+    pub fn check_around(&self, head: &RawRecord, record: &RawRecord) -> Result<(), FormatError> {
+        let differs = |slot: SlotId| {
+            let [known, own] = [head, record].map(|raw| raw.find(slot, None).map(|value| raw.text(value)));
+            known.unwrap_or_default() != own.unwrap_or_default()
+        };
+        let label = self.labels.iter().find(|label| label.slot.is_some_and(differs)).map(|label| format!("header/{}", label.name));
+        let told = |slot: &SlotId| record.find(*slot, None).is_some() && differs(*slot);
+        let trailer = || {
+            Some(format!("trailer, {}", column_letters(self.trailer.iter().position(|slot| slot.as_ref().is_some_and(told))? as u32 + 1)))
+        };
+        let Some(path) = label.or_else(trailer) else { return Ok(()) };
+        let zh = format!("“{path}”的值与已写的不同，一份表格只能有一个");
+        let en = format!("the value of `{path}` is not the one of the records before, and a table has only one");
+        Err(FormatError::new(FormatCode::ValueUnwritable, Position::default(), zh, en).on(path))
+    }
+
     fn columns_of(&self, headings: &[HeadCell]) -> Result<Vec<ColumnSlots>, FormatError> {
         let mut seen = vec![false; self.columns.len()];
         let mut found = Vec::with_capacity(headings.len());

@@ -143,10 +143,13 @@ impl<'a> TextInput<'a> {
     }
 
     /// Where something stands that comes `text` after `from`: for a part of a token that has been
-    /// consumed whole. In GB 18030, characters in `text` count as they are usually written.
+    /// consumed whole. In GB 18030, characters in `text` count as they are usually written, though never
+    /// beyond what was consumed.
     pub fn position_after(&self, from: Position, text: &str) -> Position {
         let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count();
-        Position { line: from.line + lines as u64, byte: from.byte + self.charset.bytes_of(text) as u64, column: 0 }
+        let byte = from.byte + self.charset.bytes_of(text) as u64;
+        let byte = if self.charset.width() == Width::Gb { byte.min(self.position().byte) } else { byte };
+        Position { line: from.line + lines as u64, byte, column: 0 }
     }
 
     /// A token begins: its bytes are counted from here, and reading fails beyond the cap.
@@ -257,8 +260,9 @@ impl<'a> TextInput<'a> {
                 self.read_raw(CHUNK_BYTES.saturating_sub(self.raw.len()).max(1024))?;
             }
             self.decode();
+            // Within the loop: where it leaves no text, its error is due now, since no text means the end.
+            self.refuse_forbidden();
         }
-        self.refuse_forbidden();
         Ok(())
     }
 
@@ -556,11 +560,16 @@ mod tests {
 
     #[test]
     fn forbidden_characters_are_told_with_their_place() {
+        let after_a_chunk = [&[b'a'; CHUNK_BYTES][..], b"\0b"].concat();
         for (body, in_xml, place) in [
             (&b"a\n\xE4\xB8\xADb\0c"[..], false, Some((2, 6))),
             (b"a\n\xE4\xB8\xADb\0c", true, Some((2, 6))),
             (b"a\x01b", true, Some((1, 1))),
             (b"a\x01b", false, None),
+            // First of all that is decoded at a time, where nothing is left before it.
+            (b"\0name,amount\n1,2\n", false, Some((1, 0))),
+            (b"\x0E<a/>", true, Some((1, 0))),
+            (&after_a_chunk, false, Some((1, CHUNK_BYTES as u64))),
             (b"a\xEF\xBF\xBF\x01", true, Some((1, 1))),
             (b"\xEF\xBF\xBDa\xEF\xBF\xBE", true, Some((1, 4))),
             (b"\xEF\xBD\x9E\t\r\n\x7F", true, None),
@@ -593,11 +602,17 @@ mod tests {
 
     #[test]
     fn places_within_a_token() {
-        for (label, text, bytes) in [("utf-8", "中a", 4), ("utf-16", "中a😀", 8), ("gb18030", "中a😀\n", 8)] {
-            let input = TextInput::new(Box::new(io::empty()), charset(label), 100).unwrap();
-            let from = Position { line: 3, byte: 10, column: 0 };
-            let after = input.position_after(from, text);
-            assert_eq!((after.line, after.byte), (3 + text.matches('\n').count() as u64, 10 + bytes), "{label}");
+        for (label, body, text, bytes) in [
+            ("utf-8", &b"\xE4\xB8\xADa."[..], "中a", 4),
+            ("utf-16", b"\x4E\x2D\0a\xD8\x3D\xDE\x00\0.", "中a😀", 8),
+            ("gb18030", b"\xD6\xD0a\x94\x39\xFC\x36\n.", "中a😀\n", 8),
+            // Code page 936 has a euro sign of one byte.
+            ("gbk", b"\x80\x80", "€€", 2),
+        ] {
+            let mut input = TextInput::new(Box::new(body), charset(label), 100).unwrap();
+            input.read_to_string(&mut String::new()).unwrap();
+            let after = input.position_after(Position { line: 1, byte: 0, column: 0 }, text);
+            assert_eq!((after.line, after.byte), (1 + text.matches('\n').count() as u64, bytes), "{label}");
         }
     }
 }

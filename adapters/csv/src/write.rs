@@ -102,6 +102,7 @@ impl<'a> Writer<'a> {
 
 impl WriteRecords for Writer<'_> {
     fn write(&mut self, record: &RawRecord) -> Result<(), FormatError> {
+        self.bound.table.check_around(&self.head, record)?;
         self.values.take_up(record);
         let columns = &self.bound.table.columns;
         for (index, column) in columns.iter().enumerate() {

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::cases::{CasePlan, read_all, run};
-use portolan_contract::{Format, FormatCode};
+use portolan_contract::cases::{CasePlan, read_all, run, write_all};
+use portolan_contract::{Format, FormatCode, Position, RawRecord};
 use portolan_csv::Csv;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,4 +50,24 @@ fn head_without_end() {
     let cell = "9".repeat((1 << 20) - 1);
     let row = [cell.as_str(); 10].join(",");
     check_refused(&format!("{row}\nid,amount\n"), FormatCode::RecordExceeded, 4 << 20, 5, 0);
+}
+
+#[test]
+fn a_table_has_one_value_for_each_label() {
+    let plan = "records = [\"row\"]\nslots = [\"header/报送日期\", \"row/id\"]\n[options]\nheader = \"pairs\"";
+    let case = CasePlan::parse(plan).unwrap();
+    let bound = Csv.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let record = |date: Option<&str>| {
+        let mut raw = RawRecord::default();
+        date.into_iter().for_each(|date| raw.push(0, None, date, Position::default()));
+        raw.push(1, None, "1", Position::default());
+        raw
+    };
+    let first = record(Some("2026-01-01"));
+    assert!(write_all(bound.as_ref(), &first, &[first.clone(), first.clone()]).is_ok());
+    for other in [Some("2026-01-02"), None] {
+        let error = write_all(bound.as_ref(), &first, &[first.clone(), record(other)]).unwrap_err();
+        assert_eq!((error.code, error.path.as_deref()), (FormatCode::ValueUnwritable, Some("header/报送日期")), "{error}");
+        assert!(error.words.zh.contains("报送日期") && error.words.en.contains("报送日期"), "{:?}", error.words);
+    }
 }

@@ -49,7 +49,7 @@ proptest! {
         }
         case.options.insert("byte_order_mark".to_owned(), byte_order_mark.into());
         let bound = Csv.bind(Arc::clone(&case.plan), &case.options).unwrap();
-        let records: Vec<RawRecord> = rows.iter().map(|row| record_of(0, row)).collect();
+        let records: Vec<RawRecord> = rows.iter().map(|row| record_of(0, &[row.as_slice(), &outside[..1]].concat())).collect();
         let body = write_all(bound.as_ref(), &record_of(3, &outside), &records).unwrap();
 
         let mut reader = bound.reader(Box::new(Dribble::new(&body, bytes_at_a_time)), &case.limits).unwrap();

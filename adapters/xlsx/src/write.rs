@@ -138,6 +138,7 @@ impl<'a> Writer<'a> {
 
 impl WriteRecords for Writer<'_> {
     fn write(&mut self, record: &RawRecord) -> Result<(), FormatError> {
+        self.bound.table.check_around(&self.head, record)?;
         self.values.take_up(record);
         let bound = self.bound;
         let mut cells = Vec::with_capacity(bound.table.columns.len());

@@ -161,7 +161,7 @@ proptest! {
         prop_assume!(rows.iter().all(|row| first(row).is_some_and(|text| !label(&text))));
         let case = CasePlan::parse(PLAN).unwrap();
         let bound = Xlsx.bind(Arc::clone(&case.plan), &case.options).unwrap();
-        let records: Vec<RawRecord> = rows.iter().map(|row| record_of(0, row)).collect();
+        let records: Vec<RawRecord> = rows.iter().map(|row| record_of(0, &[row.as_slice(), &outside[..1]].concat())).collect();
         let body = write_all(bound.as_ref(), &record_of(3, &outside), &records).unwrap();
         prop_assert_eq!(&body, &write_all(bound.as_ref(), &record_of(3, &outside), &records).unwrap());
 

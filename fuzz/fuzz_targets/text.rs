@@ -1,0 +1,7 @@
+//! Charsets: bytes to text and back.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| portolan_fuzz::text::check(input));

@@ -1,0 +1,80 @@
+//! What must hold of everything that a reader gives.
+
+use portolan_contract::{FormatError, Limits, Position, RawRecord, Words};
+use std::io::{self, Read};
+
+/// Hands out a few bytes at a time, so that every place is once the end of a buffer.
+pub struct Dribble<'b> {
+    body: &'b [u8],
+    bytes: usize,
+}
+
+impl<'b> Dribble<'b> {
+    /// So many bytes of a body at a time: few of a small one, more of a large one.
+    pub fn new(body: &'b [u8]) -> Self {
+        Self { body, bytes: 1 + body.len() / 512 }
+    }
+}
+
+impl Read for Dribble<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let (now, later) = self.body.split_at(self.body.len().min(out.len()).min(self.bytes));
+        out[..now.len()].copy_from_slice(now);
+        self.body = later;
+        Ok(now.len())
+    }
+}
+
+/// The bounds that a body sets to what is said of it.
+pub struct Bounds {
+    bytes: u64,
+    lines: u64,
+    limits: Limits,
+}
+
+impl Bounds {
+    /// Places within these bytes.
+    pub fn of(body: &[u8], limits: Limits) -> Self {
+        Self { bytes: body.len() as u64, lines: 1 + body.iter().filter(|&&byte| byte == b'\n').count() as u64, limits }
+    }
+
+    /// Places that are not those of the body itself but of parts that are compressed in it.
+    pub fn of_parts(limits: Limits) -> Self {
+        Self { bytes: u64::MAX, lines: u64::MAX, limits }
+    }
+
+    fn place(&self, at: Position) {
+        assert!(at.byte <= self.bytes && at.line <= self.lines, "{at:?} is not within {} bytes, {} lines", self.bytes, self.lines);
+    }
+
+    /// An error has its place in the body and words in both languages.
+    pub fn error(&self, error: &FormatError) {
+        self.place(error.at);
+        words(&error.words);
+        assert!(error.io.is_none(), "nothing fails below the format here: {error}");
+    }
+
+    /// A record's values have their places in the body, their items are there, and its size is within the limits.
+    pub fn record(&self, record: &RawRecord) {
+        self.place(record.at);
+        for value in record.values() {
+            self.place(value.at);
+            assert!(value.item.is_none_or(|item| (item as usize) < record.items().len()), "no such item: {value:?}");
+        }
+        for (index, item) in record.items().iter().enumerate() {
+            assert!(item.parent.is_none_or(|parent| (parent as usize) < index), "an item before its parent: {item:?}");
+        }
+        for finding in &record.findings {
+            self.place(finding.at);
+            words(&finding.words);
+            assert!(!finding.rule.is_empty());
+        }
+        assert!(record.values().len() <= self.limits.record_values_max, "{} values", record.values().len());
+        assert!(record.text_bytes() <= self.limits.record_bytes_max, "{} bytes of text", record.text_bytes());
+    }
+}
+
+/// Both languages say something.
+pub fn words(words: &Words) {
+    assert!(!words.zh.trim().is_empty() && !words.en.trim().is_empty(), "{words:?}");
+}
