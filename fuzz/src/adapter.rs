@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// An adapter, bound to the plan of each of its cases.
 pub struct Adapter {
-    format: &'static str,
+    format: String,
     cases: Vec<Case>,
 }
 
@@ -40,7 +40,7 @@ impl Adapter {
             let reads_its_own = reads_its_own(&case.options);
             Some(Case { name, bound, plan: case.plan, limits: case.limits, reads_its_own })
         };
-        Self { format: format.name(), cases: folders.into_iter().filter_map(case).collect() }
+        Self { format: format.name().to_owned(), cases: folders.into_iter().filter_map(case).collect() }
     }
 
     /// Reads a body, at once and a few bytes at a time, and writes what was read and reads that again.
@@ -49,7 +49,7 @@ impl Adapter {
         let case = &self.cases[choice];
         let Some(bound) = case.bound.as_deref() else { return };
         let read = read_all(bound, body, &case.limits);
-        let bounds = match self.format {
+        let bounds = match self.format.as_str() {
             "xlsx" => Bounds::of_parts(case.limits),
             _ => Bounds::of(body, case.limits),
         };
