@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod limits;
+mod reader;
 mod records;
 #[path = "../support/tools.rs"]
 mod tools;
@@ -18,12 +19,12 @@ use jiff::tz::TimeZone;
 use limits::Limits;
 use portolan::domain::Severity;
 use portolan::mapping::{Library, Mapping, cases};
+use reader::{Told, compare, flattened, script, without_indices};
 use records::Maker;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 /// The seed of all records; another one finds other things, the same one the same.
 const SEED: u64 = 20_261_125;
@@ -77,7 +78,7 @@ fn check(mapping: &Mapping) -> Result<(), String> {
     if !script.is_file() {
         return Err(format!("it writes, and there is no {}, nor a waiver with a reason", script.display()));
     }
-    let limits = Limits::of(&folder().join(format!("{}.toml", mapping.name)))?;
+    let limits = Limits::of(&reader::folder().join(format!("{}.toml", mapping.name)))?;
     let zone = TimeZone::get("Asia/Shanghai").map_err(|e| e.to_string())?;
     let mut maker = Maker::new(mapping, &limits, &zone, SEED);
     let bodies = tempfile::tempdir().map_err(|e| e.to_string())?;
@@ -90,7 +91,7 @@ fn check(mapping: &Mapping) -> Result<(), String> {
         std::fs::write(bodies.path().join(format!("{number:04}")), body).map_err(|e| e.to_string())?;
         written.push(records);
     }
-    read_elsewhere(mapping, &script, bodies.path(), &written)
+    read_elsewhere(mapping, bodies.path(), &written)
 }
 
 fn read_here(mapping: &Mapping, zone: &TimeZone, records: &[Value], body: &[u8]) -> Result<(), String> {
@@ -115,14 +116,7 @@ fn read_here(mapping: &Mapping, zone: &TimeZone, records: &[Value], body: &[u8])
     if read.records.len() == records.len() { Ok(()) } else { Err(format!("there are more records\n{}", text())) }
 }
 
-#[derive(Deserialize)]
-struct Promise {
-    /// Canonical paths that the script does not read, each with its reason.
-    not_read: BTreeMap<String, String>,
-}
-
-fn read_elsewhere(mapping: &Mapping, script: &Path, bodies: &Path, written: &[Vec<Value>]) -> Result<(), String> {
-    let output = Command::new(tools::python()).arg(script).arg(bodies).arg(&mapping.name).output().map_err(|e| e.to_string())?;
+fn read_elsewhere(mapping: &Mapping, bodies: &Path, written: &[Vec<Value>]) -> Result<(), String> {
     let kept = || {
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("elsewhere").join(&mapping.name);
         let copied = std::fs::create_dir_all(&kept)
@@ -130,21 +124,14 @@ fn read_elsewhere(mapping: &Mapping, script: &Path, bodies: &Path, written: &[Ve
             .and_then(|entries| entries.flatten().try_for_each(|e| std::fs::copy(e.path(), kept.join(e.file_name())).map(drop)));
         copied.map_or_else(|e| e.to_string(), |()| format!("the bodies are kept in {}", kept.display()))
     };
-    let errors = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        return Err(format!("the script failed: {errors}{}", kept()));
-    }
-    let told = String::from_utf8(output.stdout).map_err(|e| e.to_string())?;
-    let mut lines = told.lines();
-    let promise: Promise = serde_json::from_str(lines.next().unwrap_or_default()).map_err(|e| format!("its first line: {e}"))?;
-    let mut missed: BTreeMap<&str, bool> = promise.not_read.keys().map(|path| (path.as_str(), false)).collect();
+    let Told { not_read, bodies } = reader::read(&mapping.name, bodies).map_err(|e| format!("{e}; {}", kept()))?;
+    let mut missed: BTreeMap<&str, bool> = not_read.keys().map(|path| (path.as_str(), false)).collect();
     for (number, records) in written.iter().enumerate() {
-        let line = lines.next().ok_or_else(|| format!("it told nothing of body {number:04}"))?;
-        let read: Vec<BTreeMap<String, String>> = serde_json::from_str(line).map_err(|e| format!("body {number:04}: {e}"))?;
+        let read = bodies.get(number).ok_or_else(|| format!("it told nothing of body {number:04}"))?;
         if read.len() != records.len() {
             return Err(format!("body {number:04} has {} records, the script found {}; {}", records.len(), read.len(), kept()));
         }
-        for (record, read) in records.iter().zip(&read) {
+        for (record, read) in records.iter().zip(read) {
             let mut expected = flattened(record);
             expected.retain(|path, _| match missed.get_mut(without_indices(path).as_str()) {
                 Some(seen) => {
@@ -158,49 +145,6 @@ fn read_elsewhere(mapping: &Mapping, script: &Path, bodies: &Path, written: &[Ve
     }
     match missed.iter().find(|(_, seen)| !**seen) {
         Some((path, _)) => Err(format!("the script says that it does not read {path}, which nothing writes")),
-        None if promise.not_read.values().any(String::is_empty) => Err("a path that the script does not read has no reason".to_owned()),
         None => Ok(()),
     }
-}
-
-fn compare(expected: &BTreeMap<String, String>, read: &BTreeMap<String, String>) -> Result<(), String> {
-    for path in expected.keys().chain(read.keys()) {
-        if expected.get(path) != read.get(path) {
-            return Err(format!("{path} should be {:?} and is {:?}", expected.get(path), read.get(path)));
-        }
-    }
-    Ok(())
-}
-
-/// Canonical path → text: `items[0].name`.
-fn flattened(record: &Value) -> BTreeMap<String, String> {
-    fn walk(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
-        match value {
-            Value::Object(members) => members.iter().for_each(|(name, value)| {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                walk(path, value, into);
-            }),
-            Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| walk(format!("{path}[{index}]"), item, into)),
-            Value::String(text) => drop(into.insert(path, text.clone())),
-            other => drop(into.insert(path, other.to_string())),
-        }
-    }
-    let mut flat = BTreeMap::new();
-    walk(String::new(), record, &mut flat);
-    flat
-}
-
-fn without_indices(path: &str) -> String {
-    path.split('.').map(|name| name.split('[').next().unwrap_or_default()).collect::<Vec<_>>().join(".")
-}
-
-/// The script of a mapping: that of its name, of the canonical record for one in JSON, and of the same table for
-/// one in a workbook.
-fn script(mapping: &str) -> PathBuf {
-    let name = if mapping.ends_with("-json") { "canonical-json" } else { mapping.strip_suffix("-xlsx").unwrap_or(mapping) };
-    folder().join(format!("{name}.py"))
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/elsewhere")
 }

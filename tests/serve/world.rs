@@ -130,15 +130,7 @@ impl World {
 
     /// Starts the program and waits until it serves.
     pub async fn serve(&self) -> Gateway {
-        let mut running = self.start();
-        let (address, operators) = eventually("the gateway is up", async || {
-            assert!(running.ended().is_none(), "{}", running.printed());
-            let up = events(&running, "the gateway is up").pop()?;
-            let address = |name: &str| up[name].as_str()?.parse().ok();
-            Some((address("partner_address")?, address("operator_address")?))
-        })
-        .await;
-        Gateway { running, address, operators }
+        Gateway::up(self.start()).await
     }
 
     /// A party's line.
@@ -172,6 +164,18 @@ pub fn gateway_file(partner_address: &str, listener: &str) -> String {
 }
 
 impl Gateway {
+    /// Waits until a program that was started serves.
+    pub async fn up(mut running: Running) -> Self {
+        let (address, operators) = eventually("the gateway is up", async || {
+            assert!(running.ended().is_none(), "{}", running.printed());
+            let up = events(&running, "the gateway is up").pop()?;
+            let address = |name: &str| up[name].as_str()?.parse().ok();
+            Some((address("partner_address")?, address("operator_address")?))
+        })
+        .await;
+        Self { running, address, operators }
+    }
+
     /// Log entries with this in their message, oldest first.
     pub fn logged(&self, message: &str) -> Vec<Value> {
         events(&self.running, message)
