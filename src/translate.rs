@@ -461,7 +461,7 @@ struct OpenChunk {
 impl<'p> Chunks<'p> {
     fn new(plan: &'p FlowPlan) -> Self {
         let flow = plan.flow.as_ref();
-        let records_max = plan.destinations.iter().map(|(_, mapping)| mapping.records_max.min(flow.delivery_records_max)).collect();
+        let records_max = plan.destinations.iter().map(|(_, mapping)| mapping.written_records_max.min(flow.delivery_records_max)).collect();
         Self { flow, records_max, open: plan.destinations.iter().map(|_| None).collect(), closed: Vec::new() }
     }
 

@@ -86,6 +86,7 @@ impl Mapping {
             message_id: parts.message_id,
             records_min: file.body.records_min,
             records_max: file.body.records_max.unwrap_or(u64::MAX),
+            written_records_max: file.body.written_records_max.or(file.body.records_max).unwrap_or(u64::MAX),
             required: file.body.required,
         })
     }
@@ -212,8 +213,8 @@ impl<'f> Compiler<'f> {
             let anchor = self.plan.anchor(&join(&body.root, record));
             self.note(anchor);
         }
-        if body.records_max.is_some_and(|max| max < body.records_min.max(1)) {
-            self.problem("records_max allows fewer records than records_min asks for, or none".to_owned());
+        if [body.records_max, body.written_records_max].into_iter().flatten().any(|max| max < body.records_min.max(1)) {
+            self.problem("records_max or written_records_max allows fewer records than records_min asks for, or none".to_owned());
         }
         body.required.iter().for_each(|path| self.knows(path));
         if let Some(path) = &body.per_record {

@@ -69,6 +69,8 @@ pub struct Mapping {
     pub records_min: u64,
     /// Most records of a body, by its format.
     pub records_max: u64,
+    /// Most records of a body that is written.
+    pub written_records_max: u64,
     /// Canonical paths that a record must have to be written.
     pub required: Vec<String>,
 }

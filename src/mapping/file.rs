@@ -190,6 +190,9 @@ pub struct BodyEntry {
     /// Most records that the format allows in one body; a delivery is cut accordingly.
     #[serde(default)]
     pub records_max: Option<u64>,
+    /// Most records of a body that is written, where one that is read may hold more; as `records_max` unless given.
+    #[serde(default)]
+    pub written_records_max: Option<u64>,
     /// Canonical paths that a record must have to be written: the format does not do without them.
     #[serde(default)]
     pub required: Vec<String>,

@@ -61,8 +61,8 @@ impl<'m> BodyWriter<'m> {
     /// A record that has no form in the format, and what ends the body.
     pub fn write(&mut self, canonical: &Value) -> Result<(), NotWritten> {
         write(self.mapping, self.zone, canonical, &mut self.raw)?;
-        if self.written == self.mapping.records_max {
-            return Err(NotWritten::TooMany(self.mapping.records_max));
+        if self.written == self.mapping.written_records_max {
+            return Err(NotWritten::TooMany(self.mapping.written_records_max));
         }
         self.written += 1;
         self.totals.fill(&mut self.raw);
