@@ -148,8 +148,8 @@ async fn a_delivery_counts_once_and_outlives_the_receiver() {
     for delivery in deliveries() {
         for again in [false, true] {
             let answer = transport.send(&destination, delivery.clone()).await.unwrap();
-            let body: Value = serde_json::from_str(&answer.body).unwrap();
-            assert_eq!((answer.status, &body["again"]), (200, &Value::Bool(again)), "{}", answer.body);
+            let body: Value = serde_json::from_slice(&answer.body).unwrap();
+            assert_eq!((answer.status, &body["again"]), (200, &Value::Bool(again)), "{}", answer.text());
         }
     }
     assert_eq!(receiver.repeats(), 3);
@@ -177,7 +177,7 @@ async fn a_delivery_whose_answer_is_lost_counts_once() {
     assert!(matches!(error, TransportError::Broken(_)), "{error:?}");
     receiver.behave(Behaviour::Take);
     let answer = transport.send(&destination, delivery).await.unwrap();
-    assert!(answer.body.contains("\"again\":true"), "{}", answer.body);
+    assert!(answer.text().contains("\"again\":true"), "{}", answer.text());
     assert_eq!((receiver.totals()["payments"].deliveries, receiver.repeats()), (1, 1));
 }
 
