@@ -19,7 +19,7 @@ use crate::spool::{self, Spool, SpoolWriter, Spooled};
 use jiff::tz::TimeZone;
 use portolan_contract::{FormatCode, FormatError, Limits, Position, RawRecord, Words};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 
@@ -220,7 +220,7 @@ impl<'p> Pass<'p> {
             limits,
             runner: Runner::new(),
             counts: Counts::default(),
-            findings: Findings { kept: Vec::new(), left_out: 0, warnings: 0, flow },
+            findings: Findings { kept: Vec::new(), left_out: 0, warnings: 0, around: HashSet::new(), flow },
             message_id: None,
             facts: Facts::default(),
             canonical: spool.writer(),
@@ -293,7 +293,7 @@ impl<'p> Pass<'p> {
         if taken && bits == 0 && !self.plan.destinations.is_empty() {
             findings.push(routed_nowhere(raw, self.counts.records));
         }
-        self.findings.of_record(findings);
+        self.findings.of_record(findings, raw.at.byte);
         if !taken {
             self.counts.refused += 1;
             self.facts.note_refused(self.mapping, raw, self.counts.records);
@@ -417,14 +417,23 @@ struct Findings<'p> {
     left_out: u64,
     /// Warnings, those left out included.
     warnings: u64,
+    /// Rule and place of what was found before the record that it is told of: in a heading or a message's
+    /// header, which every record repeats. Once is enough, or it would fill the room of all others.
+    around: HashSet<(String, u64)>,
     flow: &'p Flow,
 }
 
 impl Findings<'_> {
-    fn of_record(&mut self, findings: RecordFindings) {
+    /// Findings of a record that begins at this byte.
+    fn of_record(&mut self, findings: RecordFindings, begins_at: u64) {
         self.warnings += findings.warnings();
-        let (findings, left_out) = findings.into_kept();
-        self.left_out += left_out;
+        let (mut findings, left_out) = findings.into_kept();
+        let all = findings.len();
+        findings.retain(|finding| {
+            let around = finding.at.byte < begins_at && self.around.len() < self.flow.findings_per_body_max;
+            !around || self.around.insert((finding.rule.clone(), finding.at.byte))
+        });
+        self.left_out += left_out + (all - findings.len()) as u64;
         self.keep(findings, self.flow.findings_per_body_max);
     }
 

@@ -263,7 +263,10 @@ impl<'a> Group<'a> {
         let by_message = reads::holders(self.connection, &identity, reads::KeyKind::MessageId, message_id)?;
         match standing(&by_key, &by_message, exchange.corrects) {
             Standing::New => Ok(Draft::Leaf { leaf: self.insert(submission)?, repeat: false }),
-            Standing::Repeat(earlier) => self.repeat(earlier),
+            Standing::Repeat(earlier) => {
+                self.bind_again(exchange, earlier)?;
+                self.repeat(earlier)
+            }
             Standing::OtherBytes(earlier) => Ok(Draft::Answer(Answer::Committed(Committed::OtherBytes(earlier)))),
             Standing::Conflict => Ok(Draft::Answer(Answer::Committed(Committed::Conflict))),
         }
@@ -429,17 +432,28 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
+    /// Binds what a repeat brings and its first submission did not: a key that was answered once names those bytes
+    /// from then on.
+    fn bind_again(&self, exchange: &NewExchange, earlier: ExchangeId) -> Result<(), JournalError> {
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO repeat_key (partner, flow, kind, value, sequence, body_digest)
+             SELECT ?1, ?2, ?3, ?4, sequence, ?6 FROM exchange WHERE id = ?5 ON CONFLICT DO NOTHING",
+        )?;
+        for (kind, value) in repeat_keys(exchange) {
+            let (partner, flow) = (exchange.partner.as_str(), exchange.flow.as_str());
+            insert.execute(params![partner, flow, kind as i64, value, earlier.as_bytes(), exchange.body_digest.0])?;
+        }
+        Ok(())
+    }
+
     /// Binds key and message id. A correction comes to hold them beside what it corrects.
     fn bind_keys(&self, exchange: &NewExchange, sequence: i64) -> Result<(), JournalError> {
-        let keys = [(reads::KeyKind::IdempotencyKey, &exchange.idempotency_key), (reads::KeyKind::MessageId, &exchange.verdict.message_id)];
         let mut insert = self
             .connection
             .prepare_cached("INSERT INTO repeat_key (partner, flow, kind, value, sequence, body_digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-        for (kind, value) in keys {
-            if let Some(value) = value {
-                let (partner, flow) = (exchange.partner.as_str(), exchange.flow.as_str());
-                insert.execute(params![partner, flow, kind as i64, value, sequence, exchange.body_digest.0])?;
-            }
+        for (kind, value) in repeat_keys(exchange) {
+            let (partner, flow) = (exchange.partner.as_str(), exchange.flow.as_str());
+            insert.execute(params![partner, flow, kind as i64, value, sequence, exchange.body_digest.0])?;
         }
         Ok(())
     }
@@ -501,6 +515,12 @@ impl FlowTotal {
         self.counts.repeated += counts.repeated;
         self.last_received_at = self.last_received_at.max(received_at);
     }
+}
+
+/// The key and the message id of a submission, as far as it has them.
+fn repeat_keys(exchange: &NewExchange) -> impl Iterator<Item = (reads::KeyKind, &str)> {
+    let key = exchange.idempotency_key.as_deref().map(|key| (reads::KeyKind::IdempotencyKey, key));
+    key.into_iter().chain(exchange.verdict.message_id.as_deref().map(|id| (reads::KeyKind::MessageId, id)))
 }
 
 fn inline(stored: &Stored) -> Option<&[u8]> {
