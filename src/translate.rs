@@ -417,9 +417,9 @@ struct Findings<'p> {
     left_out: u64,
     /// Warnings, those left out included.
     warnings: u64,
-    /// Rule and place of what was found before the record that it is told of: in a heading or a message's
+    /// Rule, place and part of what was found before the record that it is told of: in a heading or a message's
     /// header, which every record repeats. Once is enough, or it would fill the room of all others.
-    around: HashSet<(String, u64)>,
+    around: HashSet<(String, u64, Option<String>)>,
     flow: &'p Flow,
 }
 
@@ -431,7 +431,7 @@ impl Findings<'_> {
         let all = findings.len();
         findings.retain(|finding| {
             let around = finding.at.byte < begins_at && self.around.len() < self.flow.findings_per_body_max;
-            !around || self.around.insert((finding.rule.clone(), finding.at.byte))
+            !around || self.around.insert((finding.rule.clone(), finding.at.byte, finding.part.clone()))
         });
         self.left_out += left_out + (all - findings.len()) as u64;
         self.keep(findings, self.flow.findings_per_body_max);
