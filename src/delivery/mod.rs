@@ -30,6 +30,7 @@
 
 mod attempt;
 pub mod circuit;
+mod heard;
 mod outlet;
 pub mod push;
 pub mod render;
