@@ -12,8 +12,8 @@ use super::raw::{
     RawRate, RawReference, RawRequestLimits, RawRoute, RawSender, RawUnknown, RawWords,
 };
 use super::{
-    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Order, Partner, Problem, Rate, Reference,
-    RequestLimits, Route, Sender,
+    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Order, Partner, Problem, Query, Rate,
+    Reference, RequestLimits, Route, Sender,
 };
 use crate::domain::{DESTINATIONS_PER_FLOW_MAX, DestinationId, Digest, Name, PartnerId, Severity};
 use portolan_contract::Words;
@@ -48,39 +48,79 @@ impl Config {
     /// # Errors
     /// Every problem of every file, in the order of files and lines.
     pub fn load(folder: &Path) -> Result<Self, Vec<Problem>> {
+        Draft::read(folder).finish()
+    }
+}
+
+/// A configuration as far as it can be read, for those who look for further problems in it.
+pub struct Draft {
+    /// The folder that it was read from.
+    pub folder: PathBuf,
+    /// Folders of mappings; `None` where it cannot be read which they are.
+    pub mappings: Option<Vec<PathBuf>>,
+    /// Partners by name.
+    pub partners: Partners,
+    /// Flows by name.
+    pub flows: Flows,
+    /// The queries without a problem of their own.
+    pub queries: BTreeMap<Name, Arc<Query>>,
+    /// Every problem so far, in the order of files and lines.
+    pub problems: Vec<Problem>,
+    gateway: Option<Gateway>,
+    certificate_files: BTreeSet<PathBuf>,
+}
+
+/// Partners by name; `None` where a file has a problem, so that its name is known all the same.
+type Partners = BTreeMap<PartnerId, Option<Arc<Partner>>>;
+
+/// Flows by name, in the same way.
+type Flows = BTreeMap<Name, Option<Arc<Flow>>>;
+
+impl Draft {
+    /// Reads the folder.
+    pub fn read(folder: &Path) -> Self {
         let mut problems = Vec::new();
-        let gateway = load_gateway(folder, &mut problems);
+        let (mappings, gateway) = load_gateway(folder, &mut problems);
         let identity_given = gateway.as_ref().is_none_or(|g| g.outbound_identity.is_some());
         let mut certificate_files = BTreeSet::new();
         let partners = load_partners(folder, identity_given, &mut certificate_files, &mut problems);
         let flows = load_flows(folder, &partners, &mut problems);
         let queries = query::load(folder, &partners, &flows, &mut problems);
         problems.sort();
-        match gateway {
-            Some(gateway) if problems.is_empty() => Ok(Self {
-                folder: folder.to_owned(),
+        Self { folder: folder.to_owned(), mappings, partners, flows, queries, problems, gateway, certificate_files }
+    }
+
+    /// The whole configuration.
+    ///
+    /// # Errors
+    /// Every problem of it.
+    pub fn finish(self) -> Result<Config, Vec<Problem>> {
+        match self.gateway {
+            Some(gateway) if self.problems.is_empty() => Ok(Config {
+                folder: self.folder,
                 gateway,
-                partners: partners.into_iter().filter_map(|(id, partner)| Some((id, Arc::new(partner?)))).collect(),
-                flows: flows.into_iter().filter_map(|(id, flow)| Some((id, flow?))).collect(),
-                queries,
-                certificate_files,
+                partners: self.partners.into_iter().filter_map(|(id, partner)| Some((id, partner?))).collect(),
+                flows: self.flows.into_iter().filter_map(|(id, flow)| Some((id, flow?))).collect(),
+                queries: self.queries,
+                certificate_files: self.certificate_files,
             }),
-            _ => Err(problems),
+            _ => Err(self.problems),
         }
     }
 }
 
-/// Partners by name; `None` where a file has a problem, so that its name is known all the same.
-type Partners = BTreeMap<PartnerId, Option<Partner>>;
-
-/// Flows by name, in the same way.
-type Flows = BTreeMap<Name, Option<Arc<Flow>>>;
-
-fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> Option<Gateway> {
+fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> (Option<Vec<PathBuf>>, Option<Gateway>) {
     let mut page = Page::read(folder.join("portolan.toml"));
-    let gateway = page.parse::<RawGateway>().and_then(|raw| Checker { page: &mut page, folder }.gateway(&raw));
+    let (mappings, gateway) = match page.parse::<RawGateway>() {
+        Some(raw) => {
+            let mut checker = Checker { page: &mut page, folder };
+            let mappings = checker.mappings(&raw.mappings);
+            (Some(mappings.clone()), checker.gateway(&raw, mappings))
+        }
+        None => (None, None),
+    };
     problems.append(&mut page.problems);
-    gateway
+    (mappings, gateway)
 }
 
 fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BTreeSet<PathBuf>, problems: &mut Vec<Problem>) -> Partners {
@@ -98,7 +138,7 @@ fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BT
         });
         let partner = partner.filter(|_| page.problems.is_empty());
         problems.append(&mut page.problems);
-        partners.insert(id, partner);
+        partners.insert(id, partner.map(Arc::new));
     }
     partners
 }
@@ -158,7 +198,21 @@ struct Checker<'p> {
 }
 
 impl Checker<'_> {
-    fn gateway(&mut self, raw: &RawGateway) -> Option<Gateway> {
+    /// Folders of mappings; the usual one alone may be missing.
+    fn mappings(&mut self, raw: &At<Vec<PathBuf>>) -> Vec<PathBuf> {
+        let mut mappings: Vec<PathBuf> = raw.value().iter().map(|path| self.folder.join(path)).collect();
+        if raw.span().is_some() {
+            for folder in mappings.iter().filter(|folder| !folder.is_dir()) {
+                self.page.note(raw.span(), format!("`mappings`: {} is not a folder", folder.display()));
+            }
+        } else {
+            // Nobody asked for the usual folder; without it the built-in mappings are all there are.
+            mappings.retain(|folder| folder.is_dir());
+        }
+        mappings
+    }
+
+    fn gateway(&mut self, raw: &RawGateway, mappings: Vec<PathBuf>) -> Option<Gateway> {
         let partner_listener = self.listener(raw.partner_listener.as_ref(), "partner_listener");
         let operator_listener = self.listener(raw.operator_listener.as_ref(), "operator_listener");
         let data = self.folder.join(raw.data.value());
@@ -167,15 +221,6 @@ impl Checker<'_> {
                 raw.data.span(),
                 "`data` cannot be the configuration folder itself: the journal's writes would look like changes of it",
             );
-        }
-        let mut mappings: Vec<PathBuf> = raw.mappings.value().iter().map(|path| self.folder.join(path)).collect();
-        if raw.mappings.span().is_some() {
-            for folder in mappings.iter().filter(|folder| !folder.is_dir()) {
-                self.page.note(raw.mappings.span(), format!("`mappings`: {} is not a folder", folder.display()));
-            }
-        } else {
-            // Nobody asked for the usual folder; without it the built-in mappings are all there are.
-            mappings.retain(|folder| folder.is_dir());
         }
         let outbound_identity = raw.outbound_identity.as_ref().map(|identity| self.identity(identity));
         let limits = self.request_limits(&raw.limits);

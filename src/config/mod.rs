@@ -7,11 +7,15 @@
 mod load;
 mod page;
 mod raw;
+pub mod recovery;
 mod reference;
 pub mod watch;
 
-pub use load::{CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, FILES_PER_FOLDER_MAX, MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX};
-pub use page::{FILE_BYTES_MAX, PROBLEMS_PER_FILE_MAX};
+pub use load::{
+    CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, Draft, FILES_PER_FOLDER_MAX, MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
+};
+pub use page::FILE_BYTES_MAX;
+pub use recovery::PROBLEMS_PER_FILE_MAX;
 pub use reference::reference;
 pub use watch::Reloads;
 

@@ -21,14 +21,14 @@ use toml::Spanned;
 /// Bytes of one mapping file.
 pub const MAPPING_BYTES_MAX: u64 = 4 << 20;
 
-/// A whole mapping file.
+/// A whole mapping file. The four that every file has are options here, so that each that is missing is named.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MappingFile {
     /// What the mapping is, in both languages.
-    pub title: Words,
+    pub title: Option<Words>,
     /// The canonical record, `NAME.vN`.
-    pub canonical: Spanned<String>,
+    pub canonical: Option<Spanned<String>>,
     /// Which ways the mapping goes.
     #[serde(default)]
     pub direction: Direction,
@@ -43,12 +43,12 @@ pub struct MappingFile {
     #[serde(default)]
     pub container: Vec<Spanned<ContainerEntry>>,
     /// The format's name, with the format's own options beside it.
-    pub format: Spanned<toml::Table>,
+    pub format: Option<Spanned<toml::Table>>,
     /// The XML Schemas that a body must be valid against.
     #[serde(default)]
-    pub xsd: Option<XsdEntry>,
+    pub xsd: Option<Spanned<XsdEntry>>,
     /// The shape of a body.
-    pub body: BodyEntry,
+    pub body: Option<Spanned<BodyEntry>>,
     /// Values, in the order of writing.
     #[serde(default)]
     pub field: Vec<Spanned<FieldEntry>>,
@@ -79,9 +79,12 @@ pub struct MappingFile {
 pub struct XsdEntry {
     /// Namespace → file in the mapping's folder; the namespace of a schema without one is empty.
     pub files: BTreeMap<String, PathBuf>,
-    /// The mapping's folder: told by the library, not by the file.
+    /// The mapping's file: told by the library, not by the file itself.
     #[serde(skip)]
-    pub folder: PathBuf,
+    pub file: PathBuf,
+    /// Where the table stands in it.
+    #[serde(skip)]
+    pub line: usize,
     /// What a body that is not valid means: an error refuses it whole.
     #[serde(default)]
     pub severity: CheckSeverity,

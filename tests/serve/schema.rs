@@ -109,7 +109,7 @@ async fn a_schema_that_cannot_be_used_keeps_the_old_configuration() {
         gateway.signal("HUP");
         let refused = gateway.logs("is refused and the old one stays", number + 1).await;
         let told = refused["message"].as_str().unwrap();
-        assert!(told.contains("[xsd] of the mapping notice") && told.contains(said), "{told}");
+        assert!(told.contains("notice/mapping.toml:8: [xsd] of the mapping notice") && told.contains(said), "{told}");
     }
     let mut bank = world.line(&gateway, "bank").await.unwrap();
     bank.ask(&post("notices", &notices(1, "<Notice><Id>abc</Id></Notice>"), "")).await.unwrap().exchange();
