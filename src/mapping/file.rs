@@ -22,53 +22,41 @@ use toml::Spanned;
 pub const MAPPING_BYTES_MAX: u64 = 4 << 20;
 
 /// A whole mapping file. The four that every file has are options here, so that each that is missing is named.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct MappingFile {
     /// What the mapping is, in both languages.
     pub title: Option<Words>,
     /// The canonical record, `NAME.vN`.
     pub canonical: Option<Spanned<String>>,
     /// Which ways the mapping goes.
-    #[serde(default)]
     pub direction: Direction,
     /// Where a rule, a layout or a code comes from, or what could not be verified.
-    #[serde(default)]
     pub source: Option<String>,
     /// Another mapping of the library, whose tables this one has too, before its own. Its title,
     /// canonical record, direction and source are given here again.
-    #[serde(default)]
     pub extends: Option<String>,
     /// What the document stands in, the outermost first.
-    #[serde(default)]
     pub container: Vec<Spanned<ContainerEntry>>,
     /// The format's name, with the format's own options beside it.
     pub format: Option<Spanned<toml::Table>>,
     /// The XML Schemas that a body must be valid against.
-    #[serde(default)]
     pub xsd: Option<Spanned<XsdEntry>>,
     /// The shape of a body.
     pub body: Option<Spanned<BodyEntry>>,
     /// Values, in the order of writing.
-    #[serde(default)]
     pub field: Vec<Spanned<FieldEntry>>,
     /// Lists of items inside a record.
-    #[serde(default)]
     pub list: Vec<Spanned<ListEntry>>,
     /// Fixed texts.
-    #[serde(default)]
     pub constant: Vec<Spanned<ConstantEntry>>,
     /// Canonical values that are computed from others; read-only by nature.
-    #[serde(default)]
     pub computed: Vec<Spanned<ComputedEntry>>,
     /// Business rules over one record.
-    #[serde(default)]
     pub rule: Vec<Spanned<RuleEntry>>,
     /// Sums and counts over groups of records.
-    #[serde(default)]
     pub check: Vec<Spanned<CheckEntry>>,
     /// What a business answer to a body repeats of it.
-    #[serde(default)]
     pub answer: Vec<Spanned<AnswerEntry>>,
 }
 

@@ -197,7 +197,7 @@ async fn an_answer_is_not_given_beyond_its_lifetime() {
 #[tokio::test]
 async fn a_provider_that_does_not_answer_is_the_receivers_fault_and_is_asked_again_on_repeat() {
     let asking = Asking::new(600).await;
-    asking.bureau(&format!("url = \"https://localhost:{}/credit\"\ntimeout_ms = 1000\n", asking.provider.address.port()));
+    asking.bureau(&format!("url = \"https://localhost:{}/credit\"\ntimeout_ms = 8000\n", asking.provider.address.port()));
     let (_gateway, mut bank, _) = asking.serve().await;
     let body = |text: &str| Reply::Answer(200, Vec::new(), text.to_owned());
     let malformed = "<CreditAnswer><Head></CreditAnswer>";
