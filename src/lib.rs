@@ -1,6 +1,6 @@
 //! Portolan 数据交换网关: the modules in the order in which data flows through them.
 //!
-//! `ARCHITECTURE.md` is the map; the import rules it states are held by `tests/house.rs`.
+//! `ARCHITECTURE.md` is the map; the import rules it states are held by `tests/house/main.rs`.
 
 /// `println!` for a reader that may go away, as `head` does: what it does not hear changes nothing.
 macro_rules! println {

@@ -3,20 +3,13 @@
 //! answer. Whoever is refused is found in the log, under the partner and the trace id of the request.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of a test fail by panicking")]
-#![allow(dead_code, reason = "the tests of the running program use the rest")]
 
-#[path = "serve/line.rs"]
-mod line;
-#[path = "support/mod.rs"]
-mod support;
-#[path = "serve/world.rs"]
-mod world;
-
+use crate::line::{Line, get, head, payments, post};
+use crate::world::{World, eventually};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
-use line::{Line, get, head, payments, post};
 use portolan::config::{Config, RequestLimits};
 use portolan::fault::Fault;
 use portolan::http::{self, Door, Response, TurnedAway};
@@ -30,7 +23,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use world::{World, eventually};
 
 /// A world whose gateway has these limits.
 fn world_with(limits: &str) -> World {

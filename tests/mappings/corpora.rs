@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-const BANKS: &str = include_str!("data/corpora.json");
-const TRADE: &str = include_str!("data/corpora-trade.json");
+const BANKS: &str = include_str!("../data/corpora.json");
+const TRADE: &str = include_str!("../data/corpora-trade.json");
 
 #[derive(Deserialize)]
 struct Expected {

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod send;
+
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! Rate limits on a clock that is told the time. Cases are in `limits/cases.toml`.
+//! Rate limits on a clock that is told the time. Cases are in `limits.toml`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test fail by panicking")]
 
@@ -31,7 +31,7 @@ struct Case {
 
 #[test]
 fn sequences() {
-    let cases: Cases = toml::from_str(include_str!("limits/cases.toml")).unwrap();
+    let cases: Cases = toml::from_str(include_str!("limits.toml")).unwrap();
     cases.case.iter().for_each(check);
 }
 

@@ -1,7 +1,10 @@
 //! Identity over real TLS sockets, with certificates made here: who is let in, who is refused and with
-//! which code, what a reload does to open connections. Cases are in `tls/handshakes.toml`.
+//! which code, what a reload does to open connections. Cases are in `handshakes.toml`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of a test fail by panicking")]
+
+mod certs;
+mod limits;
 
 use jiff::{SignedDuration, Timestamp};
 use portolan::certs::{Authority, Issued, Names, Summary, Usage, Validity, files};
@@ -65,7 +68,7 @@ impl Default for Case {
 
 #[tokio::test]
 async fn handshakes() {
-    let cases: Cases = toml::from_str(include_str!("tls/handshakes.toml")).unwrap();
+    let cases: Cases = toml::from_str(include_str!("handshakes.toml")).unwrap();
     for case in &cases.case {
         check(case).await;
     }

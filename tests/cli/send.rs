@@ -6,16 +6,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 #[allow(dead_code, reason = "the deliveries' tests use the rest")]
-#[path = "delivery/receiver.rs"]
+#[path = "../delivery/receiver.rs"]
 mod receiver;
 
-#[path = "support/identities.rs"]
+#[path = "../support/identities.rs"]
 mod identities;
 
+use self::identities::Identities;
+use self::receiver::{Receiver, Reply, Seen, Server};
 use base64::Engine;
-use identities::Identities;
 use portolan::domain::Digest;
-use receiver::{Receiver, Reply, Seen, Server};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod containers;
+mod corpora;
+mod own_edifact;
+mod totals;
+mod translate;
+
 use portolan::mapping::{Library, cases};
 use std::path::Path;
 

@@ -1,11 +1,13 @@
 //! The rules of the house that can be read off its sources: who imports whom, and what stands in no file.
 //!
-//! A rule is a row of `house/rules.toml`; a waiver is a row with a reason, and fails once it is no longer
+//! A rule is a row of `rules.toml`; a waiver is a row with a reason, and fails once it is no longer
 //! needed.
 //! Paths are read from code without comments, strings and test modules, whether they stand in a `use`
 //! or in an expression; `super::` and `self::` are resolved. What a macro makes is not seen.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod architecture;
 
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -113,7 +115,7 @@ fn every_rule_is_about_something() {
 /// A scanner that sees nothing would find the house in order.
 #[test]
 fn paths_are_found_in_code() {
-    for case in include_str!("house/paths.txt").split("\n=== ").skip(1) {
+    for case in include_str!("paths.txt").split("\n=== ").skip(1) {
         let (file, rest) = case.split_once('\n').unwrap();
         let (code, expected) = rest.split_once("\n---\n").unwrap();
         let found: BTreeSet<String> = paths(file, &without_tests(&code_only(code))).into_iter().map(|(_, path)| path).collect();
@@ -123,7 +125,7 @@ fn paths_are_found_in_code() {
 }
 
 fn rules(files: &[SourceFile]) -> Rules {
-    let mut rules: Rules = toml::from_str(include_str!("house/rules.toml")).unwrap();
+    let mut rules: Rules = toml::from_str(include_str!("rules.toml")).unwrap();
     for rule in rules.imports.iter_mut().filter(|rule| rule.adapters) {
         rule.never.extend(adapters(files));
     }
