@@ -107,6 +107,8 @@ pub struct Intake {
     pub records_max: u64,
     /// `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// The question that it answers, whose name is its key.
+    pub question: Option<ExchangeId>,
     /// `Content-Encoding`.
     pub coding: Coding,
     /// `Content-Type`.
@@ -326,6 +328,7 @@ async fn commit(
         // A fact is a sender's own: nobody can claim another's before it is sent.
         key_space: format!("{}/{}", intake.partner, intake.flow.canonical.key_space()),
         idempotency_key: intake.idempotency_key,
+        question: intake.question,
         certificate: intake.certificate,
         corrects: intake.corrects,
         mapping: intake.mapping.name.clone(),

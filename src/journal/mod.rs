@@ -33,6 +33,9 @@ pub struct NewExchange {
     pub received_at: Timestamp,
     /// The sender's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// The question that it answers. Its key is that question's name, which earlier bytes never come to hold:
+    /// they are the answer to another.
+    pub question: Option<ExchangeId>,
     /// SHA-256 of the client certificate (DER) that it came with.
     pub certificate: Digest,
     /// The exchange that `Portolan-Corrects` names.

@@ -147,6 +147,9 @@ struct RepeatStep {
     corrects: Option<String>,
     #[serde(default)]
     refused: bool,
+    /// It answers a question, whose name is its key.
+    #[serde(default)]
+    answers: bool,
     is: String,
 }
 
@@ -192,6 +195,7 @@ pub async fn repeats(store: &dyn Store) {
             exchange.idempotency_key = step.key.as_ref().map(tag);
             exchange.verdict.message_id = step.message.as_ref().map(tag);
             exchange.corrects = step.corrects.as_ref().map(|earlier| evidence[earlier.as_str()].exchange());
+            exchange.question = step.answers.then(|| unknown_id(store.clock()));
             if step.refused {
                 exchange.verdict.outcome = Outcome::Refused;
                 exchange.verdict.fault = Some(FaultCode::RecordsRefused);

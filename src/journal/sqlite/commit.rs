@@ -264,7 +264,9 @@ impl<'a> Group<'a> {
         match standing(&by_key, &by_message, exchange.corrects) {
             Standing::New => Ok(Draft::Leaf { leaf: self.insert(submission)?, repeat: false }),
             Standing::Repeat(earlier) => {
-                self.bind_again(exchange, earlier)?;
+                if exchange.question.is_none() {
+                    self.bind_again(exchange, earlier)?;
+                }
                 self.repeat(earlier)
             }
             Standing::OtherBytes(earlier) => Ok(Draft::Answer(Answer::Committed(Committed::OtherBytes(earlier)))),
