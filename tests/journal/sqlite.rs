@@ -4,7 +4,7 @@ use crate::suite::Store;
 use crate::support::{TestClock, bytes_of, sample, spooled};
 use portolan::data::DataError;
 use portolan::domain::{Digest, IndexRow, Stored};
-use portolan::journal::sqlite::{OpenError, Options, SqliteJournal};
+use portolan::journal::sqlite::{OpenError, Options, RESTORED_MARK, SqliteJournal};
 use portolan::journal::{Committed, Journal, JournalError};
 use portolan::receipt::audit::verify_chain;
 use portolan::receipt::{Jwks, Keys};
@@ -201,17 +201,26 @@ async fn one_that_cannot_be_committed_does_not_take_others_along() {
 #[tokio::test]
 async fn a_restored_journal_goes_on_in_a_new_epoch() {
     let store = SqliteStore::default();
-    let restored = || Options { begin_epoch: true, ..Options::default() };
+    let mark = store.data().join(RESTORED_MARK);
+    let reopen = |restored: bool| {
+        std::fs::create_dir_all(store.data()).unwrap();
+        if restored {
+            std::fs::write(&mark, "").unwrap();
+        }
+        let journal = store.open();
+        assert!(!mark.exists(), "the mark is taken away");
+        journal
+    };
     // An epoch without a head is not left behind.
-    drop(store.try_open(restored()).unwrap());
-    for (epoch, options) in [(1, restored()), (2, restored()), (2, Options::default()), (3, restored())] {
-        let journal = store.try_open(options).unwrap();
+    drop(reopen(true));
+    for (epoch, restored) in [(1, true), (2, true), (2, false), (3, true)] {
+        let journal = reopen(restored);
         let Ok(Committed::New(journaled)) = journal.commit(sample(store.clock(), "a")).await else { panic!("not new") };
         assert_eq!(journaled.position().epoch, epoch);
     }
     // Begun, without a head yet, and opened again.
-    drop(store.try_open(restored()).unwrap());
-    let journal = store.open();
+    drop(reopen(true));
+    let journal = reopen(false);
     let Ok(Committed::New(journaled)) = journal.commit(sample(store.clock(), "b")).await else { panic!("not new") };
     assert_eq!((journaled.position().epoch, journaled.position().index), (4, 0));
     let report = verify_chain(journal.as_ref(), &store.jwks()).await;

@@ -101,6 +101,25 @@ async fn nobody_else_may_look_into_the_data_folder() {
     assert_eq!(gateway.logs("was open to others", 1).await["was"], "755");
 }
 
+#[tokio::test]
+async fn a_restored_data_folder_goes_on_in_a_new_epoch() {
+    let world = World::new();
+    // The epoch of a receipt that is given out now, by a gateway of its own.
+    let epoch = async |message: &str| {
+        let mut gateway = world.serve().await;
+        let mut bank = world.line(&gateway, "bank").await.unwrap();
+        let receipt = bank.ask(&post("payments", &payments(message, 1), "")).await.unwrap().json()["receipt"].clone();
+        gateway.signal("TERM");
+        gateway.ended().await;
+        receipt["leaf"]["epoch"].clone()
+    };
+    assert_eq!(epoch("BEFORE").await, 1);
+    // As an operator marks a copy.
+    fs::write(world.path("conf/data/restored"), "").unwrap();
+    assert_eq!(epoch("RESTORED").await, 2);
+    assert_eq!(epoch("AFTER").await, 2, "the mark is taken away");
+}
+
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }

@@ -6,6 +6,8 @@
 //!   after their `COMMIT` returned, never before. At most [`QUEUE_CALLS_MAX`] calls wait for it.
 //! - At most [`READERS_MAX`] reads that messages wait for run at once and, beside them, at most
 //!   [`LIST_READERS_MAX`] others, each at most [`READ_TIMEOUT_MS_MAX`] long.
+//! - A file [`RESTORED_MARK`] says that the folder is a copy that was put back: opening it begins a new
+//!   epoch of the chain and takes the mark away.
 //! - A full disk undoes the group and is told. Any other failure of a `COMMIT`, an fsync above all,
 //!   ends the process: nobody can know what the disk still holds.
 
@@ -35,6 +37,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use writer::{Answer, Call, Work};
 
+/// A file of this name in a data folder says that the folder was restored from a copy. It is made beside the
+/// copy when that is taken, so that nobody has to think of it on the day when the copy is needed.
+pub const RESTORED_MARK: &str = "restored";
 /// Calls that wait for the writer.
 pub const QUEUE_CALLS_MAX: usize = 4096;
 /// Reads at once on the way of messages: in and out.
@@ -86,8 +91,6 @@ pub struct Options {
     pub synchronous: Synchronous,
     /// What watches the writer.
     pub witness: Arc<dyn Witness>,
-    /// Begin a new epoch of the chain: for a folder that was restored from a backup.
-    pub begin_epoch: bool,
     /// Longest read.
     pub read_timeout: Duration,
 }
@@ -99,7 +102,6 @@ impl Default for Options {
             disk: Arc::new(SystemDisk),
             synchronous: Synchronous::Full,
             witness: Arc::new(AbortOnDiskFailure),
-            begin_epoch: false,
             read_timeout: Duration::from_millis(READ_TIMEOUT_MS_MAX),
         }
     }
