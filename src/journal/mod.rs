@@ -518,6 +518,9 @@ pub trait Journal: Send + Sync {
     /// A page of exchanges, newest first.
     async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<ExchangeRow>, JournalError>;
 
+    /// Whether a message with this id was taken in under a flow, whoever sent it: something of it was accepted.
+    async fn knows_message(&self, flow: &FlowId, message_id: &str) -> Result<bool, JournalError>;
+
     /// The findings of an exchange's report, as NDJSON of [`crate::domain::Finding`].
     async fn report(&self, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError>;
 

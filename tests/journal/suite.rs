@@ -58,6 +58,7 @@ macro_rules! journal_suite {
             chunks_count_their_own_rows
             pages_are_in_order
             lists_are_filtered
+            a_message_is_known_once_something_of_it_was_accepted
             totals_add_up
             the_chain_is_audited
             an_unknown_outcome_is_resolved
@@ -703,6 +704,28 @@ pub async fn lists_are_filtered(store: &dyn Store) {
         let found: String = found.iter().map(|row| ids[&row.journaled.exchange()]).collect();
         assert_eq!(found, expected, "{filter:?}");
     }
+}
+
+pub async fn a_message_is_known_once_something_of_it_was_accepted(store: &dyn Store) {
+    let journal = store.open();
+    // A flow, a message and what became of it; then whether it is known under `payments`.
+    let cases = [
+        ("payments", "m1", Outcome::Refused, false),
+        ("statements", "m1", Outcome::Accepted, false),
+        ("payments", "m1", Outcome::InPart, true),
+        ("payments", "m1", Outcome::Refused, true),
+        ("payments", "m2", Outcome::Accepted, true),
+    ];
+    for (number, (flow, message, outcome, known)) in cases.into_iter().enumerate() {
+        let mut exchange = sample(store.clock(), &number.to_string());
+        // Whoever sent it.
+        exchange.partner = format!("bank-{number}").parse().unwrap();
+        (exchange.flow, exchange.verdict.outcome) = (flow.parse().unwrap(), outcome);
+        exchange.verdict.message_id = Some(message.to_owned());
+        commit_new(journal.as_ref(), exchange).await;
+        assert_eq!(journal.knows_message(&"payments".parse().unwrap(), message).await.unwrap(), known, "case {number}");
+    }
+    assert!(!journal.knows_message(&"payments".parse().unwrap(), "m3").await.unwrap());
 }
 
 pub async fn totals_add_up(store: &dyn Store) {

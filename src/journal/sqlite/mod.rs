@@ -26,7 +26,7 @@ use super::{
     Act, Committed, DeadLetterFilter, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease,
     NewExchange, RepeatQuery, Settlement, Totals,
 };
-use crate::domain::{BusinessAnswer, DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Stored};
+use crate::domain::{BusinessAnswer, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Stored};
 use crate::seams::{Disk, SharedClock, SystemDisk};
 use jiff::Timestamp;
 use reads::Readers;
@@ -205,6 +205,11 @@ impl Journal for SqliteJournal {
         self.list_readers.read(move |connection| reads::exchanges(connection, &filter)).await
     }
 
+    async fn knows_message(&self, flow: &FlowId, message_id: &str) -> Result<bool, JournalError> {
+        let (flow, message_id) = (flow.to_string(), message_id.to_owned());
+        self.readers.read(move |connection| reads::knows_message(connection, &flow, &message_id)).await
+    }
+
     async fn report(&self, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError> {
         self.readers.read(move |connection| reads::report(connection, id)).await
     }
@@ -360,6 +365,7 @@ mod tests {
         let message = async {
             journal.find_repeat(query).await.unwrap();
             journal.exchange(id).await.unwrap();
+            journal.knows_message(&name(), "message").await.unwrap();
             journal.report(id).await.unwrap();
             journal.canonical(id).await.unwrap();
             journal.index(id, 0, 1).await.unwrap();

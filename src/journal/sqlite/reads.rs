@@ -224,6 +224,14 @@ fn read_exchange(row: &Row) -> Result<ExchangeRow, JournalError> {
     })
 }
 
+/// A refused body does not bind its id, and there may be any number of those: they are passed over in the index.
+const KNOWN_MESSAGE: &str = "SELECT EXISTS (SELECT 1 FROM exchange WHERE message_id = ?1 AND flow = ?2 AND outcome <> 2)";
+
+/// Whether something of a message was accepted under a flow.
+pub(super) fn knows_message(connection: &Connection, flow: &str, message_id: &str) -> Result<bool, JournalError> {
+    Ok(one(connection, KNOWN_MESSAGE, [message_id, flow], |row| Ok(row.get(0)?))?.unwrap_or_default())
+}
+
 pub(super) fn report(connection: &Connection, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError> {
     let find = "SELECT c.report FROM content c JOIN exchange e ON e.sequence = c.sequence WHERE e.id = ?1";
     one(connection, find, [id.as_bytes()], |row| Ok(row.get(0)?))
@@ -588,6 +596,7 @@ mod tests {
             (NEXT_DUE, "delivery_due (destination=?)"),
             (HOLDERS, "k USING PRIMARY KEY (partner=? AND flow=? AND kind=? AND value=?)"),
             (DESTINATION_TOTALS, "delivery_open (destination=?)"),
+            (KNOWN_MESSAGE, "COVERING INDEX exchange_message (message_id=?)"),
         ];
         for (query, expected) in cases {
             let plan = plan(&connection, query);
