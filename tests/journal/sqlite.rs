@@ -233,6 +233,10 @@ async fn whatever_is_changed_in_the_tables_is_named() {
     let cases = [
         ("UPDATE exchange SET accepted = 9 WHERE sequence = 2", "the leaf does not match: outcome and counts"),
         ("UPDATE exchange SET partner = 'customs' WHERE sequence = 2", "the leaf does not match: partner and flow"),
+        ("UPDATE exchange SET received_at = received_at + 1 WHERE sequence = 2", "the leaf does not match: the time of receipt"),
+        ("UPDATE exchange SET fault = 'records.refused' WHERE sequence = 2", "the leaf does not match: the fault"),
+        ("UPDATE exchange SET corrects = zeroblob(16) WHERE sequence = 2", "the leaf does not match: the exchange that it corrects"),
+        ("UPDATE exchange SET idempotency_key = 'k' WHERE sequence = 2", "the leaf does not match: the idempotency key"),
         ("UPDATE exchange SET body_digest = zeroblob(32) WHERE sequence = 2", "the leaf does not match: digest and length of the body"),
         ("UPDATE content SET body = x'78' WHERE sequence = 2", "the body has the SHA-256"),
         ("UPDATE content SET canonical = NULL WHERE sequence = 2", "the canonical records cannot be read"),
