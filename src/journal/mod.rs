@@ -537,8 +537,9 @@ pub trait Journal: Send + Sync {
     /// delivered), at most `rows` from `first_row`.
     async fn index(&self, id: ExchangeId, first_row: u64, rows: u64) -> Result<Vec<(IndexRow, bool)>, JournalError>;
 
-    /// The deliveries of an exchange.
-    async fn deliveries(&self, id: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError>;
+    /// A page of the deliveries of an exchange, in the order in which they were queued: those after this one, at
+    /// most so many, capped at [`PAGE_ROWS_MAX`].
+    async fn deliveries(&self, id: ExchangeId, after: Option<DeliveryId>, rows_max: usize) -> Result<Vec<DeliveryRow>, JournalError>;
 
     /// A pinned text by its digest.
     async fn pinned(&self, digest: Digest) -> Result<Option<Arc<str>>, JournalError>;

@@ -210,7 +210,7 @@ impl Bench {
 
     /// The only delivery of an exchange.
     pub async fn delivery(&self, exchange: ExchangeId) -> DeliveryRow {
-        let mut deliveries = self.journal.deliveries(exchange).await.unwrap();
+        let mut deliveries = self.journal.deliveries(exchange, None, 99).await.unwrap();
         assert_eq!(deliveries.len(), 1);
         deliveries.remove(0)
     }

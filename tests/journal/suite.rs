@@ -94,7 +94,7 @@ pub async fn refused_is_kept(store: &dyn Store) {
     let row = journal.exchange(exchange.id).await.unwrap().unwrap();
     assert_eq!(row.fault.as_deref(), Some("syntax.malformed"));
     assert_eq!(bytes_of(&journal.body(exchange.id).await.unwrap().unwrap()), b"not XML");
-    assert!(journal.deliveries(exchange.id).await.unwrap().is_empty());
+    assert!(journal.deliveries(exchange.id, None, 99).await.unwrap().is_empty());
 }
 
 pub async fn receipt_verifies(store: &dyn Store) {
@@ -272,8 +272,13 @@ async fn check_business_keys(store: &dyn Store, prepare: impl Fn(NewExchange) ->
             assert_eq!((journaled.counts().repeated, journaled.counts().accepted), (repeated, rows), "{name}");
             let report = journal.report(id).await.unwrap().unwrap();
             assert_eq!(report.matches("record.repeated").count() as u64, repeated, "{name}: the report names each");
-            let delivered: BTreeMap<String, u64> =
-                journal.deliveries(id).await.unwrap().iter().map(|delivery| (delivery.to.to_string(), delivery.records)).collect();
+            let delivered: BTreeMap<String, u64> = journal
+                .deliveries(id, None, 99)
+                .await
+                .unwrap()
+                .iter()
+                .map(|delivery| (delivery.to.to_string(), delivery.records))
+                .collect();
             let expected = [("archive/inbox", step.archive), ("tax/inbox", step.tax)];
             let expected = expected.iter().filter(|(_, records)| *records > 0).map(|(to, records)| ((*to).to_owned(), *records)).collect();
             assert_eq!(delivered, expected, "{name}");
@@ -413,7 +418,7 @@ pub async fn a_retry_waits_for_its_time(store: &dyn Store) {
     let second = lease_one(store, journal.as_ref()).await;
     assert_eq!((second.delivery, second.attempt), (first.delivery, 2));
     assert!(acknowledge(store, journal.as_ref(), &second).await);
-    let row = &journal.deliveries(exchange).await.unwrap()[0];
+    let row = &journal.deliveries(exchange, None, 99).await.unwrap()[0];
     assert_eq!((row.attempts, row.acknowledged_at), (2, Some(store.clock().now())));
     assert_eq!(row.last_fault, Some(("delivery.timeout".to_owned(), "no answer".to_owned())));
     // A whole number of three-byte characters that fits.
@@ -441,7 +446,7 @@ pub async fn a_dead_letter_waits_until_it_is_resent(store: &dyn Store) {
     let first = lease_one(store, journal.as_ref()).await;
     assert!(!resend(store, journal.as_ref(), first.delivery).await, "no dead letter yet");
     bury(store, journal.as_ref(), &first, "delivery.refused").await;
-    let row = &journal.deliveries(exchange).await.unwrap()[0];
+    let row = &journal.deliveries(exchange, None, 99).await.unwrap()[0];
     assert_eq!((row.state, row.last_answer.as_deref()), (DeliveryState::Dead, Some("no")));
     store.clock().advance(SignedDuration::from_hours(48));
     assert!(lease(store, journal.as_ref(), 9).await.is_empty());
@@ -461,7 +466,7 @@ pub async fn a_waived_dead_letter_is_not_sent(store: &dyn Store) {
     assert!(!waive(store, journal.as_ref(), lease_held.delivery, "not dead").await);
     bury(store, journal.as_ref(), &lease_held, "delivery.refused").await;
     assert!(waive(store, journal.as_ref(), lease_held.delivery, "agreed by telephone").await);
-    let row = &journal.deliveries(lease_held.exchange).await.unwrap()[0];
+    let row = &journal.deliveries(lease_held.exchange, None, 99).await.unwrap()[0];
     let act = Act {
         kind: ActKind::Waived,
         at: store.clock().now(),
@@ -609,7 +614,7 @@ pub async fn acts_are_kept(store: &dyn Store) {
     assert!(waive(store, journal.as_ref(), held.delivery, "已由人工送达").await);
     assert!(!act(store, journal.as_ref(), unknown_id(store.clock()), ActKind::Resent, "nothing").await);
     drop(journal);
-    let acts = store.open().deliveries(exchange).await.unwrap().remove(0).acts;
+    let acts = store.open().deliveries(exchange, None, 99).await.unwrap().remove(0).acts;
     let kinds: Vec<ActKind> = acts.iter().map(|act| act.kind).collect();
     let mut expected = vec![ActKind::Resent; ACTS_LISTED_MAX - 1];
     expected.push(ActKind::Waived);
@@ -642,9 +647,17 @@ pub async fn chunks_count_their_own_rows(store: &dyn Store) {
     // Not in order of their rows, and one that holds nothing for its destination.
     exchange.verdict.chunks = vec![chunk(1, 4, 4), chunk(0, 0, 3), chunk(0, 3, 2), chunk(1, 0, 4), chunk(0, 5, 2), chunk(0, 7, 1)];
     let id = commit_new(journal.as_ref(), exchange).await.exchange();
-    let records: Vec<_> = journal.deliveries(id).await.unwrap().iter().map(|row| (row.to.partner.to_string(), row.records)).collect();
+    let records: Vec<_> =
+        journal.deliveries(id, None, 99).await.unwrap().iter().map(|row| (row.to.partner.to_string(), row.records)).collect();
     let expected = [("archive", 2), ("tax", 2), ("tax", 2), ("archive", 2), ("tax", 1)];
     assert_eq!(records, expected.map(|(to, records)| (to.to_owned(), records)));
+    let all: Vec<DeliveryId> = journal.deliveries(id, None, 99).await.unwrap().iter().map(|row| row.id).collect();
+    let (mut paged, mut page) = (Vec::new(), journal.deliveries(id, None, 2).await.unwrap());
+    while let Some(last) = page.last().map(|row| row.id) {
+        paged.push(page.iter().map(|row| row.id).collect::<Vec<_>>());
+        page = journal.deliveries(id, Some(last), 2).await.unwrap();
+    }
+    assert_eq!(paged, all.chunks(2).collect::<Vec<_>>(), "page by page");
     let spans: Vec<_> = lease(store, journal.as_ref(), 9).await.iter().map(|lease| (lease.first_row, lease.rows)).collect();
     assert_eq!(spans, [(0, 3), (3, 2), (7, 1)]);
 }
@@ -837,7 +850,7 @@ async fn bury(store: &dyn Store, journal: &dyn Journal, lease: &Lease, fault: &s
 }
 
 async fn state(journal: &dyn Journal, lease: &Lease) -> DeliveryState {
-    let deliveries = journal.deliveries(lease.exchange).await.unwrap();
+    let deliveries = journal.deliveries(lease.exchange, None, 99).await.unwrap();
     deliveries.iter().find(|row| row.id == lease.delivery).unwrap().state
 }
 
@@ -900,7 +913,7 @@ async fn check_read_back(store: &dyn Store, journal: &dyn Journal, exchange: New
     assert_eq!(journal.pinned(of("never pinned")).await.unwrap(), None);
     let index = journal.index(exchange.id, 1, 10).await.unwrap();
     assert_eq!(index.iter().map(|(row, known)| (row.record, row.destinations, *known)).collect::<Vec<_>>(), [(2, 3, false), (3, 1, false)]);
-    let deliveries = journal.deliveries(exchange.id).await.unwrap();
+    let deliveries = journal.deliveries(exchange.id, None, 99).await.unwrap();
     let deliveries: Vec<(String, u64)> = deliveries.iter().map(|delivery| (delivery.to.to_string(), delivery.records)).collect();
     assert_eq!(deliveries, [("tax/inbox".to_owned(), 3), ("archive/inbox".to_owned(), 1)]);
     let verified = verify(Receipt::new(&journaled).to_bytes(), &store.jwks(), Some(body.as_slice())).unwrap();

@@ -233,8 +233,8 @@ impl Journal for SqliteJournal {
         self.readers.read(move |connection| reads::index(connection, bodies.as_ref(), id, first_row, rows)).await
     }
 
-    async fn deliveries(&self, id: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
-        self.list_readers.read(move |connection| reads::deliveries(connection, id)).await
+    async fn deliveries(&self, id: ExchangeId, after: Option<DeliveryId>, rows_max: usize) -> Result<Vec<DeliveryRow>, JournalError> {
+        self.list_readers.read(move |connection| reads::deliveries(connection, id, after, rows_max)).await
     }
 
     async fn pinned(&self, digest: Digest) -> Result<Option<Arc<str>>, JournalError> {
@@ -378,7 +378,7 @@ mod tests {
         let _busy = journal.readers.take_all().await;
         let lists = async {
             journal.exchanges(ExchangeFilter::default()).await.unwrap();
-            journal.deliveries(id).await.unwrap();
+            journal.deliveries(id, None, 1).await.unwrap();
             journal.body(id).await.unwrap();
             journal.dead_letters(DeadLetterFilter::default()).await.unwrap();
             journal.totals().await.unwrap();

@@ -2,7 +2,9 @@
 //! takes too long. What the writer looks up inside its transactions is here too.
 
 use super::{column, milliseconds, timestamp};
-use crate::domain::{BusinessAnswer, Counts, DestinationId, Digest, ExchangeId, Id, IndexRow, Outcome, PartnerId, Pins, Stored};
+use crate::domain::{
+    BusinessAnswer, Counts, DeliveryId, DestinationId, Digest, ExchangeId, Id, IndexRow, Outcome, PartnerId, Pins, Stored,
+};
 use crate::journal::bodies::{BodyStore, Part};
 use crate::journal::repeats::{HOLDERS_MAX, Holder, Standing, standing};
 use crate::journal::{
@@ -302,9 +304,25 @@ fn slice_of(stored: &Stored, from: u64, length: u64) -> Result<Vec<u8>, JournalE
 const DELIVERY: &str = "SELECT d.sequence, d.id, e.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at
     FROM delivery d JOIN exchange e ON e.sequence = d.exchange";
 
-pub(super) fn deliveries(connection: &Connection, exchange: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
-    let find = format!("{DELIVERY} WHERE e.id = ?1 ORDER BY d.sequence");
-    all(connection, &find, [exchange.as_bytes()], |row| read_delivery(connection, row))
+pub(super) fn deliveries(
+    connection: &Connection,
+    exchange: ExchangeId,
+    after: Option<DeliveryId>,
+    rows_max: usize,
+) -> Result<Vec<DeliveryRow>, JournalError> {
+    let (query, values) = deliveries_query(exchange, after, rows_max);
+    all(connection, &query, params_from_iter(values), |row| read_delivery(connection, row))
+}
+
+fn deliveries_query(exchange: ExchangeId, after: Option<DeliveryId>, rows_max: usize) -> (String, Vec<Value>) {
+    let mut query = format!("{DELIVERY} WHERE e.id = ?");
+    let mut values = vec![Value::Blob(exchange.as_bytes().to_vec())];
+    if let Some(after) = after {
+        query += " AND d.sequence > (SELECT sequence FROM delivery WHERE id = ?)";
+        values.push(Value::Blob(after.as_bytes().to_vec()));
+    }
+    values.push(Value::Integer(column(rows_max.min(PAGE_ROWS_MAX) as u64)));
+    (query + " ORDER BY d.sequence LIMIT ?", values)
 }
 
 pub(super) fn dead_letters(connection: &Connection, filter: &DeadLetterFilter) -> Result<Vec<DeliveryRow>, JournalError> {
@@ -583,6 +601,15 @@ mod tests {
             let plan = plan(&connection, &dead_letters_query(&filter).0);
             assert!(plan.contains("d USING INDEX delivery_dead"), "{filter:?}: {plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
+        }
+    }
+
+    #[test]
+    fn deliveries_of_an_exchange_are_read_in_the_order_of_an_index() {
+        let (connection, id) = (tables(), Id::new(0, [0; 10]));
+        for (after, expected) in [(None, "delivery_exchange (exchange=?)"), (Some(id), "delivery_exchange (exchange=? AND rowid>?)")] {
+            let plan = plan(&connection, &deliveries_query(id, after, 1).0);
+            assert!(plan.contains(expected) && !plan.contains("TEMP B-TREE"), "{after:?}: {plan}");
         }
     }
 
