@@ -157,6 +157,23 @@ async fn files_that_were_never_committed_are_removed() {
 }
 
 #[tokio::test]
+async fn files_of_a_journaled_exchange_outlive_a_second_commit_that_fails() {
+    let store = SqliteStore::default();
+    let journal = store.open();
+    let kept = spooled(sample(store.clock(), "kept"), store.spool());
+    journal.commit(kept.clone()).await.unwrap();
+    // Its spool files are the journal's by now, so that they cannot be taken over once more.
+    assert!(journal.commit(kept.clone()).await.is_err());
+    assert_eq!(store.files().len(), 3);
+    assert_eq!(bytes_of(&journal.body(kept.id).await.unwrap().unwrap()), b"kept");
+    // Nothing is left of one that was never journaled.
+    let mut cut = spooled(sample(store.clock(), "cut"), store.spool());
+    cut.verdict.index = Stored::File { path: store.spool().join("missing"), bytes: 1 };
+    assert!(journal.commit(cut).await.is_err());
+    assert_eq!(store.files().len(), 3);
+}
+
+#[tokio::test]
 async fn leases_end_with_the_gateway_that_held_them() {
     let store = SqliteStore::default();
     let (to, journal) = ("tax/inbox".parse().unwrap(), store.open());

@@ -144,8 +144,8 @@ impl SqliteJournal {
             let stored = [(Part::Body, &mut exchange.body), (Part::Canonical, &mut verdict.canonical), (Part::Index, &mut verdict.index)];
             for (part, stored) in stored {
                 if let Stored::File { path, .. } = stored {
-                    let kept = bodies.keep(id, part, path).and_then(|()| bodies.open(id, part));
-                    *stored = kept.inspect_err(|_| forget(bodies.as_ref(), id))?;
+                    bodies.keep(id, part, path)?;
+                    *stored = bodies.open(id, part)?;
                 }
             }
             Ok(exchange)
@@ -180,7 +180,16 @@ impl Journal for SqliteJournal {
         let id = exchange.id;
         let in_files = [&exchange.body, &exchange.verdict.canonical, &exchange.verdict.index];
         let in_files = in_files.iter().any(|stored| matches!(stored, Stored::File { .. }));
-        let exchange = if in_files { self.keep_files(exchange).await? } else { exchange };
+        let exchange = match in_files {
+            false => exchange,
+            true => match self.keep_files(exchange).await {
+                Ok(exchange) => exchange,
+                Err(error) => {
+                    self.forget_files(id).await;
+                    return Err(error);
+                }
+            },
+        };
         let report = commit::report(&exchange.verdict.findings);
         let committed = self.write(Work::Commit(Box::new(commit::Submission { exchange, report }))).await.and_then(|answer| match answer {
             Answer::Committed(committed) => Ok(committed),
