@@ -55,15 +55,11 @@ impl Readers {
         work: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
         let closed = || JournalError::Unavailable("the journal is closed".to_owned());
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
+        // Held to the end, beyond the last interruption: the next read must not be met by it.
+        let _permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
         let mut connection = self.lock().pop().ok_or_else(closed)?;
-        let (interrupt, readers) = (connection.get_interrupt_handle(), self.clone());
-        let mut reading = tokio::task::spawn_blocking(move || {
-            let read = in_transaction(&mut connection, work);
-            readers.lock().push(connection);
-            drop(permit);
-            read
-        });
+        let interrupt = connection.get_interrupt_handle();
+        let mut reading = tokio::task::spawn_blocking(move || (in_transaction(&mut connection, work), connection));
         let mut wait = self.timeout;
         let read = loop {
             match tokio::time::timeout(wait, &mut reading).await {
@@ -73,7 +69,9 @@ impl Readers {
             }
             wait = INTERRUPT_AGAIN;
         };
-        read.unwrap_or_else(|error| Err(JournalError::Unavailable(error.to_string())))
+        let (read, connection) = read.map_err(|error| JournalError::Unavailable(error.to_string()))?;
+        self.lock().push(connection);
+        read
     }
 
     /// Keeps every connection busy, until what is returned is dropped.
@@ -550,6 +548,22 @@ mod tests {
         let ended = readers.read(move |connection| one(connection, endless, [], |row| number(row, 0))).await;
         assert!(matches!(ended, Err(JournalError::Unavailable(_))), "{ended:?}");
         // The connection is given back, and serves the next.
+        assert_eq!(readers.free.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_free_once_nobody_interrupts_it_any_more() {
+        let readers = Arc::new(Readers::new(vec![tables()], Duration::from_secs(60)));
+        let (ended, end) = std::sync::mpsc::channel();
+        let reader = readers.clone();
+        let read = tokio::spawn(async move { reader.read(move |_| ended.send(()).map_err(|_| JournalError::Full)).await });
+        while end.try_recv().is_err() {
+            tokio::task::yield_now().await;
+        }
+        // The read has ended, and whoever would interrupt it, on this very thread, cannot know yet.
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(readers.free.lock().unwrap().is_empty(), "another read could be met by an interruption");
+        read.await.unwrap().unwrap();
         assert_eq!(readers.free.lock().unwrap().len(), 1);
     }
 
