@@ -93,6 +93,8 @@ pub(super) struct DiskFailed(String);
 
 enum Failed {
     Disk(DiskFailed),
+    /// No piece of work is to blame, and none would fare better by itself.
+    NotBegun(String),
     Undone(JournalError),
 }
 
@@ -140,6 +142,7 @@ impl Writer {
         let error = match self.try_group(work) {
             Ok(answers) => return Ok(answers.into_iter().map(Ok).collect()),
             Err(Failed::Disk(failed)) => return Err(failed),
+            Err(Failed::NotBegun(why)) => return Ok(work.iter().map(|_| Err(JournalError::Unavailable(why.clone()))).collect()),
             Err(Failed::Undone(error)) => error,
         };
         self.known.clear();
@@ -154,7 +157,11 @@ impl Writer {
     }
 
     fn try_group(&mut self, work: &[Work]) -> Result<Vec<Answer>, Failed> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let begun = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = begun.map_err(|error| match sync_failed(&error) {
+            true => Failed::Disk(DiskFailed(error.to_string())),
+            false => Failed::NotBegun(error.to_string()),
+        })?;
         let mut group = Group::new(&transaction, self.clock.as_ref(), self.chain, &mut self.known);
         let drafts = work.iter().map(|work| group.apply(work)).collect::<Result<Vec<_>, _>>()?;
         let (sealed, chain) = group.seal(self.signer.as_ref())?;
@@ -237,4 +244,41 @@ fn commit_failed(error: rusqlite::Error) -> Failed {
 fn sync_failed(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     matches!(code, Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt::Keys;
+    use crate::seams::SystemClock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// How often the writer has found the database busy.
+    static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+    #[test]
+    fn a_transaction_that_cannot_begin_is_tried_once_for_the_whole_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: SharedClock = Arc::new(SystemClock);
+        let keys = Arc::new(Keys::open_or_create(&folder.path().join("keys"), clock.clone()).unwrap());
+        let database = folder.path().join("journal.db");
+        let [other, mut connection] = [(); 2].map(|()| Connection::open(&database).unwrap());
+        other.execute_batch(include_str!("schema.sql")).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let busy = |_| {
+            BUSY.fetch_add(1, Ordering::SeqCst);
+            false
+        };
+        connection.busy_handler(Some(busy)).unwrap();
+        let chain = ChainEnd { epoch: 1, next_batch: 0, next_index: 0, previous: Digest::default() };
+        let taken = DataFolder::take(&folder.path().join("data")).unwrap();
+        let mut writer = Writer::new(connection, keys, clock.clone(), &Options::default(), chain, taken);
+        let (to, now) = ("tax/inbox".parse::<DestinationId>().unwrap(), clock.now());
+        let work = [(); 3].map(|()| Work::Lease { to: to.clone(), now, until: now, leases_max: 1 });
+        let answers = writer.commit_group(&work).ok().unwrap();
+        assert!(answers.len() == 3 && answers.iter().all(|answer| matches!(answer, Err(JournalError::Unavailable(_)))));
+        assert_eq!(BUSY.load(Ordering::SeqCst), 1);
+        other.execute_batch("COMMIT").unwrap();
+        assert!(writer.commit_group(&work).ok().unwrap().iter().all(Result::is_ok), "the next group begins");
+    }
 }
