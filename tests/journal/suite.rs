@@ -37,6 +37,7 @@ macro_rules! journal_suite {
             receipt_verifies
             evidence_stays_the_same_after_reopening
             repeats
+            any_correction_of_an_id_is_known
             business_keys
             business_keys_from_files
             the_same_exchange_again_is_a_repeat
@@ -219,6 +220,36 @@ pub async fn repeats(store: &dyn Store) {
             }
         }
     }
+}
+
+pub async fn any_correction_of_an_id_is_known(store: &dyn Store) {
+    const CORRECTIONS: usize = 1_100;
+    let journal = store.open();
+    let message = |body: &str, corrects: Option<ExchangeId>| {
+        let mut exchange = sample(store.clock(), body);
+        exchange.verdict.message_id = Some("m".to_owned());
+        exchange.corrects = corrects;
+        exchange
+    };
+    let first = commit_new(journal.as_ref(), message("first", None)).await.exchange();
+    let tasks: Vec<_> = (0..CORRECTIONS)
+        .map(|number| {
+            let (journal, exchange) = (journal.clone(), message(&number.to_string(), Some(first)));
+            tokio::spawn(async move { commit_new(journal.as_ref(), exchange).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let latest = commit_new(journal.as_ref(), message("latest", Some(first))).await;
+    for body in ["first", "0", "latest"] {
+        let again = journal.commit(message(body, None)).await.unwrap();
+        assert!(matches!(again, Committed::Repeat(_)), "{body}: {again:?}");
+    }
+    let other = journal.commit(message("other", None)).await.unwrap();
+    assert!(matches!(other, Committed::OtherBytes(id) if id == latest.exchange()), "{other:?}");
+    // The first may still be corrected, however many hold its id since.
+    commit_new(journal.as_ref(), message("one more", Some(first))).await;
 }
 
 /// What a commit came to, in the words of the cases. A repeat must be the first evidence exactly.

@@ -6,7 +6,7 @@ use super::{column, milliseconds, reads};
 use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, Outcome, PartnerId, Stored};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::{HEAD_TYPE, Head, LEAF_VERSION, Leaf, LeafBody, time_text};
-use crate::journal::repeats::{Standing, standing};
+use crate::journal::repeats::Standing;
 use crate::journal::{ChainPosition, Committed, HeadSigner, JournalError, Journaled, NewExchange};
 use crate::seams::{Clock, new_id};
 use rusqlite::{Connection, params};
@@ -256,12 +256,15 @@ impl<'a> Group<'a> {
         if let Some(body_digest) = self.journaled_body(exchange.id)? {
             return self.commit_again(exchange, body_digest);
         }
-        let key = exchange.idempotency_key.as_deref();
-        let message_id = exchange.verdict.message_id.as_deref();
-        let identity = reads::Identity { partner: &exchange.partner, flow: &exchange.flow, body_digest: exchange.body_digest };
-        let by_key = reads::holders(self.connection, &identity, reads::KeyKind::IdempotencyKey, key)?;
-        let by_message = reads::holders(self.connection, &identity, reads::KeyKind::MessageId, message_id)?;
-        match standing(&by_key, &by_message, exchange.corrects) {
+        let identity = reads::Identity {
+            partner: &exchange.partner,
+            flow: &exchange.flow,
+            idempotency_key: exchange.idempotency_key.as_deref(),
+            message_id: exchange.verdict.message_id.as_deref(),
+            body_digest: exchange.body_digest,
+            corrects: exchange.corrects,
+        };
+        match reads::stand(self.connection, &identity)? {
             Standing::New => Ok(Draft::Leaf { leaf: self.insert(submission)?, repeat: false }),
             Standing::Repeat(earlier) => {
                 if exchange.question.is_none() {
