@@ -545,7 +545,8 @@ pub trait Journal: Send + Sync {
     async fn pinned(&self, digest: Digest) -> Result<Option<Arc<str>>, JournalError>;
 
     /// Leases due deliveries to one destination, oldest first, at most `leases_max`, until `until`.
-    /// Among deliveries with the same order key only the first that is not settled is given out.
+    /// Among deliveries with the same order key only the first that is not settled is given out. What passes
+    /// between `now` and the giving is added to `until`, so that a lease is never short.
     async fn lease(&self, to: &DestinationId, now: Timestamp, until: Timestamp, leases_max: usize) -> Result<Vec<Lease>, JournalError>;
 
     /// Notes the digest of what the first attempt is about to send; a later call with another

@@ -44,6 +44,7 @@ macro_rules! journal_suite {
             the_same_body_at_once_is_committed_once
             exchanges_at_once_share_heads
             leases_are_given_out_once
+            a_lease_is_whole_when_it_is_given
             a_lease_that_ran_out_is_given_again
             a_lease_that_ran_out_may_be_settled_until_it_is_taken
             a_retry_waits_for_its_time
@@ -407,6 +408,17 @@ pub async fn leases_are_given_out_once(store: &dyn Store) {
     assert_eq!(journal.next_due(&tax()).await.unwrap(), None);
     store.clock().advance(SignedDuration::from_hours(1));
     assert!(lease(store, journal.as_ref(), 9).await.is_empty());
+}
+
+pub async fn a_lease_is_whole_when_it_is_given(store: &dyn Store) {
+    let journal = store.open();
+    commit_new(journal.as_ref(), sample(store.clock(), "a")).await;
+    // As one that was asked for an hour ago, and waited.
+    let asked = store.clock().now();
+    store.clock().advance(SignedDuration::from_hours(1));
+    let lease = journal.lease(&tax(), asked, asked + LEASE, 9).await.unwrap().remove(0);
+    assert_eq!(lease.until, store.clock().now() + LEASE);
+    assert_eq!(journal.next_due(&tax()).await.unwrap(), Some(lease.until));
 }
 
 pub async fn a_lease_that_ran_out_is_given_again(store: &dyn Store) {

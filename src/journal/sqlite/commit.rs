@@ -3,7 +3,7 @@
 use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
 use super::writer::{Answer, ChainEnd, Work};
 use super::{column, milliseconds, reads};
-use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, Outcome, PartnerId, Stored};
+use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Stored};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::{HEAD_TYPE, Head, LEAF_VERSION, Leaf, LeafBody, time_text};
 use crate::journal::repeats::Standing;
@@ -29,6 +29,12 @@ pub(super) struct Submission {
 }
 
 impl Submission {
+    /// Rows whose business keys are claimed.
+    pub fn claimed_rows(&self) -> u64 {
+        let verdict = &self.exchange.verdict;
+        if verdict.outcome == Outcome::Refused { 0 } else { verdict.index.length() / IndexRow::BYTES as u64 }
+    }
+
     /// Bytes that go into the tables.
     pub fn inline_bytes(&self) -> u64 {
         let NewExchange { body, verdict, .. } = &self.exchange;

@@ -2,7 +2,7 @@
 //!
 //! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql`) and `bodies/` (see
 //!   [`super::bodies`]); the folder stays locked while the journal is open.
-//! - One writer thread commits in groups of at most [`GROUP_CALLS_MAX`] calls and answers them
+//! - One writer thread commits in groups of at most [`GROUP_CALLS_MAX`] calls and [`GROUP_ROWS_MAX`] rows and answers them
 //!   after their `COMMIT` returned, never before. At most [`QUEUE_CALLS_MAX`] calls wait for it.
 //! - At most [`READERS_MAX`] reads that messages wait for run at once and, beside them, at most
 //!   [`LIST_READERS_MAX`] others, each at most [`READ_TIMEOUT_MS_MAX`] long.
@@ -19,7 +19,7 @@ mod reads;
 mod writer;
 
 pub use open::OpenError;
-pub use writer::{GROUP_BYTES_MAX, GROUP_CALLS_MAX};
+pub use writer::{GROUP_BYTES_MAX, GROUP_CALLS_MAX, GROUP_ROWS_MAX};
 
 use super::bodies::{BodyStore, Part};
 use super::{
