@@ -202,6 +202,12 @@ impl Bench {
         id
     }
 
+    /// Changes what is stored, as a damage would.
+    pub fn damage(&self, change: &str) {
+        let database = rusqlite::Connection::open(self.folder.path().join("journal/journal.db")).unwrap();
+        database.execute_batch(change).unwrap();
+    }
+
     /// Does what an operator decides about a dead letter. Returns whether there was one.
     pub async fn act(&self, delivery: DeliveryId, kind: ActKind) -> bool {
         let act = Act { kind, at: self.clock.now(), operator: "CN=operator".into(), reason: "the office was closed".into() };
