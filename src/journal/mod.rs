@@ -42,8 +42,9 @@ pub struct NewExchange {
     pub corrects: Option<ExchangeId>,
     /// The name of the mapping that read it.
     pub mapping: String,
-    /// The name of the canonical record without its version: within it, a business key names one
-    /// fact, whoever sends it under whichever flow.
+    /// Among which business keys those of its records are: in one space a key names one fact, under whichever flow
+    /// it comes. A space is one sender's and one canonical record's, without its version: what one bank says never
+    /// silences another.
     pub key_space: String,
     /// `Content-Type` as sent, for people.
     pub content_type: Option<String>,
@@ -63,6 +64,9 @@ pub struct NewExchange {
     /// journal keeps each once.
     pub pinned: Vec<(Digest, Arc<str>)>,
 }
+
+/// Number of the first epoch.
+pub const FIRST_EPOCH: u64 = 1;
 
 /// A place in the chain. A restore begins a new epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

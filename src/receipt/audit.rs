@@ -4,23 +4,20 @@
 //! chain that was cut off at its end, or rewritten by whoever has the keys: for that, compare
 //! [`AuditReport::last_head`] with what an outside witness was given.
 
+use super::hashed;
 use super::keys::Jwks;
-use crate::domain::{Digest, ExchangeId, Hasher, Stored};
+use crate::domain::{Digest, ExchangeId, Stored};
 use crate::journal::chain::{Tree, leaf_hash, root_of};
 use crate::journal::evidence::{Head, Leaf, time_text};
-use crate::journal::{ExchangeRow, HeadRow, Journal, JournalError};
+use crate::journal::{ExchangeRow, FIRST_EPOCH, HeadRow, Journal, JournalError};
 use portolan_contract::Words;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 
 /// Problems that a report lists.
 pub const PROBLEMS_MAX: usize = 1000;
 /// Heads read at a time.
 const HEADS_PER_READ: usize = 8;
-/// Bytes of a body read at a time.
-const BODY_BUFFER_BYTES: usize = 64 * 1024;
-/// Number of the first epoch.
-const FIRST_EPOCH: u64 = 1;
 
 /// What an audit found.
 #[derive(Clone, Debug, Default)]
@@ -246,16 +243,7 @@ fn compare(head: &HeadRow, leaf: &Leaf, text: &str, row: &ExchangeRow) -> Vec<(b
 async fn digest_of(stored: Stored) -> io::Result<Digest> {
     let digest = move || match stored {
         Stored::Inline(bytes) => Ok(Digest::of(&bytes)),
-        Stored::File { path, .. } => {
-            let (mut file, mut hasher) = (File::open(path)?, Hasher::default());
-            let mut buffer = vec![0; BODY_BUFFER_BYTES];
-            loop {
-                match file.read(&mut buffer)? {
-                    0 => return Ok(hasher.finish()),
-                    read => hasher.update(buffer.get(..read).unwrap_or_default()),
-                }
-            }
-        }
+        Stored::File { path, .. } => hashed(File::open(path)?).map(|(digest, _)| digest),
     };
     tokio::task::spawn_blocking(digest).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

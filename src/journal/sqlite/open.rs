@@ -8,7 +8,7 @@ use crate::domain::{Digest, ExchangeId};
 use crate::journal::bodies::{BodyStore, FileBodies};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::Head;
-use crate::journal::{HeadSigner, JournalError};
+use crate::journal::{FIRST_EPOCH, HeadSigner, JournalError};
 use crate::seams::{Clock, SharedClock};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
@@ -25,8 +25,6 @@ use tokio::sync::mpsc;
 const SCHEMA_VERSION: i64 = 1;
 /// `application_id` of a journal: "PTLN".
 const APPLICATION_ID: i64 = 0x5054_4C4E;
-/// Number of the first epoch.
-const FIRST_EPOCH: u64 = 1;
 /// Wait for a lock that another connection holds.
 const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// Prepared statements kept by each connection.
