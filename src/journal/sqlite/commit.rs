@@ -2,7 +2,7 @@
 
 use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
 use super::writer::{Answer, ChainEnd, Work};
-use super::{column, milliseconds, reads};
+use super::{column, holders, milliseconds, reads};
 use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Stored};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::{HEAD_TYPE, Head, LEAF_VERSION, Leaf, LeafBody, time_text};
@@ -262,7 +262,7 @@ impl<'a> Group<'a> {
         if let Some(body_digest) = self.journaled_body(exchange.id)? {
             return self.commit_again(exchange, body_digest);
         }
-        let identity = reads::Identity {
+        let identity = holders::Identity {
             partner: &exchange.partner,
             flow: &exchange.flow,
             idempotency_key: exchange.idempotency_key.as_deref(),
@@ -270,7 +270,7 @@ impl<'a> Group<'a> {
             body_digest: exchange.body_digest,
             corrects: exchange.corrects,
         };
-        match reads::stand(self.connection, &identity)? {
+        match holders::stand(self.connection, &identity)? {
             Standing::New => Ok(Draft::Leaf { leaf: self.insert(submission)?, repeat: false }),
             Standing::Repeat(earlier) => {
                 if exchange.question.is_none() {
@@ -529,9 +529,9 @@ impl FlowTotal {
 }
 
 /// The key and the message id of a submission, as far as it has them.
-fn repeat_keys(exchange: &NewExchange) -> impl Iterator<Item = (reads::KeyKind, &str)> {
-    let key = exchange.idempotency_key.as_deref().map(|key| (reads::KeyKind::IdempotencyKey, key));
-    key.into_iter().chain(exchange.verdict.message_id.as_deref().map(|id| (reads::KeyKind::MessageId, id)))
+fn repeat_keys(exchange: &NewExchange) -> impl Iterator<Item = (holders::KeyKind, &str)> {
+    let key = exchange.idempotency_key.as_deref().map(|key| (holders::KeyKind::IdempotencyKey, key));
+    key.into_iter().chain(exchange.verdict.message_id.as_deref().map(|id| (holders::KeyKind::MessageId, id)))
 }
 
 fn inline(stored: &Stored) -> Option<&[u8]> {

@@ -14,6 +14,7 @@
 mod claims;
 mod commit;
 mod deliveries;
+mod holders;
 mod open;
 mod reads;
 mod writer;
@@ -203,7 +204,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn find_repeat(&self, query: RepeatQuery) -> Result<Option<Committed>, JournalError> {
-        self.readers.read(move |connection| reads::find_repeat(connection, &query)).await
+        self.readers.read(move |connection| holders::find_repeat(connection, &query)).await
     }
 
     async fn exchange(&self, id: ExchangeId) -> Result<Option<ExchangeRow>, JournalError> {
