@@ -107,6 +107,8 @@ pub struct Intake {
     pub records_max: u64,
     /// `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// The question that it answers, whose name is its key.
+    pub question: Option<ExchangeId>,
     /// `Content-Encoding`.
     pub coding: Coding,
     /// `Content-Type`.
@@ -326,6 +328,7 @@ async fn commit(
         // A fact is a sender's own: nobody can claim another's before it is sent.
         key_space: format!("{}/{}", intake.partner, intake.flow.canonical.key_space()),
         idempotency_key: intake.idempotency_key,
+        question: intake.question,
         certificate: intake.certificate,
         corrects: intake.corrects,
         mapping: intake.mapping.name.clone(),
@@ -396,8 +399,18 @@ async fn answer(exchanges: &Exchanges, committed: Committed, told: Option<Told>)
     let repeat = matches!(committed, Committed::Repeat(_));
     let received_bytes = told.as_ref().filter(|_| !repeat).map_or(0, |told| told.received_bytes);
     let (journaled, told) = match (committed, told) {
-        // Which records were known before, only the journal's own report says.
         (Committed::New(journaled), Some(told)) if journaled.counts().repeated == 0 => (journaled, told),
+        // Which records were known before, only the journal's own report says. What is committed is answered as
+        // committed, though: its sender would send it again.
+        (Committed::New(journaled), Some(told)) => {
+            let recalled = recall(exchanges.journal.as_ref(), journaled.exchange()).await;
+            let unread = |fault: &Fault| {
+                let error = fault.source.as_deref().map(tracing::field::display);
+                tracing::error!(exchange = %journaled.exchange(), error, "which records were known before cannot be told");
+            };
+            let recalled = recalled.inspect_err(unread).unwrap_or(told);
+            (journaled, recalled)
+        }
         (Committed::New(journaled) | Committed::Repeat(journaled), _) => {
             let told = recall(exchanges.journal.as_ref(), journaled.exchange()).await?;
             (journaled, told)

@@ -151,10 +151,10 @@ impl Queries {
         // Held to the end, so that a question is under way once.
         let _place = self.exchanges.in_flight.enter(&plan.provider.id.partner, &plan.query.answer, Some(&key))?;
         if let Some(first) = self.first_answer(plan, &key).await? {
-            return self.given(plan, first, true).await;
+            return self.given(plan, &key, first, true).await;
         }
-        let answer = self.ask(question, key).await?;
-        self.given(plan, answer, false).await
+        let answer = self.ask(question, key.clone()).await?;
+        self.given(plan, &key, answer, false).await
     }
 
     /// The answer that a question has already.
@@ -209,6 +209,7 @@ impl Queries {
             check: question.live.xsds.get(&plan.reading.name).cloned(),
             records_max: 1,
             idempotency_key: Some(key),
+            question: Some(question.exchange),
             coding: Coding::Identity,
             content_type: reply.media_type.as_deref().map(kept_content_type),
             corrects: None,
@@ -237,12 +238,16 @@ impl Queries {
         }
     }
 
-    /// The kept answer, as long as it may be given.
-    async fn given(&self, plan: &QueryPlan, answer: ExchangeId, repeat: bool) -> Result<Given, Fault> {
+    /// The kept answer, as long as it may be given. One that was committed under another key answers another
+    /// question, whatever came to hold this one's key since.
+    async fn given(&self, plan: &QueryPlan, key: &str, answer: ExchangeId, repeat: bool) -> Result<Given, Fault> {
         let journal = &self.exchanges.journal;
         let row = journal.exchange(answer).await.map_err(journal_fault)?;
-        let received_at = row.map(|row| row.received_at).ok_or_else(|| missing("the row of an answer is missing"))?;
-        let end = end_of_life(&plan.query, received_at, &self.record(answer).await?);
+        let row = row.ok_or_else(|| missing("the row of an answer is missing"))?;
+        if row.idempotency_key.as_deref() != Some(key) {
+            return Err(Fault { retry: Retry::Never, ..of_another_question() });
+        }
+        let end = end_of_life(&plan.query, row.received_at, &self.record(answer).await?);
         let lifetime_left = Duration::try_from(end.duration_since(self.exchanges.clock.now())).unwrap_or(Duration::ZERO);
         if repeat && lifetime_left.is_zero() {
             return Err(Fault::new(FaultCode::AnswerExpired));

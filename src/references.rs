@@ -8,7 +8,7 @@
 use crate::config::Reference;
 use crate::domain::{Finding, Outcome, Severity};
 use crate::fault::FaultCode;
-use crate::journal::{ExchangeFilter, Journal, JournalError, PAGE_ROWS_MAX};
+use crate::journal::{Journal, JournalError};
 use crate::mapping::schema::at_path;
 use crate::spool::Spool;
 use crate::translate::Translated;
@@ -53,7 +53,7 @@ pub async fn look_up(journal: &dyn Journal, reference: &Reference, mut translate
     }
     let references = std::mem::take(&mut translated.references);
     for (id, (record, at)) in references.first {
-        if !is_known(journal, reference, &id).await? {
+        if !journal.knows_message(&reference.flow, &id).await? {
             let (flow, max) = (&reference.flow, crate::domain::FOUND_CHARS_MAX);
             let words = Words::new(
                 format!("所引用的报文在交换业务 {flow} 中不存在"),
@@ -72,26 +72,6 @@ pub async fn look_up(journal: &dyn Journal, reference: &Reference, mut translate
     }
     let refused = translated.verdict.findings.iter().any(|f| f.rule == "reference.unknown" && f.severity == Severity::Error);
     if refused { refuse(translated).map_err(|e| JournalError::Unavailable(e.to_string())) } else { Ok(translated) }
-}
-
-async fn is_known(journal: &dyn Journal, reference: &Reference, id: &str) -> Result<bool, JournalError> {
-    let mut filter = ExchangeFilter {
-        flow: Some(reference.flow.clone()),
-        message_id: Some(id.to_owned()),
-        rows_max: PAGE_ROWS_MAX,
-        ..ExchangeFilter::default()
-    };
-    loop {
-        let page = journal.exchanges(filter.clone()).await?;
-        if page.iter().any(|row| row.journaled.outcome() != Outcome::Refused) {
-            return Ok(true);
-        }
-        // A refused body does not bind its id: there may be many before one was taken.
-        match page.last().filter(|_| page.len() == PAGE_ROWS_MAX) {
-            Some(last) => filter.before = Some(last.journaled.exchange()),
-            None => return Ok(false),
-        }
-    }
 }
 
 fn finding(reference: &Reference, severity: Severity, rule: &str, place: (u64, Position), found: Option<String>, words: Words) -> Finding {

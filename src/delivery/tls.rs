@@ -8,6 +8,7 @@
 use crate::certs::{Summary, files};
 use crate::config::{Destination, Identity, Problem};
 use crate::domain::Digest;
+use crate::http::PROTOCOLS;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::aws_lc_rs;
@@ -15,9 +16,6 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::path::Path;
 use std::sync::Arc;
-
-/// Protocols offered, best first.
-pub const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The client's configuration for one destination; `gateway` is the identity that is presented where
 /// the destination names none of its own.

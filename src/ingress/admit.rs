@@ -107,6 +107,7 @@ pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap)
         mapping,
         records_max: admission.records_per_body_max().unwrap_or(u64::MAX),
         idempotency_key: idempotency_key(headers)?,
+        question: None,
         coding,
         content_type: text(headers, &CONTENT_TYPE)?.map(kept_content_type),
         corrects: text(headers, &CORRECTS)?.map(str::parse).transpose().map_err(|_| malformed("Portolan-Corrects"))?,

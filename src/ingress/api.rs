@@ -329,11 +329,22 @@ impl PartnerDoor {
     }
 
     async fn deliveries(&self, asked: &Asked<'_>, id: &str) -> Result<Response, Fault> {
-        let row = self.own(asked, id).await?;
-        let rows = self.exchanges.journal.deliveries(row.journaled.exchange()).await.map_err(journal_fault)?;
-        Ok(json_answer(
-            &json!({ "exchange": row.journaled.exchange().to_string(), "deliveries": rows.iter().map(delivery).collect::<Vec<_>>() }),
-        ))
+        let (mut after, mut rows_max) = (None, PAGE_ROWS_MAX);
+        for (name, value) in &asked.query {
+            let fits = match name.as_str() {
+                "after" => value.parse().map(|id| after = Some(id)).is_ok(),
+                "rows" => value.parse::<usize>().map(|rows| rows_max = rows.clamp(1, PAGE_ROWS_MAX)).is_ok(),
+                _ => false,
+            };
+            if !fits {
+                return Err(bad_query(name, "after, rows"));
+            }
+        }
+        let exchange = self.own(asked, id).await?.journaled.exchange();
+        let rows = self.exchanges.journal.deliveries(exchange, after, rows_max).await.map_err(journal_fault)?;
+        let next = rows.last().filter(|_| rows.len() == rows_max).map(|row| row.id.to_string());
+        let deliveries: Vec<Value> = rows.iter().map(delivery).collect();
+        Ok(json_answer(&json!({ "exchange": exchange.to_string(), "deliveries": deliveries, "next_after": next })))
     }
 }
 

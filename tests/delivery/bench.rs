@@ -202,6 +202,12 @@ impl Bench {
         id
     }
 
+    /// Changes what is stored, as a damage would.
+    pub fn damage(&self, change: &str) {
+        let database = rusqlite::Connection::open(self.folder.path().join("journal/journal.db")).unwrap();
+        database.execute_batch(change).unwrap();
+    }
+
     /// Does what an operator decides about a dead letter. Returns whether there was one.
     pub async fn act(&self, delivery: DeliveryId, kind: ActKind) -> bool {
         let act = Act { kind, at: self.clock.now(), operator: "CN=operator".into(), reason: "the office was closed".into() };
@@ -210,7 +216,7 @@ impl Bench {
 
     /// The only delivery of an exchange.
     pub async fn delivery(&self, exchange: ExchangeId) -> DeliveryRow {
-        let mut deliveries = self.journal.deliveries(exchange).await.unwrap();
+        let mut deliveries = self.journal.deliveries(exchange, None, 99).await.unwrap();
         assert_eq!(deliveries.len(), 1);
         deliveries.remove(0)
     }
@@ -283,6 +289,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         flow: "payments".parse().unwrap(),
         received_at: clock.now() - jiff::SignedDuration::from_mins(minutes_ago),
         idempotency_key: None,
+        question: None,
         certificate: Digest::default(),
         corrects: None,
         mapping: "lines".into(),

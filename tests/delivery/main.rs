@@ -274,6 +274,19 @@ async fn bytes_that_are_not_those_of_the_first_attempt_are_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_found_again_does_not_count_as_delivered() {
+    let bench = Bench::new();
+    let receiver = bench.receiver("h2").await;
+    bench.configure([bench.destination("tax/push", receiver.address.port())]);
+    let exchange = bench.commit(&RECORDS, &["tax/push"], None, 0).await;
+    bench.damage("UPDATE content SET rows = NULL");
+    let _delivery = bench.start();
+    let dead = bench.reaches(exchange, DeliveryState::Dead).await;
+    assert_eq!(dead.last_fault.map(|(code, _)| code).as_deref(), Some("delivery.render"));
+    assert!(receiver.seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_that_was_due_too_long_is_given_up() {
     let bench = Bench::new();
     let receiver = bench.receiver("h2").await;

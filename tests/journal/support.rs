@@ -86,6 +86,7 @@ pub fn sample_of(clock: &dyn Clock, body: &str, records: &[SampleRecord]) -> New
         flow: "payments".parse().unwrap(),
         received_at: clock.now(),
         idempotency_key: None,
+        question: None,
         certificate: of("a certificate"),
         corrects: None,
         mapping: "camt.054.001.08".to_owned(),

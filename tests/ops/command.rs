@@ -41,7 +41,7 @@ async fn dead_letters_are_dealt_with_by_command() {
         check(run, &ran, ids);
     }
     let waived = names.iter().find(|(name, ..)| *name == "FIRST").unwrap();
-    let acts = world.view.journal.deliveries(waived.2).await.unwrap().remove(0).acts;
+    let acts = world.view.journal.deliveries(waived.2, None, 99).await.unwrap().remove(0).acts;
     assert_eq!(acts.last().map(|act| act.reason.as_str()), Some("纸质移交 100% / 88"));
 }
 

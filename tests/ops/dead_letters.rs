@@ -49,7 +49,7 @@ async fn dead_letters_are_listed_resent_and_waived() {
         check(step, &world, &house, &names).await;
     }
     let waived = names.iter().find(|(name, ..)| *name == "FIRST").unwrap();
-    let acts = world.view.journal.deliveries(waived.2).await.unwrap().remove(0).acts;
+    let acts = world.view.journal.deliveries(waived.2, None, 99).await.unwrap().remove(0).acts;
     let [act] = &acts[..] else { panic!("{acts:?}") };
     let kept = (act.kind, act.at, act.operator.as_str(), act.reason.as_str());
     assert_eq!(kept, (ActKind::Waived, world.clock.now(), "CN=operator", "已由人工送达"));
@@ -99,7 +99,7 @@ pub async fn bury(world: &World) -> Vec<Named> {
         exchange.verdict.chunks.iter_mut().for_each(|chunk| chunk.order_key = order_key.map(str::to_owned));
         let id = exchange.id;
         world.view.journal.commit(exchange).await.unwrap();
-        names.push((name, world.view.journal.deliveries(id).await.unwrap()[0].id, id));
+        names.push((name, world.view.journal.deliveries(id, None, 99).await.unwrap()[0].id, id));
     }
     for to in ["bureau/inbox", "other/inbox"] {
         for lease in lease(world, to).await {

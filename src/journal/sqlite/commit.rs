@@ -2,11 +2,11 @@
 
 use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
 use super::writer::{Answer, ChainEnd, Work};
-use super::{column, milliseconds, reads};
-use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, Outcome, PartnerId, Stored};
+use super::{column, holders, milliseconds, reads};
+use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Stored};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::{HEAD_TYPE, Head, LEAF_VERSION, Leaf, LeafBody, time_text};
-use crate::journal::repeats::{Standing, standing};
+use crate::journal::repeats::Standing;
 use crate::journal::{ChainPosition, Committed, HeadSigner, JournalError, Journaled, NewExchange};
 use crate::seams::{Clock, new_id};
 use rusqlite::{Connection, params};
@@ -29,6 +29,12 @@ pub(super) struct Submission {
 }
 
 impl Submission {
+    /// Rows whose business keys are claimed.
+    pub fn claimed_rows(&self) -> u64 {
+        let verdict = &self.exchange.verdict;
+        if verdict.outcome == Outcome::Refused { 0 } else { verdict.index.length() / IndexRow::BYTES as u64 }
+    }
+
     /// Bytes that go into the tables.
     pub fn inline_bytes(&self) -> u64 {
         let NewExchange { body, verdict, .. } = &self.exchange;
@@ -256,15 +262,20 @@ impl<'a> Group<'a> {
         if let Some(body_digest) = self.journaled_body(exchange.id)? {
             return self.commit_again(exchange, body_digest);
         }
-        let key = exchange.idempotency_key.as_deref();
-        let message_id = exchange.verdict.message_id.as_deref();
-        let identity = reads::Identity { partner: &exchange.partner, flow: &exchange.flow, body_digest: exchange.body_digest };
-        let by_key = reads::holders(self.connection, &identity, reads::KeyKind::IdempotencyKey, key)?;
-        let by_message = reads::holders(self.connection, &identity, reads::KeyKind::MessageId, message_id)?;
-        match standing(&by_key, &by_message, exchange.corrects) {
+        let identity = holders::Identity {
+            partner: &exchange.partner,
+            flow: &exchange.flow,
+            idempotency_key: exchange.idempotency_key.as_deref(),
+            message_id: exchange.verdict.message_id.as_deref(),
+            body_digest: exchange.body_digest,
+            corrects: exchange.corrects,
+        };
+        match holders::stand(self.connection, &identity)? {
             Standing::New => Ok(Draft::Leaf { leaf: self.insert(submission)?, repeat: false }),
             Standing::Repeat(earlier) => {
-                self.bind_again(exchange, earlier)?;
+                if exchange.question.is_none() {
+                    self.bind_again(exchange, earlier)?;
+                }
                 self.repeat(earlier)
             }
             Standing::OtherBytes(earlier) => Ok(Draft::Answer(Answer::Committed(Committed::OtherBytes(earlier)))),
@@ -518,9 +529,9 @@ impl FlowTotal {
 }
 
 /// The key and the message id of a submission, as far as it has them.
-fn repeat_keys(exchange: &NewExchange) -> impl Iterator<Item = (reads::KeyKind, &str)> {
-    let key = exchange.idempotency_key.as_deref().map(|key| (reads::KeyKind::IdempotencyKey, key));
-    key.into_iter().chain(exchange.verdict.message_id.as_deref().map(|id| (reads::KeyKind::MessageId, id)))
+fn repeat_keys(exchange: &NewExchange) -> impl Iterator<Item = (holders::KeyKind, &str)> {
+    let key = exchange.idempotency_key.as_deref().map(|key| (holders::KeyKind::IdempotencyKey, key));
+    key.into_iter().chain(exchange.verdict.message_id.as_deref().map(|id| (holders::KeyKind::MessageId, id)))
 }
 
 fn inline(stored: &Stored) -> Option<&[u8]> {

@@ -6,7 +6,7 @@ use super::writer::Answer;
 use super::{column, milliseconds, timestamp};
 use crate::domain::{DeliveryId, DestinationId, Digest, Pins};
 use crate::journal::{ANSWER_BYTES_MAX, Act, ActKind, JournalError, Lease, Settlement};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
 /// Leases of one call.
@@ -40,8 +40,12 @@ struct Failure<'a> {
 }
 
 impl Group<'_> {
-    /// Leases what is due. Those held behind another are not `state <= 1`, so that they never are.
+    /// Leases what is due. Those held behind another are not `state <= 1`, so that they never are. A lease that
+    /// has waited, behind a large submission, is whole from the moment that it is given.
     pub fn lease(&self, to: &DestinationId, now: Timestamp, until: Timestamp, leases_max: usize) -> Result<Vec<Lease>, JournalError> {
+        let waited = self.clock.now().duration_since(now).max(SignedDuration::ZERO);
+        let later = |time: Timestamp| time.checked_add(waited).unwrap_or(time);
+        let (now, until) = (later(now), later(until));
         let mut find = self.connection.prepare_cached(DUE)?;
         let rows = find.query_and_then(params![to.to_string(), milliseconds(now), column(leases_max.min(LEASES_MAX) as u64)], |row| {
             Ok::<_, JournalError>((row.get::<_, i64>(0)?, read_lease(row, until)?))

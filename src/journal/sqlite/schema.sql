@@ -46,7 +46,7 @@ CREATE TABLE exchange (
 CREATE INDEX exchange_received ON exchange (received_at);
 CREATE INDEX exchange_partner ON exchange (partner, received_at);
 CREATE INDEX exchange_flow ON exchange (partner, flow, received_at);
-CREATE INDEX exchange_message ON exchange (message_id, received_at) WHERE message_id IS NOT NULL;
+CREATE INDEX exchange_message ON exchange (message_id, received_at, sequence, flow, outcome) WHERE message_id IS NOT NULL;
 
 CREATE TABLE leaf (
     sequence   INTEGER PRIMARY KEY REFERENCES exchange,
