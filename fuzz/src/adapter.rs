@@ -1,12 +1,54 @@
 //! A format's reader and writer, with the plans of the adapter's own cases.
 
-use crate::holds::{Bounds, Dribble};
-use crate::{chosen, folder};
+use super::holds::{self, Bounds, dribble};
+use super::{chosen, folder};
 use portolan_contract::cases::{CasePlan, read_all, write_all};
 use portolan_contract::{Bound, Format, FormatCode, FormatError, Found, Limits, Plan, RawRecord, RawValue};
 use std::fs;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// The plans of `adapters/csv`.
+pub fn csv(input: &[u8]) {
+    static ADAPTER: LazyLock<Adapter> = LazyLock::new(|| Adapter::load(&portolan_csv::Csv));
+    ADAPTER.check(input);
+}
+
+/// The plans of `adapters/edifact`.
+pub fn edifact(input: &[u8]) {
+    static ADAPTER: LazyLock<Adapter> = LazyLock::new(|| Adapter::load(&portolan_edifact::Edifact));
+    ADAPTER.check(input);
+}
+
+/// The plans of `adapters/fixed`.
+pub fn fixed(input: &[u8]) {
+    static ADAPTER: LazyLock<Adapter> = LazyLock::new(|| Adapter::load(&portolan_fixed::Fixed));
+    ADAPTER.check(input);
+}
+
+/// The plans of `adapters/json`.
+pub fn json(input: &[u8]) {
+    static ADAPTER: LazyLock<Adapter> = LazyLock::new(|| Adapter::load(&portolan_json::Json));
+    ADAPTER.check(input);
+}
+
+/// The plans of `adapters/mt940`.
+pub fn mt940(input: &[u8]) {
+    static ADAPTER: LazyLock<Adapter> = LazyLock::new(|| Adapter::load(&portolan_mt940::Mt940));
+    ADAPTER.check(input);
+}
+
+/// The plans of `adapters/xlsx`.
+pub fn xlsx(input: &[u8]) {
+    static ADAPTER: LazyLock<Adapter> = LazyLock::new(|| Adapter::load(&portolan_xlsx::Xlsx));
+    ADAPTER.check(input);
+}
+
+/// The plans of `adapters/xml`.
+pub fn xml(input: &[u8]) {
+    static ADAPTER: LazyLock<Adapter> = LazyLock::new(|| Adapter::load(&portolan_xml::Xml));
+    ADAPTER.check(input);
+}
 
 /// An adapter, bound to the plan of each of its cases.
 pub struct Adapter {
@@ -73,7 +115,7 @@ fn reads_its_own(options: &toml::Table) -> bool {
 
 fn dribbled(bound: &dyn Bound, body: &[u8], limits: &Limits) -> Reading {
     let mut records = Vec::new();
-    let input: Box<dyn Read> = Box::new(Dribble::new(body));
+    let input: Box<dyn Read> = dribble(body);
     let mut reader = match bound.reader(input, limits) {
         Ok(reader) => reader,
         Err(error) => return (records, Err(error)),
@@ -107,7 +149,7 @@ fn written_is_read_again(case: &Case, bound: &dyn Bound, outside: &RawRecord, re
         Ok(written) => written,
         Err(error) => {
             assert!(error.code != FormatCode::Io, "{}: {error}", case.name);
-            crate::holds::words(&error.words);
+            holds::words(&error.words);
             return;
         }
     };
