@@ -44,6 +44,7 @@ impl Bounds {
         self.place(record.at);
         for value in record.values() {
             self.place(value.at);
+            assert!(!record.text(value).contains('\0'), "a value holds NUL: {value:?}");
             assert!(value.item.is_none_or(|item| (item as usize) < record.items().len()), "no such item: {value:?}");
         }
         for (index, item) in record.items().iter().enumerate() {
@@ -59,7 +60,12 @@ impl Bounds {
     }
 }
 
-/// Both languages say something.
+/// Bytes that one language may say.
+const SAID_BYTES_MAX: usize = 4_200;
+
+/// Both languages say something, on one line and not at length.
 pub fn words(words: &Words) {
     assert!(!words.zh.trim().is_empty() && !words.en.trim().is_empty(), "{words:?}");
+    assert!(words.zh.len() <= SAID_BYTES_MAX && words.en.len() <= SAID_BYTES_MAX, "{} bytes of words", words.en.len());
+    assert!(!words.zh.contains(char::is_control) && !words.en.contains(char::is_control), "{words:?}");
 }
