@@ -164,11 +164,15 @@ fn written_is_read_again(case: &Case, bound: &dyn Bound, outside: &RawRecord, re
     assert_eq!(one, other, "{}: what was written is read as something else\n{}", case.name, shown());
 }
 
+/// Codes that an account statement has where nothing is known.
+const NOTHING_KNOWN: [&str; 2] = ["NONREF", "NMSC"];
+
 /// The texts of records, sorted, without their places. An ordinal is no text of the body, and a number means the
 /// same with more zeros around it.
 fn texts(plan: &Plan, records: &[RawRecord], with_empty_items: bool) -> Vec<Vec<(String, String, Option<usize>)>> {
     let one = |record: &RawRecord| {
-        let is_text = |v: &&RawValue| !record.text(v).is_empty() && !plan.slot(v.slot).path.ends_with('#');
+        let is_said = |text: &str| !text.is_empty() && !NOTHING_KNOWN.contains(&text);
+        let is_text = |v: &&RawValue| is_said(record.text(v)) && !plan.slot(v.slot).path.ends_with('#');
         let texts: Vec<&RawValue> = record.values().iter().filter(is_text).collect();
         let held: BTreeSet<u32> = texts.iter().filter_map(|v| v.item).collect();
         let item = |item: u32| if with_empty_items { item as usize } else { held.range(..item).count() };
