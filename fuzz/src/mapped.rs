@@ -172,6 +172,7 @@ fn written_is_read_again(mapping: &Mapping, records: Vec<Value>) {
     assert!(error.is_none(), "{name}: what was written cannot be read: {error:?}\n{}", shown());
     let two_way = |mut record: Value| {
         without_what_is_only_read(&mapping.record, &mut record);
+        without_empty_objects(&mut record);
         record
     };
     let read: Vec<Value> = again.records.into_iter().map(|(_, record)| two_way(record)).collect();
@@ -197,5 +198,17 @@ fn remove(value: &mut Value, path: &str) {
     let above = if above.is_empty() { Some(value) } else { value.pointer_mut(&format!("/{}", above.replace('.', "/"))) };
     if let Some(object) = above.and_then(Value::as_object_mut) {
         object.remove(name);
+    }
+}
+
+/// Takes out the objects in which nothing is left.
+fn without_empty_objects(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.values_mut().for_each(without_empty_objects);
+            object.retain(|_, value| value.as_object().is_none_or(|object| !object.is_empty()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_empty_objects),
+        _ => {}
     }
 }
