@@ -39,7 +39,7 @@ test: tools ## every test: format, licences, lints, shipped mappings and example
 test-long: tools ## the long tests, which say so in #[ignore]: 1 GB feeds and kill loops; they need some GB of disk (make fuzz is another long one)
 	$(CARGO) test --locked --release --workspace --no-fail-fast -- --ignored --nocapture --test-threads 1
 
-fuzz: ## fuzz every reader, FUZZ_SECONDS (600) for each of FUZZ_TARGETS (all)
+fuzz: tools ## fuzz every reader and the mapping compiler, FUZZ_SECONDS (600) for each of FUZZ_TARGETS (all)
 	@command -v c++ >/dev/null || { echo "libFuzzer is C++: install a compiler for it, on Debian or Ubuntu: sudo apt-get install g++" >&2; exit 1; }
 	@$(CARGO) fuzz --version 2>/dev/null | grep -qF "$(CARGO_FUZZ_VERSION)" || \
 		$(CARGO) install --locked --quiet cargo-fuzz --version $(CARGO_FUZZ_VERSION)

@@ -26,6 +26,6 @@ pub mod trace;
 pub mod write;
 
 pub use compile::CompileProblem;
-pub use compiled::{AnswerValue, CurrencyAt, Field, Group, ListMap, Mapping};
+pub use compiled::{AnswerValue, Bundle, CurrencyAt, Field, Group, ListMap, Mapping};
 pub use library::Library;
 pub use schema::Canonical;

@@ -15,6 +15,11 @@ use std::sync::Arc;
 /// value of each item of a list, and the record is refused for the first.
 pub const SCHEMA_FINDINGS_MAX: usize = 10_000;
 
+/// Places of one schema, those that its references repeat counted again.
+const PLACES_MAX: usize = 10_000;
+/// Steps from the top below which references are not followed: a schema that refers to itself has no end.
+const REFERENCE_LEVEL_MAX: usize = 32;
+
 /// A canonical record's schema, ready to check records.
 pub struct Canonical {
     /// `NAME.vN`.
@@ -70,8 +75,7 @@ impl Canonical {
             Some(given) => Annotations::deserialize(given).map_err(|e| format!("x-portolan: {e}"))?,
             None => Annotations::default(),
         };
-        let (mut titles, mut lists) = (BTreeMap::new(), BTreeSet::new());
-        collect_titles(&schema, &schema, "", &mut titles, &mut lists);
+        let Paths { titles, lists, .. } = Paths::of(&schema)?;
         for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal) {
             if !titles.contains_key(path) {
                 return Err(format!("x-portolan names {path:?}, which the schema has no title for"));
@@ -151,25 +155,48 @@ pub fn at_path<'v>(record: &'v Value, path: &str) -> Option<&'v Value> {
     path.split('.').try_fold(record, |value, name| value.get(name))
 }
 
-/// Collects the titles of all properties; the items of a list have the list's path and `[]` left out.
-fn collect_titles(root: &Value, schema: &Value, path: &str, titles: &mut BTreeMap<String, Words>, lists: &mut BTreeSet<String>) {
-    let schema = match schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#')) {
-        Some(pointer) => match root.pointer(pointer) {
-            Some(target) if path.split('.').count() <= 16 => target,
-            _ => return,
-        },
-        None => schema,
-    };
-    let members = schema.get("properties").and_then(Value::as_object);
-    for (name, member) in members.into_iter().flatten() {
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        let text = |key: &str| member.get(key).and_then(Value::as_str).unwrap_or(name).to_owned();
-        titles.insert(path.clone(), Words::new(text("x-title-zh"), text("title")));
-        collect_titles(root, member, &path, titles, lists);
+/// The paths of a schema; the items of a list have the list's path.
+#[derive(Default)]
+struct Paths {
+    titles: BTreeMap<String, Words>,
+    /// Paths of arrays.
+    lists: BTreeSet<String>,
+    /// Places that were looked at.
+    places: usize,
+}
+
+impl Paths {
+    fn of(schema: &Value) -> Result<Self, String> {
+        let mut paths = Self::default();
+        paths.collect(schema, schema, "", 0)?;
+        Ok(paths)
     }
-    if let Some(items) = schema.get("items") {
-        lists.insert(path.to_owned());
-        collect_titles(root, items, path, titles, lists);
+
+    /// Collects what stands below a place, `level` steps from the top.
+    fn collect(&mut self, root: &Value, schema: &Value, path: &str, level: usize) -> Result<(), String> {
+        self.places += 1;
+        if self.places > PLACES_MAX {
+            return Err(format!("the schema has more than {PLACES_MAX} places, with those that its references repeat"));
+        }
+        let schema = match schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#')) {
+            Some(pointer) => match root.pointer(pointer) {
+                Some(target) if level <= REFERENCE_LEVEL_MAX => target,
+                _ => return Ok(()),
+            },
+            None => schema,
+        };
+        let members = schema.get("properties").and_then(Value::as_object);
+        for (name, member) in members.into_iter().flatten() {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let text = |key: &str| member.get(key).and_then(Value::as_str).unwrap_or(name).to_owned();
+            self.titles.insert(path.clone(), Words::new(text("x-title-zh"), text("title")));
+            self.collect(root, member, &path, level + 1)?;
+        }
+        if let Some(items) = schema.get("items") {
+            self.lists.insert(path.to_owned());
+            self.collect(root, items, path, level + 1)?;
+        }
+        Ok(())
     }
 }
 

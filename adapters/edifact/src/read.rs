@@ -279,13 +279,15 @@ impl<'a> Reader<'a> {
         self.walker.leave(at).map(drop)
     }
 
-    /// Fills the text of a composite: its components, joined.
+    /// Fills the text of a composite: its components, joined. Empty ones at its end are none, since a sender may leave them
+    /// out, and nor are empty lines.
     fn fill_joined(&mut self, slot: SlotId, joint: char, start: usize, end: usize) -> Result<(), FormatError> {
         let pieces = self.pieces.get(start..end).unwrap_or(&[]);
         let Some(first) = pieces.iter().find(|piece| !piece.is_empty()) else { return Ok(()) };
         let at = self.segments.place(*first);
+        let filled = 1 + pieces.iter().rposition(|piece| !piece.is_empty()).unwrap_or(0);
         self.joined.clear();
-        for piece in pieces {
+        for piece in pieces.iter().take(filled) {
             if piece.component > 0 {
                 self.joined.push(joint);
             }
@@ -296,7 +298,11 @@ impl<'a> Reader<'a> {
                 self.joined.push(character);
             }
         }
-        self.walker.fill(slot, &self.joined, at)
+        let text = if joint == '\n' { self.joined.trim_end_matches('\n') } else { &self.joined };
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.walker.fill(slot, text, at)
     }
 
     fn fill(&mut self, ask: &Ask, piece: Piece) -> Result<(), FormatError> {
