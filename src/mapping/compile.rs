@@ -8,6 +8,7 @@ use super::draft::nearest;
 use super::file::{
     AnswerEntry, BodyEntry, CheckEntry, ComputedEntry, ConstantEntry, Direction, FieldEntry, ListEntry, MappingFile, RuleEntry,
 };
+use super::heading;
 use super::place::{Besides, Choice, Place};
 use super::rules::Expression;
 use super::schema::Canonical;
@@ -50,6 +51,16 @@ impl Mapping {
         let parts = compiler.entries(&file, text);
         compiler.shape(&file.body, text);
         let (plan, schema) = compiler.finish()?;
+        let written_records_max = file.body.written_records_max.or(file.body.records_max).unwrap_or(u64::MAX);
+        let heading = heading::paths(&plan, &join(&file.body.root, file.body.once.as_deref().unwrap_or_default()), &parts.record);
+        let mut numbered: Vec<String> =
+            parts.record.fields.iter().filter(|field| field.numbered_max.is_some()).map(|field| field.to.clone()).collect();
+        numbered.dedup();
+        if let Some(path) = numbered.iter().find(|path| written_records_max > 1 && !heading.contains(path)) {
+            let entry = file.field.iter().find(|entry| entry.get_ref().numbered_max.is_some() && entry.get_ref().to == *path);
+            let message = format!("numbered_max: {path:?} does not stand around all records of a body, of which there may be several");
+            return Err(vec![CompileProblem { line: entry.map_or(0, |entry| at(entry.span())), message }]);
+        }
         let answer = parts.answer.into_iter().map(|(to, slot)| AnswerValue { to, slot, in_record: plan.slot(slot).in_record }).collect();
         let line = at(file.format.span());
         let (format_name, format) = bind(file.format.into_inner(), formats, &containers::within(&plan, &file.container))
@@ -88,8 +99,10 @@ impl Mapping {
             message_id: parts.message_id,
             records_min: file.body.records_min,
             records_max: file.body.records_max.unwrap_or(u64::MAX),
-            written_records_max: file.body.written_records_max.or(file.body.records_max).unwrap_or(u64::MAX),
+            written_records_max,
             required: file.body.required,
+            heading,
+            numbered,
         })
     }
 }

@@ -199,6 +199,10 @@ pub struct BodyEntry {
     /// Writing opens a new one of these for every record.
     #[serde(default)]
     pub per_record: Option<String>,
+    /// Below the root, the innermost element around the records that stands once in a body: records that differ in what it
+    /// holds do not stand in one. Unless given, that is the root itself.
+    #[serde(default)]
+    pub once: Option<String>,
 }
 
 fn one() -> u64 {
@@ -282,6 +286,11 @@ pub struct FieldEntry {
     /// The format has room for this many values of a `list`; a record with more cannot be written.
     #[serde(default)]
     pub items_max: Option<usize>,
+    /// A receiver knows the message by this value, which the format has room for in so many characters: a longer one is made
+    /// to fit. Where a message takes several deliveries, a number follows it in all but the first: see
+    /// `src/mapping/numbered.rs`.
+    #[serde(default)]
+    pub numbered_max: Option<usize>,
 }
 
 /// What a failed check means.
