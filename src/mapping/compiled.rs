@@ -153,6 +153,8 @@ pub struct Field {
     pub items_max: usize,
     /// A receiver knows a message by it, in so many characters.
     pub numbered_max: Option<usize>,
+    /// Canonical paths, from the enclosing group, of what must be written with it.
+    pub needs: Vec<String>,
 }
 
 /// Where an amount's currency stands.

@@ -193,7 +193,8 @@ pub struct BodyEntry {
     /// Most records of a body that is written, where one that is read may hold more; as `records_max` unless given.
     #[serde(default)]
     pub written_records_max: Option<u64>,
-    /// Canonical paths that a record must have to be written: the format does not do without them.
+    /// Canonical paths that a record must have to be written: the format does not do without them. A path into a list is one
+    /// that each of its items must have.
     #[serde(default)]
     pub required: Vec<String>,
     /// Writing opens a new one of these for every record.
@@ -291,6 +292,10 @@ pub struct FieldEntry {
     /// `src/mapping/numbered.rs`.
     #[serde(default)]
     pub numbered_max: Option<usize>,
+    /// Canonical paths of the same record or item without which the format has no room for this value: a record without
+    /// them cannot be written. What a record must always have stands in `body.required`.
+    #[serde(default)]
+    pub needs: Vec<String>,
 }
 
 /// What a failed check means.

@@ -112,13 +112,25 @@ impl<'m> BodyWriter<'m> {
 /// A value that the format has no code or no form for.
 pub(super) fn write(mapping: &Mapping, zone: &TimeZone, canonical: &Value, part: Part, raw: &mut RawRecord) -> Result<(), Unwritable> {
     raw.clear();
-    let missing = |path: &&String| at_path(canonical, path).is_none_or(Value::is_null);
+    let missing = |path: &&String| lacks(canonical, path);
     if let Some(path) = mapping.required.iter().find(missing) {
         let words = Words::new("此格式不能缺少该值", "the format cannot do without this value");
         return Err(Unwritable { path: path.clone(), words });
     }
     let whole = Whole { mapping, zone, record: canonical, part };
     group(&whole, &mapping.record, canonical, None, raw)
+}
+
+/// Whether there is nothing at a path, in one of the items where it leads through a list.
+fn lacks(canonical: &Value, path: &str) -> bool {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    match (canonical.get(name), rest) {
+        (None | Some(Value::Null), _) => true,
+        (Some(Value::Array(items)), Some(rest)) => items.iter().any(|item| lacks(item, rest)),
+        (Some(Value::Array(items)), None) => items.is_empty(),
+        (Some(value), Some(rest)) => lacks(value, rest),
+        (Some(_), None) => false,
+    }
 }
 
 /// What stays the same while one record is written.
@@ -131,6 +143,12 @@ struct Whole<'w> {
 
 fn group(whole: &Whole<'_>, of: &Group, canonical: &Value, item: Option<u32>, raw: &mut RawRecord) -> Result<(), Unwritable> {
     for field in of.fields.iter().filter(|f| f.direction.writes()) {
+        let needed = field.needs.iter().filter(|_| !lacks(canonical, &field.to)).find(|path| lacks(canonical, path));
+        if let Some(path) = needed {
+            let (zh, en) =
+                (format!("有 {} 时，此格式不能缺少该值", field.to), format!("beside {} the format cannot do without this value", field.to));
+            return Err(Unwritable { path: path.clone(), words: Words::new(zh, en) });
+        }
         match at_path(canonical, &field.to) {
             None | Some(Value::Null) => {}
             Some(Value::Array(values)) if values.len() > field.items_max => return Err(too_many(&field.to, field.items_max)),

@@ -23,6 +23,7 @@ impl Compiler<'_> {
         if entry.numbered_max.is_some() && (!to_base.is_empty() || entry.kind != Kind::Text || !entry.direction.writes()) {
             self.problem(format!("numbered_max: {to:?} must be a text that is written for the whole message"));
         }
+        entry.needs.iter().for_each(|path| self.knows(&dotted(to_base, path)));
         let currency = self.currency(entry, &paths, to_base, list);
         let codes = self.codes(entry);
         let first = places.first().filter(|_| entry.direction.writes());
@@ -45,6 +46,7 @@ impl Compiler<'_> {
             direction: entry.direction,
             items_max: entry.items_max.unwrap_or(usize::MAX),
             numbered_max: entry.numbered_max,
+            needs: entry.needs.clone(),
         })
     }
 
