@@ -9,6 +9,7 @@ use crate::config::Reference;
 use crate::domain::{Finding, Outcome, Severity};
 use crate::fault::FaultCode;
 use crate::journal::{Journal, JournalError};
+use crate::mapping::numbered;
 use crate::mapping::schema::at_path;
 use crate::spool::Spool;
 use crate::translate::Translated;
@@ -53,7 +54,7 @@ pub async fn look_up(journal: &dyn Journal, reference: &Reference, mut translate
     }
     let references = std::mem::take(&mut translated.references);
     for (id, (record, at)) in references.first {
-        if !journal.knows_message(&reference.flow, &id).await? {
+        if !journal.knows_message(&reference.flow, &id).await? && !is_part_of_known(journal, reference, &id).await? {
             let (flow, max) = (&reference.flow, crate::domain::FOUND_CHARS_MAX);
             let words = Words::new(
                 format!("所引用的报文在交换业务 {flow} 中不存在"),
@@ -72,6 +73,14 @@ pub async fn look_up(journal: &dyn Journal, reference: &Reference, mut translate
     }
     let refused = translated.verdict.findings.iter().any(|f| f.rule == "reference.unknown" && f.severity == Severity::Error);
     if refused { refuse(translated).map_err(|e| JournalError::Unavailable(e.to_string())) } else { Ok(translated) }
+}
+
+/// Whether it is the id that a later delivery of a known message had.
+async fn is_part_of_known(journal: &dyn Journal, reference: &Reference, id: &str) -> Result<bool, JournalError> {
+    match numbered::origin(id) {
+        Some(origin) => journal.knows_message(&reference.flow, origin).await,
+        None => Ok(false),
+    }
 }
 
 fn finding(reference: &Reference, severity: Severity, rule: &str, place: (u64, Position), found: Option<String>, words: Words) -> Finding {

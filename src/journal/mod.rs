@@ -408,6 +408,8 @@ pub struct Lease {
     pub first_row: u64,
     /// Rows spanned.
     pub rows: u64,
+    /// Which of its message's ids an earlier delivery has too, as bits.
+    pub repeated_ids: u32,
 }
 
 /// How an attempt ended.

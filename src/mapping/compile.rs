@@ -8,6 +8,7 @@ use super::draft::nearest;
 use super::file::{
     AnswerEntry, BodyEntry, CheckEntry, ComputedEntry, ConstantEntry, Direction, FieldEntry, ListEntry, MappingFile, RuleEntry, XsdEntry,
 };
+use super::heading;
 use super::place::{Besides, Choice, Place};
 use super::rules::Expression;
 use super::schema::Canonical;
@@ -64,6 +65,9 @@ impl Mapping {
             return Err(problems);
         }
         let body = body.into_inner();
+        let written_records_max = body.written_records_max.or(body.records_max).unwrap_or(u64::MAX);
+        let heading = heading::paths(&plan, &join(&body.root, body.once.as_deref().unwrap_or_default()), &parts.record);
+        let numbered = numbered_paths(&parts, &file.field, written_records_max, &heading, text)?;
         let pinned: Arc<str> = serde_json::to_string(bundle).unwrap_or_default().into();
         let answer = parts.answer.into_iter().map(|(to, slot)| AnswerValue { to, slot, in_record: plan.slot(slot).in_record }).collect();
         Ok(Self {
@@ -88,10 +92,31 @@ impl Mapping {
             message_id: parts.message_id,
             records_min: body.records_min,
             records_max: body.records_max.unwrap_or(u64::MAX),
-            written_records_max: body.written_records_max.or(body.records_max).unwrap_or(u64::MAX),
+            written_records_max,
             required: body.required,
+            heading,
+            numbered,
         })
     }
+}
+
+/// The canonical paths of what a receiver knows a message by, which must stand around all records that are written.
+fn numbered_paths(
+    parts: &Parts,
+    entries: &[Spanned<FieldEntry>],
+    written_records_max: u64,
+    heading: &[String],
+    text: &str,
+) -> Result<Vec<String>, Vec<CompileProblem>> {
+    let mut numbered: Vec<String> =
+        parts.record.fields.iter().filter(|field| field.numbered_max.is_some()).map(|field| field.to.clone()).collect();
+    numbered.dedup();
+    if let Some(path) = numbered.iter().find(|path| written_records_max > 1 && !heading.contains(path)) {
+        let entry = entries.iter().find(|entry| entry.get_ref().numbered_max.is_some() && entry.get_ref().to == *path);
+        let message = format!("numbered_max: {path:?} does not stand around all records of a body, of which there may be several");
+        return Err(vec![CompileProblem { line: entry.map_or(0, |entry| line_of(text, entry.span().start)), message }]);
+    }
+    Ok(numbered)
 }
 
 /// A mapping file as far as it can be read.

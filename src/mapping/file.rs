@@ -184,12 +184,17 @@ pub struct BodyEntry {
     /// Most records of a body that is written, where one that is read may hold more; as `records_max` unless given.
     #[serde(default)]
     pub written_records_max: Option<u64>,
-    /// Canonical paths that a record must have to be written: the format does not do without them.
+    /// Canonical paths that a record must have to be written: the format does not do without them. A path into a list is one
+    /// that each of its items must have.
     #[serde(default)]
     pub required: Vec<String>,
     /// Writing opens a new one of these for every record.
     #[serde(default)]
     pub per_record: Option<String>,
+    /// Below the root, the innermost element around the records that stands once in a body: records that differ in what it
+    /// holds do not stand in one. Unless given, that is the root itself.
+    #[serde(default)]
+    pub once: Option<String>,
 }
 
 fn one() -> u64 {
@@ -273,6 +278,15 @@ pub struct FieldEntry {
     /// The format has room for this many values of a `list`; a record with more cannot be written.
     #[serde(default)]
     pub items_max: Option<usize>,
+    /// A receiver knows the message by this value, which the format has room for in so many characters: a longer one is made
+    /// to fit. Where a message takes several deliveries, a number follows it in all but the first: see
+    /// `src/mapping/numbered.rs`.
+    #[serde(default)]
+    pub numbered_max: Option<usize>,
+    /// Canonical paths of the same record or item without which the format has no room for this value: a record without
+    /// them cannot be written. What a record must always have stands in `body.required`.
+    #[serde(default)]
+    pub needs: Vec<String>,
 }
 
 /// What a failed check means.

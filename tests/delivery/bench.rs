@@ -265,7 +265,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         canonical.extend(line.bytes());
     }
     let count = records.len() as u64;
-    let chunk = |destination| Chunk { destination, first_row: 0, rows: count, order_key: order_key.map(str::to_owned) };
+    let chunk = |destination| Chunk { destination, first_row: 0, rows: count, order_key: order_key.map(str::to_owned), repeated_ids: 0 };
     let mapping = Digest::of(MAPPING.as_bytes());
     let pins = Pins { mapping, schema: mapping, flow: mapping };
     let verdict = Verdict {

@@ -686,7 +686,7 @@ pub async fn chunks_count_their_own_rows(store: &dyn Store) {
     let journal = store.open();
     let records: Vec<SampleRecord> = [1, 3, 2, 1, 1, 0, 2, 3].map(|destinations| SampleRecord { key: None, destinations }).to_vec();
     let mut exchange = sample_of(store.clock(), "chunks", &records);
-    let chunk = |destination, first_row, rows| Chunk { destination, first_row, rows, order_key: None };
+    let chunk = |destination, first_row, rows| Chunk { destination, first_row, rows, order_key: None, repeated_ids: 0 };
     // Not in order of their rows, and one that holds nothing for its destination.
     exchange.verdict.chunks = vec![chunk(1, 4, 4), chunk(0, 0, 3), chunk(0, 3, 2), chunk(1, 0, 4), chunk(0, 5, 2), chunk(0, 7, 1)];
     let id = commit_new(journal.as_ref(), exchange).await.exchange();

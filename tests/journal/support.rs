@@ -78,7 +78,7 @@ pub fn sample_of(clock: &dyn Clock, body: &str, records: &[SampleRecord]) -> New
     let canonical = canonical.concat();
     let texts = ["the mapping", "the schema", "the flow", "the tax mapping"];
     let pins = Pins { mapping: of(texts[0]), schema: of(texts[1]), flow: of(texts[2]) };
-    let chunk = |destination| Chunk { destination, first_row: 0, rows: count, order_key: None };
+    let chunk = |destination| Chunk { destination, first_row: 0, rows: count, order_key: None, repeated_ids: 0 };
     let routed = |to: &str| Routed { to: to.parse().unwrap(), mapping: of(texts[3]) };
     NewExchange {
         id,

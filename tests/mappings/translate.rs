@@ -95,6 +95,48 @@ fn a_delivery_holds_no_more_records_than_its_format_allows() {
     assert_eq!(rows, [(0, 4), (4, 4), (8, 1)]);
 }
 
+/// Rows of each delivery, and which ids of its message are those of an earlier one.
+#[track_caller]
+fn check_cuts(reading: &str, rendering: &str, records: &[&str], expected: &[(u64, u64, u32)]) {
+    let library = Library::load(&[]).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let case = Case {
+        why: "what a body says once is the same for all of a delivery".to_owned(),
+        mapping: reading.to_owned(),
+        findings_per_record_max: 10,
+        when: None,
+        order: None,
+        body: Body { head: records.join("\n"), again: String::new(), times: 0, foot: "\n".to_owned() },
+        expect: Expect { fault: None, counts: Counts::default(), findings: Vec::new(), findings_left_out: 0 },
+    };
+    let verdict = verdict(&library, &case, rendering);
+    let cuts: Vec<(u64, u64, u32)> = verdict.chunks.iter().map(|chunk| (chunk.first_row, chunk.rows, chunk.repeated_ids)).collect();
+    assert_eq!(cuts, expected, "{:?}", verdict.findings);
+}
+
+/// The first record of a case, and the same with another text in it.
+fn two_records(case: &str, text: &str, instead: &str) -> [String; 2] {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings").join(case);
+    let record = fs::read_to_string(file).unwrap().lines().next().unwrap().to_owned();
+    assert!(record.contains(text), "{case}: there is no {text}");
+    [record.clone(), record.replace(text, instead)]
+}
+
+#[test]
+fn a_delivery_has_one_heading() {
+    let [a, b] = &two_records("camt054/cases/one-payment.out.ndjson", "Ntfctn-SYN-1", "Ntfctn-SYN-2");
+    check_cuts("payment-confirmation-json", "camt054", &[a, b, b, a], &[(0, 1, 0), (1, 2, 0), (3, 1, 1)]);
+    check_cuts("payment-confirmation-json", "payment-confirmation-json", &[a, b, b, a], &[(0, 4, 0)]);
+    // Another notification stands in the same message.
+    let [a, b] = &two_records("camt054/cases/one-payment.out.ndjson", "Ntfctn-187", "Ntfctn-188");
+    check_cuts("payment-confirmation-json", "camt054", &[a, b, a], &[(0, 3, 0)]);
+    // Labelled values above a table.
+    let [a, b] = &two_records("cn-platform-income/cases/gb18030.out.ndjson", "2025-10-20", "2025-10-21");
+    check_cuts("platform-income-json", "cn-platform-income", &[a, a, b], &[(0, 2, 0), (2, 1, 0)]);
+    // A pack has a number of its own, within a message that has one too.
+    let [a, b] = &two_records("tips1104/cases/pack.out.ndjson", "00000007", "00000008");
+    check_cuts("refund-json", "tips1104", &[a, b, a], &[(0, 1, 0), (1, 1, 1), (2, 1, 3)]);
+}
+
 fn check(library: &Library, path: &Path, case: &Case) {
     let verdict = verdict(library, case, case.rendering.as_ref().unwrap_or(&case.mapping));
     let mut findings: Vec<(String, usize)> = Vec::new();

@@ -275,6 +275,11 @@ impl<'a> Output<'a> {
             let (zh, en) = (format!("缺少必备的 {missing}，无法写出"), format!("{missing} is mandatory, and nothing fills it"));
             return Err(refused(&zh, &en).on(format!("{tag}/{missing}")));
         }
+        if let Some((element, form)) = self.cells.unfit(layout) {
+            let (zh, en) = (format!("{element} 的值应为 {form}，无法写出"), format!("the value of {element} must be {form}"));
+            let error = FormatError::new(FormatCode::ValueUnwritable, Position::default(), &zh, &en);
+            return Err(error.on(format!("{tag}/{element}")));
+        }
         let writing = &self.bound.writing;
         self.line.clear();
         self.line.push_str(tag.get(..3).unwrap_or(tag));

@@ -18,9 +18,9 @@ const KNOWN_MAX: usize = 4096;
 
 /// Queues a delivery; held where one before it has its order key.
 pub(super) const QUEUE: &str = "INSERT INTO delivery (id, exchange, destination, mapping, destination_bit, first_row, rows, records,
-    order_key, state, due_at, due_since, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN ?9 IS NOT NULL AND EXISTS
+    order_key, state, due_at, due_since, attempts, repeated_ids) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN ?9 IS NOT NULL AND EXISTS
     (SELECT 1 FROM delivery WHERE destination = ?3 AND order_key = ?9 AND order_key IS NOT NULL AND state <= 3)
-    THEN 2 ELSE 0 END, ?10, ?11, 0)";
+    THEN 2 ELSE 0 END, ?10, ?11, 0, ?12)";
 
 /// An exchange as it reaches the writer: its files durable, its report written.
 pub(super) struct Submission {
@@ -509,6 +509,7 @@ impl<'a> Group<'a> {
                 chunk.order_key,
                 milliseconds(exchange.received_at),
                 milliseconds(self.clock.now()),
+                chunk.repeated_ids,
             ])?;
             self.destination_totals.entry(destination).or_default().queued += column(records);
         }

@@ -112,6 +112,7 @@ CREATE TABLE delivery (
     rows            INTEGER NOT NULL,
     records         INTEGER NOT NULL,
     order_key       TEXT,
+    repeated_ids    INTEGER NOT NULL,  -- bits: ids of its message that an earlier delivery has too
     state           INTEGER NOT NULL,
     due_at          INTEGER NOT NULL,
     due_since       INTEGER NOT NULL,  -- when it was queued, let go by those before it, or resent, whichever was last
