@@ -105,6 +105,7 @@ fn check_cuts(reading: &str, rendering: &str, records: &[&str], expected: &[(u64
         findings_per_record_max: 10,
         when: None,
         order: None,
+        rendering: None,
         body: Body { head: records.join("\n"), again: String::new(), times: 0, foot: "\n".to_owned() },
         expect: Expect { fault: None, counts: Counts::default(), findings: Vec::new(), findings_left_out: 0 },
     };

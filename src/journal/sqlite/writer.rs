@@ -295,7 +295,7 @@ mod tests {
     /// A submission of so many rows in so many deliveries.
     fn submission(rows: u64, deliveries: u64) -> Work {
         let (name, digest, nothing) = (|| "name".parse().unwrap(), Digest::default(), || Stored::Inline(Bytes::new()));
-        let chunk = Chunk { destination: 0, first_row: 0, rows, order_key: None };
+        let chunk = Chunk { destination: 0, first_row: 0, rows, order_key: None, repeated_ids: 0 };
         let verdict = Verdict {
             outcome: Outcome::Accepted,
             counts: Counts::default(),
