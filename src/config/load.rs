@@ -6,18 +6,19 @@
 
 mod query;
 
-use super::page::{Page, read_bytes};
+use super::page::Page;
 use super::raw::{
     At, RawCertificate, RawDestination, RawFlow, RawGateway, RawIdentity, RawLimits, RawListener, RawOnInvalid, RawOrder, RawPartner,
     RawRate, RawReference, RawRequestLimits, RawRoute, RawSender, RawUnknown, RawWords,
 };
 use super::{
-    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Order, Partner, Problem, Query, Rate,
-    Reference, RequestLimits, Route, Sender,
+    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, NamedFile, OnInvalid, Order, Partner, Problem, Query,
+    Rate, Reference, RequestLimits, Route, Sender,
 };
+use crate::certs::{Summary, files};
+use crate::data;
 use crate::domain::{DESTINATIONS_PER_FLOW_MAX, DestinationId, Digest, Name, PartnerId, Severity};
 use portolan_contract::Words;
-use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -64,10 +65,40 @@ pub struct Draft {
     pub flows: Flows,
     /// The queries without a problem of their own.
     pub queries: BTreeMap<Name, Arc<Query>>,
+    /// What `portolan.toml` says of the gateway itself.
+    pub gateway: GatewayDraft,
+    /// The destinations without a problem of their own, whatever else is wrong with their partners.
+    pub destinations: Vec<Arc<Destination>>,
     /// Every problem so far, in the order of files and lines.
     pub problems: Vec<Problem>,
-    gateway: Option<Gateway>,
     certificate_files: BTreeSet<PathBuf>,
+}
+
+/// The gateway's own settings, as far as they can be read.
+#[derive(Default)]
+pub struct GatewayDraft {
+    /// The data folder, which need not be there yet.
+    pub data: Option<NamedFile>,
+    /// Where partners connect.
+    pub partner_listener: ListenerDraft,
+    /// Where operators connect.
+    pub operator_listener: ListenerDraft,
+    /// The client identity towards receivers.
+    pub outbound_identity: Option<Identity>,
+    whole: Option<Gateway>,
+}
+
+/// A listener's settings, as far as they can be read.
+#[derive(Default)]
+pub struct ListenerDraft {
+    /// Address and port.
+    pub address: Option<SocketAddr>,
+    /// The server's certificate chain and key.
+    pub identity: Option<Identity>,
+    /// Files of authorities and of revocation lists.
+    pub trusted: Option<[Vec<NamedFile>; 2]>,
+    /// All of it.
+    pub whole: Option<Listener>,
 }
 
 /// Partners by name; `None` where a file has a problem, so that its name is known all the same.
@@ -81,13 +112,13 @@ impl Draft {
     pub fn read(folder: &Path) -> Self {
         let mut problems = Vec::new();
         let (mappings, gateway) = load_gateway(folder, &mut problems);
-        let identity_given = gateway.as_ref().is_none_or(|g| g.outbound_identity.is_some());
-        let mut certificate_files = BTreeSet::new();
-        let partners = load_partners(folder, identity_given, &mut certificate_files, &mut problems);
+        let identity_given = gateway.whole.as_ref().is_none_or(|whole| whole.outbound_identity.is_some());
+        let (mut certificate_files, mut destinations) = (BTreeSet::new(), Vec::new());
+        let partners = load_partners(folder, identity_given, &mut certificate_files, &mut destinations, &mut problems);
         let flows = load_flows(folder, &partners, &mut problems);
         let queries = query::load(folder, &partners, &flows, &mut problems);
         problems.sort();
-        Self { folder: folder.to_owned(), mappings, partners, flows, queries, problems, gateway, certificate_files }
+        Self { folder: folder.to_owned(), mappings, partners, flows, queries, gateway, destinations, problems, certificate_files }
     }
 
     /// The whole configuration.
@@ -95,7 +126,7 @@ impl Draft {
     /// # Errors
     /// Every problem of it.
     pub fn finish(self) -> Result<Config, Vec<Problem>> {
-        match self.gateway {
+        match self.gateway.whole {
             Some(gateway) if self.problems.is_empty() => Ok(Config {
                 folder: self.folder,
                 gateway,
@@ -109,7 +140,7 @@ impl Draft {
     }
 }
 
-fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> (Option<Vec<PathBuf>>, Option<Gateway>) {
+fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> (Option<Vec<PathBuf>>, GatewayDraft) {
     let mut page = Page::read(folder.join("portolan.toml"));
     let (mappings, gateway) = match page.parse::<RawGateway>() {
         Some(raw) => {
@@ -117,13 +148,19 @@ fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> (Option<Vec<PathB
             let mappings = checker.mappings(&raw.mappings);
             (Some(mappings.clone()), checker.gateway(&raw, mappings))
         }
-        None => (None, None),
+        None => (None, GatewayDraft::default()),
     };
     problems.append(&mut page.problems);
     (mappings, gateway)
 }
 
-fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BTreeSet<PathBuf>, problems: &mut Vec<Problem>) -> Partners {
+fn load_partners(
+    folder: &Path,
+    identity_given: bool,
+    certificate_files: &mut BTreeSet<PathBuf>,
+    destinations: &mut Vec<Arc<Destination>>,
+    problems: &mut Vec<Problem>,
+) -> Partners {
     let mut seen = BTreeMap::new();
     let mut partners = Partners::new();
     for (id, file) in named_files(&folder.join("partners"), problems) {
@@ -134,7 +171,9 @@ fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BT
             let mut checker = Checker { page: &mut page, folder };
             let certificates = checker.certificates(&raw.certificate);
             checker.certificates_are_new(&id, &certificates, &mut seen);
-            checker.partner(&id, &raw, certificates, identity_given)
+            let read = checker.destinations(&id, &raw.destination, identity_given);
+            destinations.extend(read.iter().flatten().map(|(_, destination)| Arc::clone(destination)));
+            checker.partner(&id, &raw, certificates, read.into_iter().collect())
         });
         let partner = partner.filter(|_| page.problems.is_empty());
         problems.append(&mut page.problems);
@@ -212,32 +251,56 @@ impl Checker<'_> {
         mappings
     }
 
-    fn gateway(&mut self, raw: &RawGateway, mappings: Vec<PathBuf>) -> Option<Gateway> {
+    fn gateway(&mut self, raw: &RawGateway, mappings: Vec<PathBuf>) -> GatewayDraft {
         let partner_listener = self.listener(raw.partner_listener.as_ref(), "partner_listener");
         let operator_listener = self.listener(raw.operator_listener.as_ref(), "operator_listener");
-        let data = self.folder.join(raw.data.value());
-        if data.components().eq(self.folder.join("").components()) {
-            self.page.note(
-                raw.data.span(),
-                "`data` cannot be the configuration folder itself: the journal's writes would look like changes of it",
-            );
-        }
+        self.addresses_differ(&partner_listener, &operator_listener, raw);
+        let data = self.data(&raw.data);
         let outbound_identity = raw.outbound_identity.as_ref().map(|identity| self.identity(identity));
         let limits = self.request_limits(&raw.limits);
         let expiry_warning_days: BTreeSet<u32> = raw.expiry_warning_days.iter().map(|days| days.get()).collect();
-        Some(Gateway {
-            partner_listener: partner_listener?,
-            operator_listener: operator_listener?,
-            data,
-            mappings,
-            outbound_identity: transposed(outbound_identity)?,
-            expiry_warning_days: expiry_warning_days.into_iter().rev().collect(),
-            limits: limits?,
-        })
+        let whole = || {
+            Some(Gateway {
+                partner_listener: partner_listener.whole.clone()?,
+                operator_listener: operator_listener.whole.clone()?,
+                data: data.to_path_buf(),
+                mappings,
+                outbound_identity: transposed(outbound_identity.clone())?,
+                expiry_warning_days: expiry_warning_days.into_iter().rev().collect(),
+                limits: limits?,
+            })
+        };
+        let whole = whole();
+        GatewayDraft { data: Some(data), partner_listener, operator_listener, outbound_identity: outbound_identity.flatten(), whole }
     }
 
-    fn listener(&mut self, raw: Option<&At<RawListener>>, key: &str) -> Option<Listener> {
-        let at = self.page.required(raw, key, None)?;
+    /// The data folder, which is made at the first start; what lies in it is for those who open it.
+    fn data(&mut self, raw: &At<PathBuf>) -> NamedFile {
+        let data = self.folder.join(raw.value());
+        if data.components().eq(self.folder.join("").components()) {
+            self.page
+                .note(raw.span(), "`data` cannot be the configuration folder itself: the journal's writes would look like changes of it");
+        }
+        if let Some(file) = data::file_in_the_way(&data) {
+            self.page.note(raw.span(), format!("`data` must be a folder: {} is a file; name another", file.display()));
+        }
+        self.page.named_file(data, raw.span())
+    }
+
+    /// Each listener needs an address of its own; port 0 is another one each time.
+    fn addresses_differ(&mut self, partners: &ListenerDraft, operators: &ListenerDraft, raw: &RawGateway) {
+        let Some((one, other)) = partners.address.zip(operators.address) else { return };
+        // Whoever listens on all addresses has that port on each of them.
+        let met = |all: SocketAddr, by: SocketAddr| all.ip().is_unspecified() && (all.is_ipv6() || by.is_ipv4());
+        if one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || met(one, other) || met(other, one)) {
+            let at = raw.operator_listener.as_ref().and_then(|listener| listener.value().address.as_ref());
+            let message = format!("`address`: {other} is taken by partner_listener ({one}); give the operators a port of their own");
+            self.page.note(at.and_then(At::span), message);
+        }
+    }
+
+    fn listener(&mut self, raw: Option<&At<RawListener>>, key: &str) -> ListenerDraft {
+        let Some(at) = self.page.required(raw, key, None) else { return ListenerDraft::default() };
         let raw = at.value();
         let address = self.page.required(raw.address.as_ref(), "address", at.span());
         let address = address.and_then(|text| {
@@ -255,13 +318,15 @@ impl Checker<'_> {
         }
         let client_authorities = self.files(&raw.client_authorities);
         let revocation_lists = self.files(&raw.revocation_lists);
-        Some(Listener {
-            address: address?,
-            identity: identity?,
-            client_authorities: client_authorities?,
-            revocation_lists: revocation_lists?,
+        let trusted = client_authorities.zip(revocation_lists);
+        let whole = address.zip(identity.clone()).zip(trusted.clone()).map(|((address, identity), trusted)| Listener {
+            address,
+            identity,
+            client_authorities: trusted.0,
+            revocation_lists: trusted.1,
             accept_expired_lists: raw.accept_expired_lists,
-        })
+        });
+        ListenerDraft { address, identity, trusted: trusted.map(<[_; 2]>::from), whole }
     }
 
     fn identity(&mut self, at: &At<RawIdentity>) -> Option<Identity> {
@@ -301,7 +366,13 @@ impl Checker<'_> {
         })
     }
 
-    fn partner(&mut self, id: &PartnerId, raw: &RawPartner, certificates: Option<Certificates>, identity_given: bool) -> Option<Partner> {
+    fn partner(
+        &mut self,
+        id: &PartnerId,
+        raw: &RawPartner,
+        certificates: Option<Certificates>,
+        destinations: Option<BTreeMap<Name, Arc<Destination>>>,
+    ) -> Option<Partner> {
         let title = self.title(raw.title.as_ref());
         let limits = self
             .limits(&raw.limits)
@@ -309,7 +380,6 @@ impl Checker<'_> {
         if raw.destination.len() > DESTINATIONS_PER_PARTNER_MAX {
             self.page.note(None, format!("more than {DESTINATIONS_PER_PARTNER_MAX} destinations"));
         }
-        let destinations = self.destinations(id, &raw.destination, identity_given);
         Some(Partner {
             id: id.clone(),
             title: title?,
@@ -379,13 +449,9 @@ impl Checker<'_> {
     /// SHA-256 of the public key of the first certificate in a PEM file.
     fn key_of_file(&mut self, path: &At<PathBuf>) -> Option<Digest> {
         let file = self.file(path)?;
-        let key = read_bytes(&file).and_then(|pem| {
-            let der = CertificateDer::from_pem_slice(&pem).map_err(|error| format!("holds no PEM certificate: {error:?}"))?;
-            let (_, certificate) =
-                x509_parser::parse_x509_certificate(&der).map_err(|error| format!("holds no X.509 certificate: {error}"))?;
-            Ok(Digest::of(certificate.public_key().raw))
-        });
-        key.map_err(|message| self.page.note(path.span(), format!("{}: {message}", file.display()))).ok()
+        let first = files::read_certificates(&file)
+            .and_then(|certificates| certificates.first().ok_or_else(|| "there is no certificate in it".to_owned()).and_then(Summary::of));
+        first.map(|summary| summary.key_sha256).map_err(|message| self.page.problems.push(file.problem(message))).ok()
     }
 
     /// A certificate names one partner: the same one again, here or in another file, is a problem.
@@ -431,9 +497,8 @@ impl Checker<'_> {
         partner: &PartnerId,
         raw: &BTreeMap<String, At<RawDestination>>,
         identity_given: bool,
-    ) -> Option<BTreeMap<Name, Arc<Destination>>> {
-        let read: Vec<_> = raw
-            .iter()
+    ) -> Vec<Option<(Name, Arc<Destination>)>> {
+        raw.iter()
             .map(|(place, at)| {
                 if !identity_given && at.value().identity.is_none() {
                     self.page.note(at.span(), "`identity` is missing, and portolan.toml has no `outbound_identity` to present instead");
@@ -443,8 +508,7 @@ impl Checker<'_> {
                 let destination = self.destination(id, at);
                 Some((place?, Arc::new(destination?)))
             })
-            .collect();
-        read.into_iter().collect()
+            .collect()
     }
 
     fn destination(&mut self, id: Option<DestinationId>, at: &At<RawDestination>) -> Option<Destination> {
@@ -652,19 +716,19 @@ impl Checker<'_> {
         text.parse().map_err(|message: String| self.page.note(at, message)).ok()
     }
 
-    fn files(&mut self, paths: &[At<PathBuf>]) -> Option<Vec<PathBuf>> {
+    fn files(&mut self, paths: &[At<PathBuf>]) -> Option<Vec<NamedFile>> {
         let found: Vec<_> = paths.iter().map(|path| self.file(path)).collect();
         found.into_iter().collect()
     }
 
     /// A file that must exist; what is in it is for the module that uses it.
-    fn file(&mut self, path: &At<PathBuf>) -> Option<PathBuf> {
+    fn file(&mut self, path: &At<PathBuf>) -> Option<NamedFile> {
         let file = self.folder.join(path.value());
         let exists = file.is_file();
         if !exists {
             self.page.note(path.span(), format!("there is no file {}", file.display()));
         }
-        exists.then_some(file)
+        exists.then(|| self.page.named_file(file, path.span()))
     }
 }
 

@@ -5,6 +5,7 @@
 //! the raw forms, from which the reference documentation is generated, are in `raw.rs`.
 
 mod load;
+mod named_file;
 mod page;
 mod raw;
 pub mod recovery;
@@ -12,8 +13,10 @@ mod reference;
 pub mod watch;
 
 pub use load::{
-    CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, Draft, FILES_PER_FOLDER_MAX, MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
+    CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, Draft, FILES_PER_FOLDER_MAX, GatewayDraft, ListenerDraft,
+    MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
 };
+pub use named_file::NamedFile;
 pub use page::FILE_BYTES_MAX;
 pub use recovery::PROBLEMS_PER_FILE_MAX;
 pub use reference::reference;
@@ -95,9 +98,9 @@ pub struct Listener {
     /// The server's certificate chain and key.
     pub identity: Identity,
     /// PEM files of the authorities that client certificates must chain to.
-    pub client_authorities: Vec<PathBuf>,
+    pub client_authorities: Vec<NamedFile>,
     /// PEM or DER files of revocation lists. With any given, every authority needs one.
-    pub revocation_lists: Vec<PathBuf>,
+    pub revocation_lists: Vec<NamedFile>,
     /// Accept a certificate although its authority's list is out of date.
     pub accept_expired_lists: bool,
 }
@@ -106,9 +109,9 @@ pub struct Listener {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The chain, leaf first.
-    pub chain: PathBuf,
+    pub chain: NamedFile,
     /// The key (PKCS#8 or SEC1); readable by the owner alone.
-    pub key: PathBuf,
+    pub key: NamedFile,
 }
 
 /// Limits that hold for every request, whoever calls.
@@ -211,7 +214,7 @@ pub struct Destination {
     /// `https://…` to which deliveries are posted.
     pub url: String,
     /// PEM files of the authorities that its server certificate must chain to.
-    pub authorities: Vec<PathBuf>,
+    pub authorities: Vec<NamedFile>,
     /// SHA-256 of its server's public key; any of them. Empty = the chain and name decide alone.
     pub server_keys: Vec<Digest>,
     /// Client identity to present, if not the gateway's own.
@@ -354,7 +357,7 @@ pub struct Query {
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
-    /// Line, counted from 1; 0 for the file as a whole.
+    /// Line, counted from 1; 0 where there are no lines: for a folder, or a file that cannot be read.
     pub line: usize,
     /// What is wrong and what is allowed.
     pub message: String,
@@ -362,6 +365,9 @@ pub struct Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}: {}", self.file.display(), self.line, self.message)
+        match self.line {
+            0 => write!(f, "{}: {}", self.file.display(), self.message),
+            line => write!(f, "{}:{line}: {}", self.file.display(), self.message),
+        }
     }
 }

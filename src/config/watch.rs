@@ -116,14 +116,14 @@ impl Scope {
         let identities = listeners.iter().map(|l| &l.identity).chain(&gateway.outbound_identity);
         let identities = identities.chain(destinations().filter_map(|d| d.identity.as_ref()));
         let mut files = BTreeSet::from([config.folder.join("portolan.toml")]);
-        files.extend(identities.flat_map(|Identity { chain, key }| [chain, key]).cloned());
+        files.extend(identities.flat_map(|Identity { chain, key }| [chain, key]).map(|file| file.to_path_buf()));
         files.extend(
             listeners
                 .iter()
                 .flat_map(|Listener { client_authorities, revocation_lists, .. }| client_authorities.iter().chain(revocation_lists))
-                .cloned(),
+                .map(|file| file.to_path_buf()),
         );
-        files.extend(destinations().flat_map(|d| &d.authorities).cloned());
+        files.extend(destinations().flat_map(|d| &d.authorities).map(|file| file.to_path_buf()));
         files.extend(config.certificate_files.iter().cloned());
         files.insert(keys_folder(&gateway.data).join(NEXT_KEY_FILE));
         let mut folders = BTreeSet::from([config.folder.join("partners"), config.folder.join("flows"), config.folder.join("queries")]);

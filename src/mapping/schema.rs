@@ -4,6 +4,8 @@
 //! fact (`key`) and which hold decimals as text (`decimal`). Nothing is ever fetched: a reference
 //! that leaves the file fails at load.
 
+use super::compile::CompileProblem;
+use super::json_place::{line_of_part, value_at};
 use crate::domain::Digest;
 use portolan_contract::Words;
 use serde::Deserialize;
@@ -62,23 +64,31 @@ impl Canonical {
     /// Compiles a schema.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
-    pub fn compile(name: &str, text: &str) -> Result<Self, String> {
-        let schema: Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    /// What is wrong with it, with its line.
+    pub fn compile(name: &str, text: &str) -> Result<Self, CompileProblem> {
+        let schema: Value =
+            serde_json::from_str(text).map_err(|e| CompileProblem { line: e.line().max(1), message: format!("this is not JSON: {e}") })?;
+        let at = |part: &str, message: String| CompileProblem { line: line_of_part(text, part), message };
         let validator = jsonschema::options()
             .with_draft(jsonschema::Draft::Draft202012)
             .offline()
             .with_pattern_options(jsonschema::PatternOptions::regex())
             .build(&schema)
-            .map_err(|e| format!("not a JSON Schema 2020-12 that can be compiled: {e}"))?;
+            .map_err(|e| {
+                let pointer = e.instance_path().as_str().to_owned();
+                let part = value_at(text, pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")));
+                at(part, format!("not a JSON Schema 2020-12 that can be compiled: {e}"))
+            })?;
+        let own = value_at(text, ["x-portolan"]);
         let annotations = match schema.get("x-portolan") {
-            Some(given) => Annotations::deserialize(given).map_err(|e| format!("x-portolan: {e}"))?,
+            Some(given) => Annotations::deserialize(given).map_err(|e| at(own, format!("x-portolan: {e}")))?,
             None => Annotations::default(),
         };
-        let Paths { titles, lists, .. } = Paths::of(&schema)?;
+        let Paths { titles, lists, .. } = Paths::of(&schema).map_err(|message| at(text, message))?;
         for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal) {
             if !titles.contains_key(path) {
-                return Err(format!("x-portolan names {path:?}, which the schema has no title for"));
+                let part = own.find(&format!("{path:?}")).map_or(own, |byte| own.get(byte..).unwrap_or(own));
+                return Err(at(part, format!("x-portolan names {path:?}, which the schema has no title for")));
             }
         }
         Ok(Self { name: name.to_owned(), text: text.into(), digest: Digest::of(text.as_bytes()), validator, annotations, titles, lists })

@@ -282,6 +282,18 @@ pub fn stage(folder: &Path) -> Result<String, KeysError> {
     Jwk::of(&pair, "").map(|jwk| jwk.kid).ok_or(KeysError::Generate)
 }
 
+/// What keeps the keys of a folder from being opened. Nothing is made or changed; a folder without a key gets its
+/// first when it is opened.
+pub fn inspect(folder: &Path) -> Vec<KeysError> {
+    // The key that waits takes the place of the one in use.
+    let path = [NEXT_KEY_FILE, KEY_FILE].map(|file| folder.join(file)).into_iter().find(|path| path.exists());
+    let pair = path.map(|path| read_pair(&path)).transpose();
+    match (pair, read_published(folder)) {
+        (Ok(Some(pair)), Ok(published)) => with_key(folder, &pair, &published, "").err().into_iter().collect(),
+        (pair, published) => pair.err().into_iter().chain(published.err()).collect(),
+    }
+}
+
 /// The published set of a folder; empty before the first key.
 ///
 /// # Errors
@@ -315,26 +327,31 @@ impl HeadSigner for Keys {
 /// or by one that was cut short before it came to publish.
 fn publish(folder: &Path, pair: EcdsaKeyPair, clock: &dyn Clock) -> Result<Current, KeysError> {
     let path = folder.join(JWKS_FILE);
-    let malformed = |what: String| KeysError::Malformed { path: path.clone(), what };
     let published = read_published(folder)?;
-    let now = time_text(clock.now());
-    let jwk = Jwk::of(&pair, &now).ok_or_else(|| malformed("the private key has no public point".to_owned()))?;
+    let (kid, jwks) = with_key(folder, &pair, &published, &time_text(clock.now()))?;
+    if jwks != published {
+        replace(&path, jwks.to_text().as_bytes(), 0o644)?;
+    }
+    let header = Header { alg: ALGORITHM.to_owned(), kid: kid.clone(), typ: HEAD_JWS_TYPE.to_owned() };
+    let header = serde_json::to_vec(&header).map_err(|error| KeysError::Malformed { path, what: error.to_string() })?;
+    Ok(Current { pair, kid, header: URL_SAFE_NO_PAD.encode(header), jwks })
+}
+
+/// The published set in which this key is the one in use from `now` on, if it was not before, and the key's id.
+fn with_key(folder: &Path, pair: &EcdsaKeyPair, published: &Jwks, now: &str) -> Result<(String, Jwks), KeysError> {
+    let malformed = |what: String| KeysError::Malformed { path: folder.join(JWKS_FILE), what };
+    let jwk = Jwk::of(pair, now).ok_or_else(|| malformed("the private key has no public point".to_owned()))?;
     let (kid, mut jwks) = (jwk.kid.clone(), published.clone());
     if let Some(retired_at) = published.keys.iter().find(|key| key.kid == kid).and_then(|key| key.portolan_valid_to.as_ref()) {
         return Err(malformed(format!("the key in {KEY_FILE} was retired at {retired_at} and must not sign again")));
     }
     jwks.keys.iter_mut().filter(|key| key.kid != kid).for_each(|key| {
-        key.portolan_valid_to.get_or_insert_with(|| now.clone());
+        key.portolan_valid_to.get_or_insert_with(|| now.to_owned());
     });
     if !jwks.keys.iter().any(|key| key.kid == kid) {
         jwks.keys.push(jwk);
     }
-    if jwks != published {
-        replace(&path, jwks.to_text().as_bytes(), 0o644)?;
-    }
-    let header = Header { alg: ALGORITHM.to_owned(), kid: kid.clone(), typ: HEAD_JWS_TYPE.to_owned() };
-    let header = serde_json::to_vec(&header).map_err(|error| malformed(error.to_string()))?;
-    Ok(Current { pair, kid, header: URL_SAFE_NO_PAD.encode(header), jwks })
+    Ok((kid, jwks))
 }
 
 /// Puts the key that waits, if there is one, in the place of the one in use. A process that ends

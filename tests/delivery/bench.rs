@@ -138,7 +138,7 @@ impl Bench {
         Destination {
             id: id.parse().unwrap(),
             url: format!("https://localhost:{port}/in"),
-            authorities: vec![self.authority.certificate_file()],
+            authorities: vec![self.authority.certificate_file().into()],
             server_keys: Vec::new(),
             identity: None,
             concurrency_max: 4,
@@ -155,14 +155,17 @@ impl Bench {
     pub fn configure(&self, destinations: impl IntoIterator<Item = Destination>) {
         let mut config = config(self.folder.path().to_owned(), destinations.into_iter().collect());
         let key = self.client.key.clone().unwrap();
-        config.gateway.outbound_identity = Some(Identity { chain: self.client.chain.clone(), key });
+        config.gateway.outbound_identity = Some(Identity { chain: self.client.chain.clone().into(), key: key.into() });
         self.config.send_replace(Arc::new(config));
     }
 
     /// Starts the worker.
     pub fn start(&self) -> Delivery {
         let config = self.config.subscribe();
-        let client = move |destination: &Destination| tls::client_config(destination, config.borrow().gateway.outbound_identity.as_ref());
+        let client = move |destination: &Destination| {
+            let client = tls::client_config(destination, config.borrow().gateway.outbound_identity.as_ref());
+            client.ok().map(Arc::new)
+        };
         let parts = Parts {
             journal: self.journal.clone(),
             render: self.render.clone(),
@@ -333,7 +336,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
 fn gateway(folder: &std::path::Path) -> Gateway {
     let listener = Listener {
         address: ([127, 0, 0, 1], 0).into(),
-        identity: Identity { chain: PathBuf::new(), key: PathBuf::new() },
+        identity: Identity { chain: PathBuf::new().into(), key: PathBuf::new().into() },
         client_authorities: Vec::new(),
         revocation_lists: Vec::new(),
         accept_expired_lists: false,

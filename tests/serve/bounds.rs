@@ -13,7 +13,7 @@ use hyper::http::request::Parts;
 use portolan::config::{Config, RequestLimits};
 use portolan::fault::Fault;
 use portolan::http::{self, Door, Response, TurnedAway};
-use portolan::ingress::identity::{Operators, Trust, TrustStore};
+use portolan::ingress::identity::{Operators, PreparedTrust, Trust, TrustStore};
 use portolan::seams::SystemClock;
 use rustls::pki_types::CertificateDer;
 use std::fs;
@@ -180,7 +180,7 @@ async fn the_end_waits_for_answers_whose_line_is_gone() {
     let world = World::new();
     let config = Config::load(&world.path("conf")).unwrap();
     let trust = Trust::build(&config.gateway.operator_listener, Operators).unwrap();
-    let trust = TrustStore::new(trust, Arc::new(SystemClock)).unwrap();
+    let trust = TrustStore::new(PreparedTrust::new(trust, Arc::new(SystemClock)).unwrap(), Arc::new(SystemClock));
     let door = Arc::new(SlowDoor { trust, asked: Notify::new(), allowed: Notify::new(), answered: AtomicBool::new(false) });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

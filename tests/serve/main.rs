@@ -20,6 +20,7 @@ mod queries;
 #[path = "../delivery/receiver.rs"]
 mod receiver;
 mod references;
+mod refused;
 mod reload;
 mod schema;
 mod storage;
