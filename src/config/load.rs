@@ -4,20 +4,21 @@
 //! name; then flows; then queries. A problem in one file keeps nobody from hearing about the others. Mappings,
 //! canonical schemas and CEL conditions are only names here: they are compiled by their own modules.
 
+mod destination;
+mod folder;
+mod gateway;
 mod query;
+mod route;
 
 use super::page::Page;
-use super::raw::{
-    At, RawCertificate, RawDestination, RawFlow, RawGateway, RawIdentity, RawLimits, RawListener, RawOnInvalid, RawOrder, RawPartner,
-    RawRate, RawReference, RawRequestLimits, RawRoute, RawSender, RawUnknown, RawWords,
-};
+use super::raw::{At, RawCertificate, RawFlow, RawGateway, RawLimits, RawOnInvalid, RawPartner, RawRate, RawSender, RawWords};
 use super::{
-    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, NamedFile, OnInvalid, Order, Partner, Problem, Query,
-    Rate, Reference, RequestLimits, Route, Sender,
+    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, NamedFile, OnInvalid, Partner, Problem, Query, Rate,
+    Sender,
 };
 use crate::certs::{Summary, files};
-use crate::data;
-use crate::domain::{DESTINATIONS_PER_FLOW_MAX, DestinationId, Digest, Name, PartnerId, Severity};
+use crate::domain::{Digest, Name, PartnerId};
+use folder::named_files;
 use portolan_contract::Words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -193,42 +194,6 @@ fn load_flows(folder: &Path, partners: &Partners, problems: &mut Vec<Problem>) -
     flows
 }
 
-/// The `NAME.toml` files of a folder in the order of their names, hidden ones left out. A folder that
-/// does not exist is empty.
-fn named_files(folder: &Path, problems: &mut Vec<Problem>) -> Vec<(Name, PathBuf)> {
-    let mut files = Vec::new();
-    let mut note = |file: &Path, message: String| problems.push(Problem { file: file.to_owned(), line: 0, message });
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return files,
-        Err(error) => {
-            note(folder, format!("cannot be read: {error}"));
-            return files;
-        }
-    };
-    for entry in entries {
-        let path = match entry {
-            Ok(entry) => entry.path(),
-            Err(error) => {
-                note(folder, format!("cannot be read: {error}"));
-                break;
-            }
-        };
-        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(stem) = file_name.strip_suffix(".toml").filter(|_| !file_name.starts_with('.')) else { continue };
-        match stem.parse::<Name>() {
-            Ok(name) => files.push((name, path.clone())),
-            Err(message) => note(&path, format!("the file's name: {message}")),
-        }
-        if files.len() > FILES_PER_FOLDER_MAX {
-            note(folder, format!("more than {FILES_PER_FOLDER_MAX} files"));
-            break;
-        }
-    }
-    files.sort();
-    files
-}
-
 /// The checks of one file. Every method looks at all that it is given before it answers `None`, so
 /// that no problem hides another.
 struct Checker<'p> {
@@ -237,20 +202,6 @@ struct Checker<'p> {
 }
 
 impl Checker<'_> {
-    /// Folders of mappings; the usual one alone may be missing.
-    fn mappings(&mut self, raw: &At<Vec<PathBuf>>) -> Vec<PathBuf> {
-        let mut mappings: Vec<PathBuf> = raw.value().iter().map(|path| self.folder.join(path)).collect();
-        if raw.span().is_some() {
-            for folder in mappings.iter().filter(|folder| !folder.is_dir()) {
-                self.page.note(raw.span(), format!("`mappings`: {} is not a folder", folder.display()));
-            }
-        } else {
-            // Nobody asked for the usual folder; without it the built-in mappings are all there are.
-            mappings.retain(|folder| folder.is_dir());
-        }
-        mappings
-    }
-
     fn gateway(&mut self, raw: &RawGateway, mappings: Vec<PathBuf>) -> GatewayDraft {
         let partner_listener = self.listener(raw.partner_listener.as_ref(), "partner_listener");
         let operator_listener = self.listener(raw.operator_listener.as_ref(), "operator_listener");
@@ -272,98 +223,6 @@ impl Checker<'_> {
         };
         let whole = whole();
         GatewayDraft { data: Some(data), partner_listener, operator_listener, outbound_identity: outbound_identity.flatten(), whole }
-    }
-
-    /// The data folder, which is made at the first start; what lies in it is for those who open it.
-    fn data(&mut self, raw: &At<PathBuf>) -> NamedFile {
-        let data = self.folder.join(raw.value());
-        if data.components().eq(self.folder.join("").components()) {
-            self.page
-                .note(raw.span(), "`data` cannot be the configuration folder itself: the journal's writes would look like changes of it");
-        }
-        if let Some(file) = data::file_in_the_way(&data) {
-            self.page.note(raw.span(), format!("`data` must be a folder: {} is a file; name another", file.display()));
-        }
-        self.page.named_file(data, raw.span())
-    }
-
-    /// Each listener needs an address of its own; port 0 is another one each time.
-    fn addresses_differ(&mut self, partners: &ListenerDraft, operators: &ListenerDraft, raw: &RawGateway) {
-        let Some((one, other)) = partners.address.zip(operators.address) else { return };
-        // Whoever listens on all addresses has that port on each of them.
-        let met = |all: SocketAddr, by: SocketAddr| all.ip().is_unspecified() && (all.is_ipv6() || by.is_ipv4());
-        if one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || met(one, other) || met(other, one)) {
-            let at = raw.operator_listener.as_ref().and_then(|listener| listener.value().address.as_ref());
-            let message = format!("`address`: {other} is taken by partner_listener ({one}); give the operators a port of their own");
-            self.page.note(at.and_then(At::span), message);
-        }
-    }
-
-    fn listener(&mut self, raw: Option<&At<RawListener>>, key: &str) -> ListenerDraft {
-        let Some(at) = self.page.required(raw, key, None) else { return ListenerDraft::default() };
-        let raw = at.value();
-        let address = self.page.required(raw.address.as_ref(), "address", at.span());
-        let address = address.and_then(|text| {
-            let parsed = text.value().parse::<SocketAddr>().ok();
-            if parsed.is_none() {
-                let message = format!("`address`: {:?} is no address and port; write it as `127.0.0.1:8443` or `[::1]:8443`", text.value());
-                self.page.note(text.span(), message);
-            }
-            parsed
-        });
-        let identity = self.page.required(raw.identity.as_ref(), "identity", at.span());
-        let identity = identity.and_then(|identity| self.identity(identity));
-        if raw.client_authorities.is_empty() {
-            self.page.missing("client_authorities", at.span());
-        }
-        let client_authorities = self.files(&raw.client_authorities);
-        let revocation_lists = self.files(&raw.revocation_lists);
-        let trusted = client_authorities.zip(revocation_lists);
-        let whole = address.zip(identity.clone()).zip(trusted.clone()).map(|((address, identity), trusted)| Listener {
-            address,
-            identity,
-            client_authorities: trusted.0,
-            revocation_lists: trusted.1,
-            accept_expired_lists: raw.accept_expired_lists,
-        });
-        ListenerDraft { address, identity, trusted: trusted.map(<[_; 2]>::from), whole }
-    }
-
-    fn identity(&mut self, at: &At<RawIdentity>) -> Option<Identity> {
-        let chain = self.page.required(at.value().chain.as_ref(), "chain", at.span());
-        let chain = chain.and_then(|path| self.file(path));
-        let key = self.page.required(at.value().key.as_ref(), "key", at.span());
-        let key = key.and_then(|path| self.file(path));
-        Some(Identity { chain: chain?, key: key? })
-    }
-
-    fn request_limits(&mut self, at: &At<RawRequestLimits>) -> Option<RequestLimits> {
-        let raw = at.value();
-        let (inline, body) = (raw.inline_bytes_max.value().get(), raw.body_bytes_max.value().get());
-        if u64::from(inline) > body {
-            let at = raw.inline_bytes_max.span().or(raw.body_bytes_max.span());
-            self.page.note(at, format!("`inline_bytes_max` ({inline}) cannot be larger than `body_bytes_max` ({body})"));
-            return None;
-        }
-        Some(RequestLimits {
-            handshake_timeout: milliseconds(raw.handshake_timeout_ms),
-            header_timeout: milliseconds(raw.header_timeout_ms),
-            body_idle_timeout: milliseconds(raw.body_idle_timeout_ms),
-            body_timeout: milliseconds(raw.body_timeout_ms),
-            connection_age_max: milliseconds(raw.connection_age_ms_max),
-            header_bytes_max: size(raw.header_bytes_max),
-            connections_max: size(raw.connections_max),
-            partner_connections_max: size(raw.partner_connections_max),
-            partner_submissions_max: size(raw.partner_submissions_max),
-            stranger_handshakes_per_minute_max: raw.stranger_handshakes_per_minute_max.get(),
-            body_bytes_max: body,
-            decoded_bytes_max: raw.decoded_bytes_max.get(),
-            expansion_ratio_max: raw.expansion_ratio_max.get(),
-            inline_bytes_max: size(*raw.inline_bytes_max.value()),
-            free_bytes_min: raw.free_bytes_min.get(),
-            translations_max: size(raw.translations_max),
-            shutdown_timeout: milliseconds(raw.shutdown_timeout_ms),
-        })
     }
 
     fn partner(
@@ -492,69 +351,6 @@ impl Checker<'_> {
         Some(Rate { per_second, burst })
     }
 
-    fn destinations(
-        &mut self,
-        partner: &PartnerId,
-        raw: &BTreeMap<String, At<RawDestination>>,
-        identity_given: bool,
-    ) -> Vec<Option<(Name, Arc<Destination>)>> {
-        raw.iter()
-            .map(|(place, at)| {
-                if !identity_given && at.value().identity.is_none() {
-                    self.page.note(at.span(), "`identity` is missing, and portolan.toml has no `outbound_identity` to present instead");
-                }
-                let place = self.name(place, at.span());
-                let id = place.clone().map(|place| DestinationId { partner: partner.clone(), place });
-                let destination = self.destination(id, at);
-                Some((place?, Arc::new(destination?)))
-            })
-            .collect()
-    }
-
-    fn destination(&mut self, id: Option<DestinationId>, at: &At<RawDestination>) -> Option<Destination> {
-        let raw = at.value();
-        let url = self.page.required(raw.url.as_ref(), "url", at.span());
-        let url = url.and_then(|url| self.https(url));
-        if raw.authorities.is_empty() {
-            self.page.missing("authorities", at.span());
-        }
-        let authorities = self.files(&raw.authorities);
-        let server_keys: Vec<_> = raw.server_keys_sha256.iter().map(|digest| self.page.parsed::<Digest>(digest)).collect();
-        let identity = raw.identity.as_ref().map(|identity| self.identity(identity));
-        let (first, max) = (*raw.retry_first_ms.value(), *raw.retry_ms_max.value());
-        if first > max {
-            let at = raw.retry_first_ms.span().or(raw.retry_ms_max.span());
-            self.page.note(at, format!("`retry_first_ms` ({first}) cannot be more than `retry_ms_max` ({max})"));
-        }
-        Some(Destination {
-            id: id?,
-            url: url?,
-            authorities: authorities?,
-            server_keys: server_keys.into_iter().collect::<Option<_>>()?,
-            identity: transposed(identity)?,
-            concurrency_max: size(raw.concurrency_max),
-            timeout: milliseconds(raw.timeout_ms),
-            retry_first: milliseconds(first),
-            retry_max: milliseconds(max),
-            give_up_after: Duration::from_secs(u64::from(raw.give_up_after_hours.get()) * 3600),
-            circuit_failures: raw.circuit_failures.get(),
-            circuit_pause: milliseconds(raw.circuit_pause_ms),
-        })
-    }
-
-    fn https(&mut self, url: &At<String>) -> Option<String> {
-        let parsed = url.value().parse::<hyper::Uri>().ok();
-        let good = parsed.is_some_and(|uri| {
-            let host = uri.host().unwrap_or_default();
-            let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-            uri.scheme_str() == Some("https") && !host.is_empty() && !user && !url.value().contains('#')
-        });
-        if !good {
-            self.page.note(url.span(), format!("`url`: {:?} must be https://HOST[:PORT]/PATH", url.value()));
-        }
-        good.then(|| url.value().clone())
-    }
-
     fn flow(&mut self, id: &Name, raw: &RawFlow, partners: &Partners) -> Option<Flow> {
         let title = self.title(raw.title.as_ref());
         let canonical = self.page.required(raw.canonical.as_ref(), "canonical", None);
@@ -647,69 +443,6 @@ impl Checker<'_> {
             self.page.note(zone.span(), format!("`zone`: {:?} is no IANA time zone; write one such as Asia/Shanghai", zone.value()));
         }
         known.then(|| zone.value().clone())
-    }
-
-    fn routes(&mut self, raw: &[At<RawRoute>], partners: &Partners) -> Option<Vec<Route>> {
-        if raw.len() > DESTINATIONS_PER_FLOW_MAX {
-            self.page.note(raw.last().and_then(At::span), format!("a flow has at most {DESTINATIONS_PER_FLOW_MAX} routes"));
-        }
-        let read: Vec<_> = raw.iter().map(|at| self.route(at, partners)).collect();
-        let routes: Vec<Route> = read.into_iter().collect::<Option<_>>()?;
-        let mut seen = BTreeSet::new();
-        for (route, at) in routes.iter().zip(raw) {
-            if !seen.insert((&route.to, &route.mapping)) {
-                let message = format!("a second route to {} with mapping {}: join both conditions with ||", route.to, route.mapping);
-                self.page.note(at.span(), message);
-            }
-        }
-        Some(routes)
-    }
-
-    fn route(&mut self, at: &At<RawRoute>, partners: &Partners) -> Option<Route> {
-        let raw = at.value();
-        let to = self.known_destination(raw.to.as_ref(), "to", at.span(), partners);
-        let mapping = self.page.required(raw.mapping.as_ref(), "mapping", at.span());
-        let mapping = mapping.and_then(|name| self.page.parsed::<Name>(name));
-        Some(Route { to: to?, mapping: mapping?.into(), when: raw.when.as_ref().map(|when| when.value().clone()) })
-    }
-
-    /// Whether the other flow and the path are there is for those who know all flows and schemas.
-    fn reference(&mut self, at: &At<RawReference>) -> Option<Reference> {
-        let raw = at.value();
-        let flow = self.page.required(raw.flow.as_ref(), "flow", at.span());
-        let flow = flow.and_then(|flow| self.name(flow.value(), flow.span()));
-        let field = self.page.required(raw.field.as_ref(), "field", at.span());
-        let unknown = match raw.unknown {
-            RawUnknown::Warning => Severity::Warning,
-            RawUnknown::Error => Severity::Error,
-        };
-        Some(Reference { flow: flow?, field: field?.value().clone(), unknown })
-    }
-
-    /// A destination that a partner's file has.
-    fn known_destination(&mut self, text: Option<&At<String>>, key: &str, table: Span, partners: &Partners) -> Option<DestinationId> {
-        let text = self.page.required(text, key, table)?;
-        let id = self.page.parsed::<DestinationId>(text)?;
-        match partners.get(&id.partner) {
-            None => self.page.note(text.span(), format!("`{key}`: there is no partners/{}.toml", id.partner)),
-            Some(Some(partner)) if !partner.destinations.contains_key(&id.place) => {
-                self.page.note(text.span(), format!("`{key}`: partners/{}.toml has no [destination.{}]", id.partner, id.place));
-            }
-            _ => {}
-        }
-        Some(id)
-    }
-
-    fn order(&mut self, order: &At<RawOrder>) -> Option<Order> {
-        match order.value() {
-            RawOrder::None => Some(Order::None),
-            RawOrder::Sender => Some(Order::Sender),
-            RawOrder::Key(path) if path.trim().is_empty() => {
-                self.page.note(order.span(), "`order`: `key` names a path of the canonical record, such as `account`");
-                None
-            }
-            RawOrder::Key(path) => Some(Order::Key(path.clone())),
-        }
     }
 
     fn name(&mut self, text: &str, at: Span) -> Option<Name> {

@@ -482,6 +482,9 @@ fn distrust(why: &CertificateError) -> String {
             "it is no server's certificate (its extended key usage lacks serverAuth)"
         }
         Error::ApplicationVerificationFailure => "its public key is none of those in server_keys_sha256",
+        Error::BadSignature => {
+            "an authority of the right name has signed it, but with another key than that of the authority it must chain to"
+        }
         Error::BadEncoding => "it is damaged",
         other => return other.to_string(),
     };

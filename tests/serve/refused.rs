@@ -1,9 +1,9 @@
 //! What must not start: `portolan check` and `portolan serve` name the same problems, every one of them. Cases are in
 //! `refused.toml`.
 
+use crate::identity::DaysAgo;
 use crate::support::portolan;
 use crate::world::{PATIENCE, World, eventually};
-use jiff::{SignedDuration, Timestamp};
 use portolan::certs::{Authority, Names, Usage, Validity};
 use portolan::seams::{Clock, SystemClock};
 use serde::Deserialize;
@@ -125,14 +125,19 @@ fn files(world: &World) -> Vec<PathBuf> {
 #[tokio::test]
 async fn what_has_ended_is_warned_of_by_name() {
     let mut world = good(&cases().base);
-    let ended = Validity { not_before: days_ago(20), not_after: days_ago(10) };
+    let ended = Validity { not_before: DaysAgo(20).now(), not_after: DaysAgo(10).now() };
     issue(&mut world.authority, "ended", Usage::Both, ended);
     let text = fs::read_to_string(world.path("conf/portolan.toml")).unwrap();
     world.write("conf/portolan.toml", &text.replace("issued/console", "issued/ended").replace("issued/outbound", "issued/ended"));
+    world.authority.renew_list(&DaysAgo(400)).unwrap();
     let checked = portolan().args(["check", "--config", "conf"]).current_dir(world.path("")).output().unwrap();
     let printed = String::from_utf8(checked.stdout).unwrap();
     assert_eq!(checked.status.code(), Some(0), "{printed}");
-    let sentences = ["server", "outbound"].map(|kind| format!("the gateway's {kind} certificate conf/../ca/issued/ended.pem has ended"));
+    let sentences = [
+        "the gateway's server certificate conf/../ca/issued/ended.pem has ended",
+        "the gateway's outbound certificate conf/../ca/issued/ended.pem has ended",
+        "the revocation list of CN=Test CA has ended",
+    ];
     for sentence in &sentences {
         assert!(printed.lines().any(|line| line == format!("warning: {sentence}")), "{printed}");
     }
@@ -140,8 +145,4 @@ async fn what_has_ended_is_warned_of_by_name() {
     for sentence in &sentences {
         eventually("it is logged", async || gateway.logged(sentence).pop()).await;
     }
-}
-
-fn days_ago(days: i64) -> Timestamp {
-    SystemClock.now() - SignedDuration::from_hours(24 * days)
 }
