@@ -22,7 +22,7 @@ use crate::journal::sqlite::{Options, SqliteJournal};
 use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::ops::{Health, OperatorDoor, OpsView};
+use crate::ops::{Guard, Health, OperatorDoor, OpsView};
 use crate::pinned::PinnedMappings;
 use crate::query::Queries;
 use crate::receipt::Keys;
@@ -178,6 +178,7 @@ impl Gateway {
             clock: Arc::clone(&clock),
             health: Arc::new(Health::new(clock.now())),
             lineages,
+            guard: Guard::new(clock.as_ref()),
             lookups: lookups(endings.clone(), &metrics, &clock, &delivery),
         });
         let gate = OperatorGate { trust: Arc::clone(&operators), strangers: Arc::clone(&operator_strangers), clock: Arc::clone(&clock) };
@@ -267,7 +268,8 @@ impl Gateway {
         let gateway = &live.config.gateway;
         let register = Partners::new(&live.config.partners)?;
         let partners = Trust::build(&gateway.partner_listener, register).and_then(|t| self.partners.prepare(t).map_err(|p| vec![p]));
-        let operators = Trust::build(&gateway.operator_listener, Operators).and_then(|t| self.operators.prepare(t).map_err(|p| vec![p]));
+        let register = operators(&live.config)?;
+        let operators = Trust::build(&gateway.operator_listener, register).and_then(|t| self.operators.prepare(t).map_err(|p| vec![p]));
         match (partners, operators) {
             (Ok(partners), Ok(operators)) => Ok(Prepared { live, partners, operators }),
             (partners, operators) => Err(partners.err().into_iter().chain(operators.err()).flatten().collect()),
@@ -333,8 +335,13 @@ fn partner_trust(config: &Config, clock: &SharedClock) -> Result<TrustStore<Part
     TrustStore::new(trust, Arc::clone(clock)).map_err(|p| vec![p])
 }
 
+/// The operators' register.
+fn operators(config: &Config) -> Result<Operators, Vec<Problem>> {
+    Operators::new(&config.operators, config.gateway.operators.unlisted_may_read)
+}
+
 fn operator_trust(config: &Config, clock: &SharedClock) -> Result<TrustStore<Operators>, Vec<Problem>> {
-    let trust = Trust::build(&config.gateway.operator_listener, Operators)?;
+    let trust = Trust::build(&config.gateway.operator_listener, operators(config)?)?;
     TrustStore::new(trust, Arc::clone(clock)).map_err(|p| vec![p])
 }
 

@@ -1,7 +1,7 @@
 //! The operators' gate: their trust store and their limits on strangers, as `ops` asks for them.
 
 use crate::delivery::Delivery;
-use crate::domain::DestinationId;
+use crate::domain::{DestinationId, Operator};
 use crate::expiry::{Endings, words};
 use crate::fault::{Fault, FaultCode};
 use crate::ingress::identity::{ConnectionIdentity, Expiry, Operators, TrustStore};
@@ -43,8 +43,12 @@ impl Gate for OperatorGate {
         Ok(identity)
     }
 
-    fn operator(&self, caller: &ConnectionIdentity) -> Result<String, Fault> {
-        self.trust.resolve(caller, self.clock.now()).map(|operator| operator.subject)
+    fn operator(&self, caller: &ConnectionIdentity) -> Result<Operator, Fault> {
+        self.trust.resolve(caller, self.clock.now())
+    }
+
+    fn server_names(&self) -> Vec<String> {
+        self.trust.server_names()
     }
 
     fn identity_fault(&self, error: &io::Error) -> Option<FaultCode> {

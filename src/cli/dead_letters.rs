@@ -5,8 +5,10 @@ use super::exit;
 use super::terminal::{Language, Paint, fail, speaks_chinese, table};
 use crate::domain::{DeliveryId, DestinationId};
 use crate::http::query::percent_encoded;
+use crate::ops::access::REASON;
+use crate::ops::guard::CLIENT;
 use hyper::Method;
-use hyper::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderValue};
 use portolan_contract::Words;
 use serde::Deserialize;
 use std::process::ExitCode;
@@ -217,7 +219,7 @@ async fn decide(args: &Decide, act: &str, done: &Words) -> Result<u8, String> {
     let (caller, zh) = (args.access.caller()?, speaks_chinese(args.language));
     let mut headers = language(zh);
     let reason = HeaderValue::from_str(&percent_encoded(&args.reason)).map_err(|e| format!("the reason cannot be sent: {e}"))?;
-    headers.insert(HeaderName::from_static("portolan-reason"), reason);
+    headers.insert(REASON, reason);
     let mut code = exit::GOOD;
     for delivery in &args.deliveries {
         let path = format!("/v1/deliveries/{delivery}/{act}");
@@ -232,8 +234,10 @@ async fn decide(args: &Decide, act: &str, done: &Words) -> Result<u8, String> {
     Ok(code)
 }
 
+/// The fields of every call: the language of its answer, and that no browser was made to send it.
 fn language(zh: bool) -> HeaderMap {
-    HeaderMap::from_iter([(ACCEPT_LANGUAGE, HeaderValue::from_static(if zh { "zh" } else { "en" }))])
+    let language = (ACCEPT_LANGUAGE, HeaderValue::from_static(if zh { "zh" } else { "en" }));
+    HeaderMap::from_iter([language, (CLIENT, HeaderValue::from_static("portolan"))])
 }
 
 /// The gateway's refusal, as it said it.

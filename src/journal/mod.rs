@@ -4,6 +4,7 @@
 //! an answer cannot leave before what it says is durable. The trait speaks the domain's words, so
 //! that an embedded store and a server share one suite (`tests/journal/suite.rs`).
 
+pub mod acts;
 pub mod bodies;
 pub mod chain;
 pub mod evidence;
@@ -12,6 +13,8 @@ mod resolve;
 pub mod sqlite;
 
 pub use resolve::resolve;
+
+use acts::{Act, ActFilter, Acted, NewAct, Paused, Pick, PickSummary};
 
 use crate::domain::{
     BusinessAnswer, Counts, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Outcome, PartnerId, Pins, Stored, Verdict,
@@ -310,43 +313,8 @@ pub struct DeliveryRow {
     pub last_fault: Option<(String, String)>,
     /// What the receiver answered with a failed attempt, cut to [`ANSWER_BYTES_MAX`].
     pub last_answer: Option<String>,
-    /// What operators did to it as a dead letter, oldest first; the latest [`ACTS_LISTED_MAX`].
+    /// What operators did to it as a dead letter, oldest first; the latest [`acts::ACTS_LISTED_MAX`].
     pub acts: Vec<Act>,
-}
-
-/// Acts that are listed of one delivery.
-pub const ACTS_LISTED_MAX: usize = 20;
-
-/// What an operator did to a dead letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
-    /// What.
-    pub kind: ActKind,
-    /// When.
-    pub at: Timestamp,
-    /// Who: the subject of the operator's certificate.
-    pub operator: String,
-    /// Why, in the operator's own words.
-    pub reason: String,
-}
-
-/// What can be done to a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActKind {
-    /// Queued again (重新投递).
-    Resent,
-    /// Given up for good, so that its order key goes on (免除).
-    Waived,
-}
-
-impl ActKind {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Resent => "resent",
-            Self::Waived => "waived",
-        }
-    }
 }
 
 /// Which dead letters to list: by destination, and oldest first within it.
@@ -553,10 +521,22 @@ pub trait Journal: Send + Sync {
     /// A page of dead letters.
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeliveryRow>, JournalError>;
 
-    /// Queues a dead letter again, or gives it up for good so that its order key goes on; the act is
-    /// kept with it. Returns the destination at which something may have become due, and `None`, with
-    /// nothing changed, when there is no such dead letter.
-    async fn act(&self, delivery: DeliveryId, act: Act) -> Result<Option<DestinationId>, JournalError>;
+    /// What an act on the dead letters that fit would change.
+    async fn picked(&self, pick: Pick) -> Result<PickSummary, JournalError>;
+
+    /// Does what an operator asks for and logs it, in one transaction; or keeps it as a proposal, where it
+    /// changes more deliveries than one person may.
+    async fn act(&self, act: NewAct) -> Result<Acted, JournalError>;
+
+    /// A page of the log of administrative acts, newest first.
+    async fn acts(&self, filter: ActFilter) -> Result<Vec<Act>, JournalError>;
+
+    /// Entries of that log as they stand, oldest first, from behind a number on: number, text and hash.
+    async fn act_entries(&self, after: u64, rows_max: usize) -> Result<Vec<(u64, String, Digest)>, JournalError>;
+
+    /// Everything that is paused. A destination that is paused has nothing due; that a flow is, is for those
+    /// who admit to ask.
+    async fn paused(&self) -> Result<Vec<Paused>, JournalError>;
 
     /// When the next delivery to a destination is due, leases that run out included.
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError>;

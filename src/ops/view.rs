@@ -1,6 +1,7 @@
 //! Where a status comes from: the journal, the metrics, the configuration in force and, through
 //! [`Lookups`], the modules that `ops` may not import.
 
+use super::guard::Guard;
 use super::health::Health;
 use super::status::{Ending, JournalStatus, Status};
 use crate::domain::DestinationId;
@@ -33,6 +34,8 @@ pub struct OpsView {
     pub health: Arc<Health>,
     /// Looks into records.
     pub lineages: Arc<Lineages>,
+    /// Keeps other sites from acting in an operator's name.
+    pub guard: Guard,
     /// What other modules know.
     pub lookups: Lookups,
 }

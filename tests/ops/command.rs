@@ -42,7 +42,7 @@ async fn dead_letters_are_dealt_with_by_command() {
     }
     let waived = names.iter().find(|(name, ..)| *name == "FIRST").unwrap();
     let acts = world.view.journal.deliveries(waived.2).await.unwrap().remove(0).acts;
-    assert_eq!(acts.last().map(|act| act.reason.as_str()), Some("纸质移交 100% / 88"));
+    assert_eq!(acts.last().map(|act| act.entry.reason.as_str()), Some("纸质移交 100% / 88"));
 }
 
 fn check(run: &Run, ran: &Output, ids: impl Fn(&String) -> String) {

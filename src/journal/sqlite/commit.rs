@@ -76,7 +76,7 @@ pub(super) enum Draft {
 pub(super) struct Group<'a> {
     pub(super) connection: &'a Connection,
     pub(super) clock: &'a dyn Clock,
-    chain: ChainEnd,
+    pub(super) chain: ChainEnd,
     known: &'a mut Known,
     leaves: Vec<NewLeaf>,
     flow_totals: BTreeMap<(PartnerId, FlowId), FlowTotal>,
@@ -156,7 +156,7 @@ impl<'a> Group<'a> {
             Work::Lease { to, now, until, leases_max } => Answer::Leases(self.lease(to, *now, *until, *leases_max)?),
             Work::Rendered { delivery, token, digest } => self.rendered(*delivery, *token, *digest)?,
             Work::Settle { delivery, token, now, settlement } => Answer::Changed(self.settle(*delivery, *token, *now, settlement)?),
-            Work::Act { delivery, act } => Answer::Acted(self.act(*delivery, act)?),
+            Work::Act(act) => Answer::Acted(Box::new(self.act(act)?)),
         }))
     }
 
@@ -186,6 +186,7 @@ impl<'a> Group<'a> {
             next_batch: self.chain.next_batch + 1,
             next_index: first.index + size,
             previous: Digest::of(head.as_bytes()),
+            acts: self.chain.acts,
         };
         Ok((Sealed { first, leaves: self.leaves, tree, head: head.into() }, chain))
     }
@@ -200,6 +201,7 @@ impl<'a> Group<'a> {
             root: tree.root(),
             previous: self.chain.previous,
             signed_at: time_text(self.clock.now()),
+            acts: Some(self.chain.acts).filter(|acts| acts.number > 0),
         };
         let payload = serde_json::to_vec(&head).map_err(|error| JournalError::Unavailable(error.to_string()))?;
         Ok(signer.sign(&payload))

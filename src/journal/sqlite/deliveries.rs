@@ -1,11 +1,13 @@
 //! The steps of a group's transaction that move deliveries on. States are those of `schema.sql`.
 
+use super::acts;
 use super::commit::Group;
-use super::reads::{act_number, digest, id, name, number, parse};
+use super::reads::{digest, id, name, number, parse};
 use super::writer::Answer;
 use super::{column, milliseconds, timestamp};
 use crate::domain::{DeliveryId, DestinationId, Digest, Pins};
-use crate::journal::{ANSWER_BYTES_MAX, Act, ActKind, JournalError, Lease, Settlement};
+use crate::journal::acts::Pausable;
+use crate::journal::{ANSWER_BYTES_MAX, JournalError, Lease, Settlement};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -24,12 +26,12 @@ pub(super) const RELEASE: &str =
     WHERE destination = ?1 AND order_key = ?2 AND order_key IS NOT NULL AND state <= 3)";
 
 /// A delivery that is about to change.
-struct Open {
-    sequence: i64,
-    destination: String,
+pub(super) struct Open {
+    pub sequence: i64,
+    pub destination: String,
     order_key: Option<String>,
-    records: i64,
-    rendered: Option<Vec<u8>>,
+    pub records: i64,
+    pub rendered: Option<Vec<u8>>,
 }
 
 /// How an attempt failed: fault code, words, and the receiver's answer.
@@ -40,8 +42,12 @@ struct Failure<'a> {
 }
 
 impl Group<'_> {
-    /// Leases what is due. Those held behind another are not `state <= 1`, so that they never are.
+    /// Leases what is due. Those held behind another are not `state <= 1`, so that they never are. A
+    /// destination that is paused has nothing due.
     pub fn lease(&self, to: &DestinationId, now: Timestamp, until: Timestamp, leases_max: usize) -> Result<Vec<Lease>, JournalError> {
+        if acts::is_paused(self.connection, &Pausable::Destination(to.clone()))? {
+            return Ok(Vec::new());
+        }
         let mut find = self.connection.prepare_cached(DUE)?;
         let rows = find.query_and_then(params![to.to_string(), milliseconds(now), column(leases_max.min(LEASES_MAX) as u64)], |row| {
             Ok::<_, JournalError>((row.get::<_, i64>(0)?, read_lease(row, until)?))
@@ -96,7 +102,8 @@ impl Group<'_> {
             }
             Settlement::Dead { fault, detail, answer } => {
                 self.end_attempt(&open, token, now, Some(Failure { fault, detail, answer: answer.as_deref() }))?;
-                self.connection.prepare_cached("UPDATE delivery SET state = 3 WHERE sequence = ?1")?.execute([open.sequence])?;
+                let bury = "UPDATE delivery SET state = 3, fault = ?2 WHERE sequence = ?1";
+                self.connection.prepare_cached(bury)?.execute(params![open.sequence, fault])?;
                 let total = self.destination_totals.entry(open.destination).or_default();
                 (total.queued, total.dead) = (total.queued - open.records, total.dead + open.records);
             }
@@ -104,45 +111,26 @@ impl Group<'_> {
         Ok(true)
     }
 
-    /// Does what an operator decided about a dead letter, and keeps the decision.
-    pub fn act(&mut self, delivery: DeliveryId, act: &Act) -> Result<Option<DestinationId>, JournalError> {
-        let Some(open) = self.dead(delivery)? else { return Ok(None) };
-        let to = open.destination.parse().map_err(JournalError::Damaged)?;
-        let note = "INSERT INTO act (delivery, number, kind, at, operator, reason)
-                    VALUES (?1, (SELECT ifnull(max(number), 0) + 1 FROM act WHERE delivery = ?1), ?2, ?3, ?4, ?5)";
-        self.connection.prepare_cached(note)?.execute(params![
-            open.sequence,
-            act_number(act.kind),
-            milliseconds(act.at),
-            act.operator,
-            act.reason
-        ])?;
-        match act.kind {
-            ActKind::Resent => {
-                let queue = "UPDATE delivery SET state = 0, due_at = ?2, due_since = ?2 WHERE sequence = ?1";
-                self.connection.prepare_cached(queue)?.execute(params![open.sequence, milliseconds(act.at)])?;
-            }
-            ActKind::Waived => {
-                self.connection.prepare_cached("UPDATE delivery SET state = 5 WHERE sequence = ?1")?.execute([open.sequence])?;
-                self.release_next(&open, act.at)?;
-            }
-        }
-        let total = self.destination_totals.entry(open.destination).or_default();
-        total.dead -= open.records;
-        if act.kind == ActKind::Resent {
-            total.queued += open.records;
-        }
-        Ok(Some(to))
+    /// Queues a dead letter again.
+    pub fn resend(&mut self, open: &Open, due_at: Timestamp) -> Result<(), JournalError> {
+        let queue = "UPDATE delivery SET state = 0, due_at = ?2, due_since = ?2 WHERE sequence = ?1";
+        self.connection.prepare_cached(queue)?.execute(params![open.sequence, milliseconds(due_at)])?;
+        let total = self.destination_totals.entry(open.destination.clone()).or_default();
+        (total.queued, total.dead) = (total.queued + open.records, total.dead - open.records);
+        Ok(())
+    }
+
+    /// Gives a dead letter up for good.
+    pub fn waive(&mut self, open: &Open, at: Timestamp) -> Result<(), JournalError> {
+        self.connection.prepare_cached("UPDATE delivery SET state = 5 WHERE sequence = ?1")?.execute([open.sequence])?;
+        self.release_next(open, at)?;
+        self.destination_totals.entry(open.destination.clone()).or_default().dead -= open.records;
+        Ok(())
     }
 
     fn leased(&self, delivery: DeliveryId, token: u64) -> Result<Option<Open>, JournalError> {
         let find = "SELECT sequence, destination, order_key, records, rendered FROM delivery WHERE id = ?1 AND state = 1 AND attempts = ?2";
-        Ok(self.connection.prepare_cached(find)?.query_row(params![delivery.as_bytes(), column(token)], read_open).optional()?)
-    }
-
-    fn dead(&self, delivery: DeliveryId) -> Result<Option<Open>, JournalError> {
-        let find = "SELECT sequence, destination, order_key, records, rendered FROM delivery WHERE id = ?1 AND state = 3";
-        Ok(self.connection.prepare_cached(find)?.query_row([delivery.as_bytes()], read_open).optional()?)
+        Ok(self.connection.prepare_cached(find)?.query_row(params![delivery.as_bytes(), column(token)], Open::read).optional()?)
     }
 
     fn end_attempt(&self, open: &Open, token: u64, now: Timestamp, failure: Option<Failure>) -> Result<(), JournalError> {
@@ -163,9 +151,12 @@ impl Group<'_> {
     }
 }
 
-fn read_open(row: &Row) -> rusqlite::Result<Open> {
-    let (sequence, destination, order_key) = (row.get(0)?, row.get(1)?, row.get(2)?);
-    Ok(Open { sequence, destination, order_key, records: row.get(3)?, rendered: row.get(4)? })
+impl Open {
+    /// From sequence, destination, order key, records and rendered digest, in this order.
+    pub fn read(row: &Row) -> rusqlite::Result<Self> {
+        let (sequence, destination, order_key) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Self { sequence, destination, order_key, records: row.get(3)?, rendered: row.get(4)? })
+    }
 }
 
 fn read_lease(row: &Row, until: Timestamp) -> Result<Lease, JournalError> {

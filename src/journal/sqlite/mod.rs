@@ -9,6 +9,7 @@
 //! - A full disk undoes the group and is told. Any other failure of a `COMMIT`, an fsync above all,
 //!   ends the process: nobody can know what the disk still holds.
 
+mod acts;
 mod claims;
 mod commit;
 mod deliveries;
@@ -19,10 +20,11 @@ mod writer;
 pub use open::OpenError;
 pub use writer::{GROUP_BYTES_MAX, GROUP_CALLS_MAX};
 
+use super::acts::{Act, ActFilter, Acted, NewAct, Paused, Pick, PickSummary};
 use super::bodies::{BodyStore, Part};
 use super::{
-    Act, Committed, DeadLetterFilter, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease,
-    NewExchange, RepeatQuery, Settlement, Totals,
+    Committed, DeadLetterFilter, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease, NewExchange,
+    RepeatQuery, Settlement, Totals,
 };
 use crate::domain::{BusinessAnswer, DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Stored};
 use crate::seams::{Disk, SharedClock, SystemDisk};
@@ -257,15 +259,31 @@ impl Journal for SqliteJournal {
         self.list_readers.read(move |connection| reads::dead_letters(connection, &filter)).await
     }
 
-    async fn act(&self, delivery: DeliveryId, act: Act) -> Result<Option<DestinationId>, JournalError> {
-        match self.write(Work::Act { delivery, act }).await? {
-            Answer::Acted(destination) => Ok(destination),
+    async fn picked(&self, pick: Pick) -> Result<PickSummary, JournalError> {
+        self.list_readers.read(move |connection| acts::summary(connection, &pick)).await
+    }
+
+    async fn act(&self, act: NewAct) -> Result<Acted, JournalError> {
+        match self.write(Work::Act(Box::new(act))).await? {
+            Answer::Acted(acted) => Ok(*acted),
             other => Err(other.unexpected()),
         }
     }
 
+    async fn acts(&self, filter: ActFilter) -> Result<Vec<Act>, JournalError> {
+        self.list_readers.read(move |connection| acts::list(connection, &filter)).await
+    }
+
+    async fn act_entries(&self, after: u64, rows_max: usize) -> Result<Vec<(u64, String, Digest)>, JournalError> {
+        self.list_readers.read(move |connection| acts::entries(connection, after, rows_max)).await
+    }
+
+    async fn paused(&self) -> Result<Vec<Paused>, JournalError> {
+        self.list_readers.read(acts::paused).await
+    }
+
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError> {
-        let to = to.to_string();
+        let to = to.clone();
         self.readers.read(move |connection| reads::next_due(connection, &to)).await
     }
 

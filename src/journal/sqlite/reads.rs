@@ -1,13 +1,14 @@
 //! Reads: a few connections beside the writer's, each read on a blocking thread and ended when it
 //! takes too long. What the writer looks up inside its transactions is here too.
 
-use super::{column, milliseconds, timestamp};
+use super::{acts, column, milliseconds, timestamp};
 use crate::domain::{BusinessAnswer, Counts, DestinationId, Digest, ExchangeId, Id, IndexRow, Outcome, PartnerId, Pins, Stored};
+use crate::journal::acts::Pausable;
 use crate::journal::bodies::{BodyStore, Part};
 use crate::journal::repeats::{HOLDERS_MAX, Holder, Standing, standing};
 use crate::journal::{
-    ACTS_LISTED_MAX, Act, ActKind, ChainPosition, Committed, DeadLetterFilter, DeliveryRow, DeliveryState, DestinationTotals,
-    ExchangeFilter, ExchangeRow, FlowTotals, HeadRow, JournalError, Journaled, PAGE_ROWS_MAX, RepeatQuery, Totals,
+    ChainPosition, Committed, DeadLetterFilter, DeliveryRow, DeliveryState, DestinationTotals, ExchangeFilter, ExchangeRow, FlowTotals,
+    HeadRow, JournalError, Journaled, PAGE_ROWS_MAX, RepeatQuery, Totals,
 };
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -333,18 +334,8 @@ fn read_delivery(connection: &Connection, row: &Row) -> Result<DeliveryRow, Jour
         acknowledged_at: acknowledged_at.map(timestamp).transpose()?,
         last_fault,
         last_answer,
-        acts: acts(connection, row.get(0)?)?,
+        acts: acts::of_delivery(connection, row.get(0)?)?,
     })
-}
-
-/// The latest acts on a delivery, oldest first.
-fn acts(connection: &Connection, delivery: i64) -> Result<Vec<Act>, JournalError> {
-    let find = "SELECT kind, at, operator, reason FROM act WHERE delivery = ?1 ORDER BY number DESC LIMIT ?2";
-    let mut acts = all(connection, find, params![delivery, column(ACTS_LISTED_MAX as u64)], |row| {
-        Ok(Act { kind: read_act(row.get(0)?)?, at: timestamp(row.get(1)?)?, operator: row.get(2)?, reason: row.get(3)? })
-    })?;
-    acts.reverse();
-    Ok(acts)
 }
 
 /// Fault code with its detail, and the receiver's answer.
@@ -363,8 +354,11 @@ pub(super) fn pinned(connection: &Connection, digest: Digest) -> Result<Option<A
 /// When something is due at a destination.
 pub(super) const NEXT_DUE: &str = "SELECT min(due_at) FROM delivery WHERE destination = ?1 AND state <= 1";
 
-pub(super) fn next_due(connection: &Connection, to: &str) -> Result<Option<Timestamp>, JournalError> {
-    let due: Option<i64> = one(connection, NEXT_DUE, [to], |row| Ok(row.get(0)?))?.flatten();
+pub(super) fn next_due(connection: &Connection, to: &DestinationId) -> Result<Option<Timestamp>, JournalError> {
+    if acts::is_paused(connection, &Pausable::Destination(to.clone()))? {
+        return Ok(None);
+    }
+    let due: Option<i64> = one(connection, NEXT_DUE, [to.to_string()], |row| Ok(row.get(0)?))?.flatten();
     due.map(timestamp).transpose()
 }
 
@@ -434,22 +428,6 @@ fn read_outcome(number: i64) -> Result<Outcome, JournalError> {
     }
 }
 
-/// `act.kind`.
-pub(super) fn act_number(kind: ActKind) -> i64 {
-    match kind {
-        ActKind::Resent => 0,
-        ActKind::Waived => 1,
-    }
-}
-
-fn read_act(number: i64) -> Result<ActKind, JournalError> {
-    match number {
-        0 => Ok(ActKind::Resent),
-        1 => Ok(ActKind::Waived),
-        _ => Err(JournalError::Damaged(format!("{number} is no act"))),
-    }
-}
-
 /// A delivery that is held behind another is queued, for all that anyone else needs to know.
 fn read_state(number: i64) -> Result<DeliveryState, JournalError> {
     match number {
@@ -503,7 +481,7 @@ pub(super) fn one<T>(
     rows.next()?.map(read).transpose()
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     connection: &Connection,
     query: &str,
     parameters: impl Params,
@@ -514,8 +492,9 @@ fn all<T>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{commit, deliveries};
+    use super::super::{acts, commit, deliveries};
     use super::*;
+    use crate::journal::acts::Pick;
 
     #[tokio::test]
     async fn a_read_that_takes_too_long_is_ended() {
@@ -576,6 +555,18 @@ mod tests {
             assert!(plan.contains("d USING INDEX delivery_dead"), "{filter:?}: {plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
         }
+    }
+
+    #[test]
+    fn dead_letters_are_picked_by_an_index() {
+        let connection = tables();
+        let pick = Pick { destination: Some("tax/inbox".parse().unwrap()), ..Pick::default() };
+        for (pick, index) in [(Pick::default(), "delivery_dead"), (pick, "delivery_dead (destination=?)")] {
+            let plan = plan(&connection, &acts::pick_query(&pick).0);
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{pick:?}: {plan}");
+        }
+        let one = plan(&connection, &acts::pick_query(&Pick::one(Id::new(0, [0; 10]))).0);
+        assert!(one.contains("(id=?)"), "{one}");
     }
 
     #[test]

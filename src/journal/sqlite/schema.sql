@@ -116,6 +116,7 @@ CREATE TABLE delivery (
     due_at          INTEGER NOT NULL,
     due_since       INTEGER NOT NULL,  -- when it was queued, let go by those before it, or resent, whichever was last
     attempts        INTEGER NOT NULL,
+    fault           TEXT,              -- why it is a dead letter, or was one last
     rendered        BLOB,
     acknowledged_at INTEGER
 ) STRICT;
@@ -136,15 +137,31 @@ CREATE TABLE attempt (
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
 
--- What operators did to a dead letter, and why.
+-- What operators did, and why: the log of administrative acts. `text` is canonical JSON and holds the hash of the one before.
 CREATE TABLE act (
+    number INTEGER PRIMARY KEY,  -- from 1, without gaps
+    text   TEXT NOT NULL,
+    hash   BLOB NOT NULL         -- SHA-256 of `text`
+) STRICT;
+
+-- Which acts changed a delivery.
+CREATE TABLE delivery_act (
     delivery INTEGER NOT NULL REFERENCES delivery,
-    number   INTEGER NOT NULL,   -- from 1
-    kind     INTEGER NOT NULL,   -- 0 resent, 1 waived
-    at       INTEGER NOT NULL,
-    operator TEXT NOT NULL,
-    reason   TEXT NOT NULL,
-    PRIMARY KEY (delivery, number)
+    act      INTEGER NOT NULL REFERENCES act DEFERRABLE INITIALLY DEFERRED,
+    PRIMARY KEY (delivery, act)
+) STRICT, WITHOUT ROWID;
+
+-- Acts that need a second person.
+CREATE TABLE proposal (
+    act        INTEGER PRIMARY KEY REFERENCES act,
+    until      INTEGER NOT NULL,
+    decided_by INTEGER REFERENCES act  -- NULL: it waits, or its span ran out
+) STRICT;
+
+-- What is paused, as `flow/NAME` or `destination/PARTNER/PLACE`, and by which act.
+CREATE TABLE pause (
+    what TEXT PRIMARY KEY,
+    act  INTEGER NOT NULL REFERENCES act DEFERRABLE INITIALLY DEFERRED
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE flow_total (

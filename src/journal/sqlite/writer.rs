@@ -4,7 +4,8 @@ use super::commit::{Group, Known, Submission};
 use super::{Options, Witness};
 use crate::data::DataFolder;
 use crate::domain::{DeliveryId, DestinationId, Digest};
-use crate::journal::{Act, Committed, HeadSigner, JournalError, Lease, Settlement};
+use crate::journal::acts::{Acted, ActsEnd, NewAct};
+use crate::journal::{Committed, HeadSigner, JournalError, Lease, Settlement};
 use crate::seams::SharedClock;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
@@ -34,7 +35,7 @@ pub(super) enum Work {
     Lease { to: DestinationId, now: Timestamp, until: Timestamp, leases_max: usize },
     Rendered { delivery: DeliveryId, token: u64, digest: Digest },
     Settle { delivery: DeliveryId, token: u64, now: Timestamp, settlement: Settlement },
-    Act { delivery: DeliveryId, act: Act },
+    Act(Box<NewAct>),
 }
 
 /// What came of it.
@@ -42,8 +43,7 @@ pub(super) enum Answer {
     Committed(Committed),
     Leases(Vec<Lease>),
     Changed(bool),
-    /// The destination of the dead letter that was acted on, if there was one.
-    Acted(Option<DestinationId>),
+    Acted(Box<Acted>),
     /// Turned away by itself, without any effect on the rest of the group.
     Refused(JournalError),
 }
@@ -73,6 +73,8 @@ pub(super) struct ChainEnd {
     pub next_index: u64,
     /// SHA-256 of the last head's bytes.
     pub previous: Digest,
+    /// Where the log of administrative acts ends.
+    pub acts: ActsEnd,
 }
 
 /// The one connection that writes, and what it knows.
