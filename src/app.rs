@@ -23,6 +23,7 @@ use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::ops::{Guard, Health, OperatorDoor, OpsView};
+use crate::pauses::Pauses;
 use crate::pinned::PinnedMappings;
 use crate::query::Queries;
 use crate::receipt::Keys;
@@ -124,6 +125,8 @@ impl Gateway {
         let partners = Arc::new(partner_trust(&config, &clock).map_err(StartError::Configuration)?);
         let operators = Arc::new(operator_trust(&config, &clock).map_err(StartError::Configuration)?);
         let (keys, journal, spool) = storage(&config, &clock).await?;
+        let pauses = Arc::new(Pauses::default());
+        pauses.follow(journal.as_ref()).await.map_err(other("what is paused"))?;
         let reloads = follow(&config);
         let live = Arc::new(ArcSwap::from_pointee(live));
         let metrics = Arc::new(Metrics::new());
@@ -143,6 +146,7 @@ impl Gateway {
             live: Arc::clone(&live),
             trust: Arc::clone(&partners),
             journal: Arc::clone(&journal),
+            pauses: Arc::clone(&pauses),
             in_flight: InFlight::default(),
             translations,
             spool,
@@ -178,6 +182,7 @@ impl Gateway {
             clock: Arc::clone(&clock),
             health: Arc::new(Health::new(clock.now())),
             lineages,
+            pauses,
             guard: Guard::new(clock.as_ref()),
             lookups: lookups(endings.clone(), &metrics, &clock, &delivery),
         });

@@ -17,6 +17,7 @@ use crate::journal::{Committed, Journal, JournalError, NewExchange, RepeatQuery,
 use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::mapping::write::NotWritten;
+use crate::pauses::Pauses;
 use crate::receipt::Receipt;
 use crate::references::look_up;
 use crate::seams::SharedClock;
@@ -43,6 +44,8 @@ pub struct Exchanges {
     pub trust: Arc<TrustStore<Partners>>,
     /// The durable state.
     pub journal: Arc<dyn Journal>,
+    /// Which flows are paused.
+    pub pauses: Arc<Pauses>,
     /// Submissions under way, by their keys.
     pub in_flight: InFlight,
     /// Large bodies being translated at once.

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod health;
 pub mod loopback;
 pub mod page;
+mod pauses;
 pub mod routes;
 pub mod status;
 pub mod view;

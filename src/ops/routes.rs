@@ -12,7 +12,7 @@
 
 use super::access::Ask;
 use super::view::OpsView;
-use super::{acts, dead_letters, documents};
+use super::{acts, dead_letters, documents, pauses};
 use crate::domain::Role;
 use crate::fault::Fault;
 use crate::http::Response;
@@ -68,7 +68,12 @@ pub static ROUTES: &[Route] = &[
     post("/v1/dead-letters/waive", Role::Operate, |view, ask| Box::pin(dead_letters::waive_picked(view, ask))),
     post("/v1/deliveries/{id}/resend", Role::Operate, |view, ask| Box::pin(dead_letters::resend_one(view, ask))),
     post("/v1/deliveries/{id}/waive", Role::Operate, |view, ask| Box::pin(dead_letters::waive_one(view, ask))),
+    post("/v1/destinations/{partner}/{place}/pause", Role::Operate, |view, ask| Box::pin(pauses::pause(view, ask))),
+    post("/v1/destinations/{partner}/{place}/resume", Role::Operate, |view, ask| Box::pin(pauses::resume(view, ask))),
     get("/v1/exchanges/{id}/records/{number}", |view, ask| Box::pin(documents::record(view, ask))),
+    post("/v1/flows/{flow}/pause", Role::Operate, |view, ask| Box::pin(pauses::pause(view, ask))),
+    post("/v1/flows/{flow}/resume", Role::Operate, |view, ask| Box::pin(pauses::resume(view, ask))),
+    get("/v1/pauses", |view, ask| Box::pin(pauses::list(view, ask))),
     get("/v1/token", |view, ask| Box::pin(documents::token(view, ask))),
 ];
 

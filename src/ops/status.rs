@@ -4,8 +4,10 @@
 //! what the journal knows is listed although it is no longer configured.
 
 use super::health::{HealthState, Phase};
+use super::pauses;
 use crate::config::Config;
 use crate::domain::{Counts, DestinationId, FlowId, PartnerId};
+use crate::journal::acts::Paused;
 use crate::journal::{ChainPosition, Totals};
 use crate::metrics::{Metrics, Percentiles};
 use jiff::Timestamp;
@@ -43,6 +45,8 @@ pub struct JournalStatus {
     pub rows_left_out: usize,
     /// How far the chain reaches; `None` while it is empty.
     pub chain: Option<ChainPosition>,
+    /// What operators have paused.
+    pub paused: Vec<Paused>,
 }
 
 /// What one partner has sent under one flow.
@@ -126,7 +130,7 @@ impl JournalStatus {
         let rows_left_out = flows.len().saturating_sub(ROWS_MAX) + destinations.len().saturating_sub(ROWS_MAX);
         flows.truncate(ROWS_MAX);
         destinations.truncate(ROWS_MAX);
-        Self { flows, destinations, rows_left_out, chain }
+        Self { flows, destinations, rows_left_out, chain, paused: Vec::new() }
     }
 
     /// Sums over the rows.
@@ -176,6 +180,7 @@ impl Status {
             "configuration": { "in_force_since": self.health.in_force_since.to_string(), "refused_reload": refused },
             "flows": journal.map(|j| j.flows.iter().map(FlowStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
             "destinations": journal.map(|j| j.destinations.iter().map(DestinationStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
+            "paused": journal.map(|j| j.paused.iter().map(pauses::one).collect::<Vec<_>>()).unwrap_or_default(),
             "rows_left_out": journal.map_or(0, |j| j.rows_left_out),
             "endings": self.endings.iter().map(Ending::to_json).collect::<Vec<_>>(),
         })

@@ -5,10 +5,12 @@ use super::guard::Guard;
 use super::health::Health;
 use super::status::{Ending, JournalStatus, Status};
 use crate::domain::DestinationId;
+use crate::journal::acts::Paused;
 use crate::journal::{ChainPosition, ExchangeFilter, Journal, Totals};
 use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::pauses::Pauses;
 use crate::seams::SharedClock;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub struct OpsView {
     pub health: Arc<Health>,
     /// Looks into records.
     pub lineages: Arc<Lineages>,
+    /// Which flows are paused.
+    pub pauses: Arc<Pauses>,
     /// Keeps other sites from acting in an operator's name.
     pub guard: Guard,
     /// What other modules know.
@@ -56,7 +60,8 @@ impl OpsView {
     pub async fn status(&self) -> Status {
         let endings = Arc::clone(&self.lookups.endings);
         let endings = tokio::task::spawn_blocking(move || endings());
-        let journal = self.in_time(async { Ok((self.journal.totals().await?, self.chain_end().await?)) }).await;
+        let journal =
+            self.in_time(async { Ok((self.journal.totals().await?, self.chain_end().await?, self.journal.paused().await?)) }).await;
         let endings = endings.await.unwrap_or_else(|error| {
             tracing::error!(%error, "what ends soon could not be found out");
             Vec::new()
@@ -64,7 +69,7 @@ impl OpsView {
         Status {
             at: self.clock.now(),
             health: self.health.state(),
-            journal: journal.map(|(totals, chain)| self.beside_configuration(totals, chain)),
+            journal: journal.map(|(totals, chain, paused)| self.beside_configuration(totals, chain, paused)),
             endings,
         }
     }
@@ -78,8 +83,9 @@ impl OpsView {
         self.in_time(self.journal.exchanges(one)).await.map(drop)
     }
 
-    fn beside_configuration(&self, totals: Totals, chain: Option<ChainPosition>) -> JournalStatus {
-        JournalStatus::new(totals, chain, &self.live.load().config, &self.metrics, &self.lookups.circuit_open)
+    fn beside_configuration(&self, totals: Totals, chain: Option<ChainPosition>, paused: Vec<Paused>) -> JournalStatus {
+        let status = JournalStatus::new(totals, chain, &self.live.load().config, &self.metrics, &self.lookups.circuit_open);
+        JournalStatus { paused, ..status }
     }
 
     async fn chain_end(&self) -> Result<Option<ChainPosition>, crate::journal::JournalError> {

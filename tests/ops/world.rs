@@ -83,6 +83,7 @@ impl World {
             live,
             lineages: Arc::new(lineages),
             clock: clock.clone(),
+            pauses: Arc::default(),
             guard: Guard::new(&*clock),
             health: Arc::new(health),
             lookups: Lookups {

@@ -14,6 +14,7 @@ mod limits;
 mod line;
 mod lineage;
 mod names;
+mod pauses;
 mod queries;
 #[allow(dead_code, reason = "not every reply is scripted here")]
 #[path = "../delivery/receiver.rs"]
