@@ -10,11 +10,13 @@ pub mod chain;
 pub mod evidence;
 mod repeats;
 mod resolve;
+pub mod search;
 pub mod sqlite;
 
 pub use resolve::resolve;
 
 use acts::{Act, ActFilter, Acted, NewAct, Paused, Pick, PickSummary};
+use search::{Attempt, DeliverySums, Found, Search};
 
 use crate::domain::{
     BusinessAnswer, Counts, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Outcome, PartnerId, Pins, Stored, Verdict,
@@ -34,6 +36,8 @@ pub struct NewExchange {
     pub flow: FlowId,
     /// When its last byte had come in.
     pub received_at: Timestamp,
+    /// When it was read and checked.
+    pub translated_at: Timestamp,
     /// The sender's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
     /// SHA-256 of the client certificate (DER) that it came with.
@@ -212,6 +216,8 @@ pub struct ExchangeRow {
     pub flow: FlowId,
     /// When.
     pub received_at: Timestamp,
+    /// When it was read and checked.
+    pub translated_at: Timestamp,
     /// The sender's key.
     pub idempotency_key: Option<String>,
     /// The message id that the mapping found.
@@ -483,6 +489,12 @@ pub trait Journal: Send + Sync {
     /// A page of exchanges, newest first.
     async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<ExchangeRow>, JournalError>;
 
+    /// A page of exchanges that fit, newest first.
+    async fn search(&self, search: Search) -> Result<Found, JournalError>;
+
+    /// The exchange that has a business key, within the key space of its sender and canonical record.
+    async fn holder(&self, key_space: String, key: [u8; 16]) -> Result<Option<ExchangeId>, JournalError>;
+
     /// The findings of an exchange's report, as NDJSON of [`crate::domain::Finding`].
     async fn report(&self, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError>;
 
@@ -501,6 +513,20 @@ pub trait Journal: Send + Sync {
 
     /// The deliveries of an exchange.
     async fn deliveries(&self, id: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError>;
+
+    /// A page of the deliveries of an exchange, from behind one on, each with the attempts that are kept of it.
+    async fn attempted(
+        &self,
+        id: ExchangeId,
+        after: Option<DeliveryId>,
+        rows_max: usize,
+    ) -> Result<Vec<(DeliveryRow, Vec<Attempt>)>, JournalError>;
+
+    /// How many deliveries of an exchange stand where.
+    async fn delivery_sums(&self, id: ExchangeId) -> Result<DeliverySums, JournalError>;
+
+    /// A delivery, with the attempts that are kept of it.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(DeliveryRow, Vec<Attempt>)>, JournalError>;
 
     /// A pinned text by its digest.
     async fn pinned(&self, digest: Digest) -> Result<Option<Arc<str>>, JournalError>;

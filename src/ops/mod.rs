@@ -9,6 +9,7 @@ pub mod acts;
 pub mod dead_letters;
 pub mod documents;
 pub mod door;
+mod exchange;
 mod gauges;
 pub mod guard;
 pub mod health;
@@ -16,6 +17,7 @@ pub mod loopback;
 pub mod page;
 mod pauses;
 pub mod routes;
+mod search;
 pub mod status;
 pub mod view;
 

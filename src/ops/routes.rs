@@ -12,7 +12,7 @@
 
 use super::access::Ask;
 use super::view::OpsView;
-use super::{acts, dead_letters, documents, pauses};
+use super::{acts, dead_letters, documents, exchange, pauses, search};
 use crate::domain::Role;
 use crate::fault::Fault;
 use crate::http::Response;
@@ -46,6 +46,11 @@ const fn get(path: &'static str, answer: for<'a> fn(&'a OpsView, Ask<'a>) -> Ans
     Route { method: Method::Get, path, role: Role::Read, answer }
 }
 
+/// An address that shows what partners sent: for those who may act on it.
+const fn get_sent(path: &'static str, answer: for<'a> fn(&'a OpsView, Ask<'a>) -> Answering<'a>) -> Route {
+    Route { method: Method::Get, path, role: Role::Operate, answer }
+}
+
 const fn post(path: &'static str, role: Role, answer: for<'a> fn(&'a OpsView, Ask<'a>) -> Answering<'a>) -> Route {
     Route { method: Method::Post, path, role, answer }
 }
@@ -66,10 +71,19 @@ pub static ROUTES: &[Route] = &[
     get("/v1/dead-letters/preview", |view, ask| Box::pin(dead_letters::preview(view, ask))),
     post("/v1/dead-letters/resend", Role::Operate, |view, ask| Box::pin(dead_letters::resend_picked(view, ask))),
     post("/v1/dead-letters/waive", Role::Operate, |view, ask| Box::pin(dead_letters::waive_picked(view, ask))),
+    get("/v1/deliveries/{id}", |view, ask| Box::pin(exchange::delivery(view, ask))),
     post("/v1/deliveries/{id}/resend", Role::Operate, |view, ask| Box::pin(dead_letters::resend_one(view, ask))),
     post("/v1/deliveries/{id}/waive", Role::Operate, |view, ask| Box::pin(dead_letters::waive_one(view, ask))),
     post("/v1/destinations/{partner}/{place}/pause", Role::Operate, |view, ask| Box::pin(pauses::pause(view, ask))),
     post("/v1/destinations/{partner}/{place}/resume", Role::Operate, |view, ask| Box::pin(pauses::resume(view, ask))),
+    get("/v1/exchanges", |view, ask| Box::pin(search::list(view, ask))),
+    get("/v1/exchanges/{id}", |view, ask| Box::pin(exchange::show(view, ask))),
+    get_sent("/v1/exchanges/{id}/answer", |view, ask| Box::pin(exchange::business_answer(view, ask))),
+    get_sent("/v1/exchanges/{id}/body", |view, ask| Box::pin(exchange::body(view, ask))),
+    get_sent("/v1/exchanges/{id}/canonical", |view, ask| Box::pin(exchange::canonical(view, ask))),
+    get("/v1/exchanges/{id}/deliveries", |view, ask| Box::pin(exchange::deliveries(view, ask))),
+    get("/v1/exchanges/{id}/findings", |view, ask| Box::pin(exchange::findings(view, ask))),
+    get("/v1/exchanges/{id}/receipt", |view, ask| Box::pin(exchange::receipt(view, ask))),
     get("/v1/exchanges/{id}/records/{number}", |view, ask| Box::pin(documents::record(view, ask))),
     post("/v1/flows/{flow}/pause", Role::Operate, |view, ask| Box::pin(pauses::pause(view, ask))),
     post("/v1/flows/{flow}/resume", Role::Operate, |view, ask| Box::pin(pauses::resume(view, ask))),

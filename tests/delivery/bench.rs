@@ -283,6 +283,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         partner: "bank".parse().unwrap(),
         flow: "payments".parse().unwrap(),
         received_at: clock.now() - jiff::SignedDuration::from_mins(minutes_ago),
+        translated_at: clock.now() - jiff::SignedDuration::from_mins(minutes_ago),
         idempotency_key: None,
         certificate: Digest::default(),
         corrects: None,

@@ -7,6 +7,7 @@ mod acts;
 mod command;
 mod dead_letters;
 mod door;
+mod exchanges;
 mod loopback;
 mod page;
 #[path = "../journal/support.rs"]

@@ -2,15 +2,16 @@
 
 use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
 use super::writer::{Answer, ChainEnd, Work};
-use super::{column, milliseconds, reads};
+use super::{column, milliseconds, reads, search};
 use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, Outcome, PartnerId, Stored};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::{HEAD_TYPE, Head, LEAF_VERSION, Leaf, LeafBody, time_text};
 use crate::journal::repeats::{Standing, standing};
+use crate::journal::search::RULES_PER_EXCHANGE_MAX;
 use crate::journal::{ChainPosition, Committed, HeadSigner, JournalError, Journaled, NewExchange};
 use crate::seams::{Clock, new_id};
 use rusqlite::{Connection, params};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Pinned texts and key spaces remembered so that they are not looked up again.
@@ -305,6 +306,7 @@ impl<'a> Group<'a> {
         }
         self.insert_content(submission, sequence, &claimed)?;
         self.insert_pinned(exchange)?;
+        self.note_rules(exchange, sequence, &claimed)?;
         if accepted {
             self.bind_keys(exchange, sequence)?;
             self.queue_deliveries(exchange, sequence, &claimed.records)?;
@@ -357,11 +359,11 @@ impl<'a> Group<'a> {
     fn insert_exchange(&self, exchange: &NewExchange, sequence: i64) -> Result<(), JournalError> {
         let (verdict, counts) = (&exchange.verdict, exchange.verdict.counts);
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO exchange (sequence, id, partner, flow, received_at, idempotency_key, message_id, corrects, mapping,
+            "INSERT INTO exchange (sequence, id, partner, flow, received_at, translated_at, idempotency_key, message_id, corrects, mapping,
              content_type, content_encoding, trace_id, outcome, fault, records, accepted, refused, warnings, repeated,
              findings_left_out, body_bytes, body_digest, canonical_digest, mapping_digest, schema_digest, flow_digest)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-             ?24, ?25, ?26)",
+             ?24, ?25, ?26, ?27)",
         )?;
         insert.execute(params![
             sequence,
@@ -369,6 +371,7 @@ impl<'a> Group<'a> {
             exchange.partner.as_str(),
             exchange.flow.as_str(),
             milliseconds(exchange.received_at),
+            milliseconds(exchange.translated_at),
             exchange.idempotency_key,
             verdict.message_id,
             exchange.corrects.as_ref().map(ExchangeId::as_bytes),
@@ -417,6 +420,17 @@ impl<'a> Group<'a> {
                 answer.as_ref().map(|answer| answer.bytes.as_ref()),
                 answer.as_ref().map(|answer| answer.media_type.as_ref()),
             ])?;
+        Ok(())
+    }
+
+    /// Notes the rules of the findings, so that the exchange is found by them.
+    fn note_rules(&self, exchange: &NewExchange, sequence: i64, claimed: &Claimed) -> Result<(), JournalError> {
+        let findings = exchange.verdict.findings.iter().chain(&claimed.told);
+        let rules: BTreeSet<&str> = findings.map(|finding| finding.rule.as_str()).collect();
+        for rule in rules.into_iter().take(RULES_PER_EXCHANGE_MAX) {
+            let note = self.connection.prepare_cached(search::NOTE_RULE);
+            note?.execute(params![rule, milliseconds(exchange.received_at), sequence])?;
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use super::writer::Answer;
 use super::{column, milliseconds, timestamp};
 use crate::domain::{DeliveryId, DestinationId, Digest, Pins};
 use crate::journal::acts::Pausable;
+use crate::journal::search::ATTEMPTS_KEPT_MAX;
 use crate::journal::{ANSWER_BYTES_MAX, JournalError, Lease, Settlement};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
@@ -62,6 +63,10 @@ impl Group<'_> {
                 lease.attempt,
                 milliseconds(now)
             ])?;
+            let forget = "DELETE FROM attempt WHERE delivery = ?1 AND number <= ?2";
+            if let Some(number) = lease.attempt.checked_sub(ATTEMPTS_KEPT_MAX) {
+                self.connection.prepare_cached(forget)?.execute(params![sequence, number])?;
+            }
         }
         Ok(leases.into_iter().map(|(_, lease)| lease).collect())
     }

@@ -15,6 +15,7 @@ mod commit;
 mod deliveries;
 mod open;
 mod reads;
+mod search;
 mod writer;
 
 pub use open::OpenError;
@@ -22,6 +23,7 @@ pub use writer::{GROUP_BYTES_MAX, GROUP_CALLS_MAX};
 
 use super::acts::{Act, ActFilter, Acted, NewAct, Paused, Pick, PickSummary};
 use super::bodies::{BodyStore, Part};
+use super::search::{Attempt, DeliverySums, Found, Search};
 use super::{
     Committed, DeadLetterFilter, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease, NewExchange,
     RepeatQuery, Settlement, Totals,
@@ -205,6 +207,14 @@ impl Journal for SqliteJournal {
         self.list_readers.read(move |connection| reads::exchanges(connection, &filter)).await
     }
 
+    async fn search(&self, search: Search) -> Result<Found, JournalError> {
+        self.list_readers.read(move |connection| search::search(connection, &search)).await
+    }
+
+    async fn holder(&self, key_space: String, key: [u8; 16]) -> Result<Option<ExchangeId>, JournalError> {
+        self.list_readers.read(move |connection| search::holder(connection, &key_space, &key)).await
+    }
+
     async fn report(&self, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError> {
         self.readers.read(move |connection| reads::report(connection, id)).await
     }
@@ -230,6 +240,23 @@ impl Journal for SqliteJournal {
 
     async fn deliveries(&self, id: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
         self.list_readers.read(move |connection| reads::deliveries(connection, id)).await
+    }
+
+    async fn attempted(
+        &self,
+        id: ExchangeId,
+        after: Option<DeliveryId>,
+        rows_max: usize,
+    ) -> Result<Vec<(DeliveryRow, Vec<Attempt>)>, JournalError> {
+        self.list_readers.read(move |connection| reads::attempted(connection, id, after, rows_max)).await
+    }
+
+    async fn delivery_sums(&self, id: ExchangeId) -> Result<DeliverySums, JournalError> {
+        self.list_readers.read(move |connection| search::delivery_sums(connection, id)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(DeliveryRow, Vec<Attempt>)>, JournalError> {
+        self.list_readers.read(move |connection| reads::delivery(connection, id)).await
     }
 
     async fn pinned(&self, digest: Digest) -> Result<Option<Arc<str>>, JournalError> {

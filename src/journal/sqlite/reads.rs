@@ -1,20 +1,22 @@
 //! Reads: a few connections beside the writer's, each read on a blocking thread and ended when it
 //! takes too long. What the writer looks up inside its transactions is here too.
 
-use super::{acts, column, milliseconds, timestamp};
-use crate::domain::{BusinessAnswer, Counts, DestinationId, Digest, ExchangeId, Id, IndexRow, Outcome, PartnerId, Pins, Stored};
+use super::{acts, column, milliseconds, search, timestamp};
+use crate::domain::{
+    BusinessAnswer, Counts, DeliveryId, DestinationId, Digest, ExchangeId, Id, IndexRow, Outcome, PartnerId, Pins, Stored,
+};
 use crate::journal::acts::Pausable;
 use crate::journal::bodies::{BodyStore, Part};
 use crate::journal::repeats::{HOLDERS_MAX, Holder, Standing, standing};
+use crate::journal::search::Attempt;
 use crate::journal::{
     ChainPosition, Committed, DeadLetterFilter, DeliveryRow, DeliveryState, DestinationTotals, ExchangeFilter, ExchangeRow, FlowTotals,
     HeadRow, JournalError, Journaled, PAGE_ROWS_MAX, RepeatQuery, Totals,
 };
+use crate::spool::slice;
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, Row, TransactionBehavior, params, params_from_iter};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -145,7 +147,7 @@ pub(super) fn journaled(connection: &Connection, id: ExchangeId) -> Result<Journ
 const EXCHANGE: &str = "SELECT e.id, e.partner, e.flow, e.received_at, e.idempotency_key, e.message_id, e.corrects, e.mapping,
     e.content_type, e.content_encoding, e.trace_id, e.outcome, e.fault, e.records, e.accepted, e.refused, e.warnings, e.repeated,
     e.findings_left_out, e.body_bytes, e.body_digest, e.canonical_digest, e.mapping_digest, e.schema_digest, e.flow_digest,
-    l.epoch, h.first_index + l.leaf_index, l.leaf, l.path, l.leaf_index, h.size, h.jws
+    l.epoch, h.first_index + l.leaf_index, l.leaf, l.path, l.leaf_index, h.size, h.jws, e.translated_at
     FROM exchange e JOIN leaf l ON l.sequence = e.sequence JOIN head h ON h.epoch = l.epoch AND h.batch = l.batch";
 
 pub(super) fn exchange(connection: &Connection, id: ExchangeId) -> Result<Option<ExchangeRow>, JournalError> {
@@ -209,6 +211,7 @@ fn read_exchange(row: &Row) -> Result<ExchangeRow, JournalError> {
         partner: name(row, 1)?,
         flow: name(row, 2)?,
         received_at: timestamp(row.get(3)?)?,
+        translated_at: timestamp(row.get(32)?)?,
         idempotency_key: row.get(4)?,
         message_id: row.get(5)?,
         corrects: corrects.map(Id::from_bytes),
@@ -264,7 +267,11 @@ pub(super) fn index(
     if first_row >= last_row {
         return Ok(Vec::new());
     }
-    let bytes = slice_of(&stored, first_row * IndexRow::BYTES as u64, (last_row - first_row) * IndexRow::BYTES as u64)?;
+    let length = (last_row - first_row) * IndexRow::BYTES as u64;
+    let bytes = slice(&stored, first_row * IndexRow::BYTES as u64, length)?;
+    if bytes.len() as u64 != length {
+        return Err(JournalError::Damaged("an index is cut".to_owned()));
+    }
     let find = "SELECT substr(c.repeated, ?2, ?3) FROM content c JOIN exchange e ON e.sequence = c.sequence WHERE e.id = ?1";
     let (first_byte, bits_bytes) = (first_row / 8, last_row / 8 - first_row / 8 + 1);
     let bits: Option<Vec<u8>> =
@@ -275,22 +282,6 @@ pub(super) fn index(
     Ok((first_row..last_row).zip(chunks).map(|(row, bytes)| (IndexRow::from_bytes(bytes), repeated(row))).collect())
 }
 
-fn slice_of(stored: &Stored, from: u64, length: u64) -> Result<Vec<u8>, JournalError> {
-    match stored {
-        Stored::Inline(bytes) => {
-            let (from, to) = (from as usize, (from + length) as usize);
-            Ok(bytes.get(from..to).ok_or_else(|| JournalError::Damaged("an index is cut".to_owned()))?.to_vec())
-        }
-        Stored::File { path, .. } => {
-            let mut file = File::open(path)?;
-            file.seek(SeekFrom::Start(from))?;
-            let mut bytes = Vec::new();
-            file.take(length).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        }
-    }
-}
-
 /// The columns that [`read_delivery`] reads, from a delivery and its exchange.
 const DELIVERY: &str = "SELECT d.sequence, d.id, e.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at
     FROM delivery d JOIN exchange e ON e.sequence = d.exchange";
@@ -298,6 +289,31 @@ const DELIVERY: &str = "SELECT d.sequence, d.id, e.id, d.destination, d.state, d
 pub(super) fn deliveries(connection: &Connection, exchange: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
     let find = format!("{DELIVERY} WHERE e.id = ?1 ORDER BY d.sequence");
     all(connection, &find, [exchange.as_bytes()], |row| read_delivery(connection, row))
+}
+
+/// A page of an exchange's deliveries, each with its attempts.
+pub(super) const ATTEMPTED: &str =
+    "SELECT d.sequence, d.id, e.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at
+    FROM exchange e JOIN delivery d INDEXED BY delivery_exchange ON d.exchange = e.sequence
+    WHERE e.id = ?1 AND d.sequence > ifnull((SELECT sequence FROM delivery WHERE id = ?2), 0) ORDER BY d.sequence LIMIT ?3";
+
+pub(super) fn attempted(
+    connection: &Connection,
+    exchange: ExchangeId,
+    after: Option<DeliveryId>,
+    rows_max: usize,
+) -> Result<Vec<(DeliveryRow, Vec<Attempt>)>, JournalError> {
+    let after = after.as_ref().map(DeliveryId::as_bytes);
+    let rows_max = column(rows_max.min(PAGE_ROWS_MAX) as u64);
+    all(connection, ATTEMPTED, params![exchange.as_bytes(), after, rows_max], |row| with_attempts(connection, row))
+}
+
+pub(super) fn delivery(connection: &Connection, id: DeliveryId) -> Result<Option<(DeliveryRow, Vec<Attempt>)>, JournalError> {
+    one(connection, &format!("{DELIVERY} WHERE d.id = ?1"), [id.as_bytes()], |row| with_attempts(connection, row))
+}
+
+fn with_attempts(connection: &Connection, row: &Row) -> Result<(DeliveryRow, Vec<Attempt>), JournalError> {
+    Ok((read_delivery(connection, row)?, search::attempts(connection, row.get(0)?)?))
 }
 
 pub(super) fn dead_letters(connection: &Connection, filter: &DeadLetterFilter) -> Result<Vec<DeliveryRow>, JournalError> {
@@ -419,7 +435,7 @@ pub(super) fn outcome_number(outcome: Outcome) -> i64 {
     }
 }
 
-fn read_outcome(number: i64) -> Result<Outcome, JournalError> {
+pub(super) fn read_outcome(number: i64) -> Result<Outcome, JournalError> {
     match number {
         0 => Ok(Outcome::Accepted),
         1 => Ok(Outcome::InPart),
@@ -429,7 +445,7 @@ fn read_outcome(number: i64) -> Result<Outcome, JournalError> {
 }
 
 /// A delivery that is held behind another is queued, for all that anyone else needs to know.
-fn read_state(number: i64) -> Result<DeliveryState, JournalError> {
+pub(super) fn read_state(number: i64) -> Result<DeliveryState, JournalError> {
     match number {
         0 | 2 => Ok(DeliveryState::Queued),
         1 => Ok(DeliveryState::Leased),

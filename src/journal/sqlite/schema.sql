@@ -21,6 +21,7 @@ CREATE TABLE exchange (
     partner           TEXT NOT NULL,
     flow              TEXT NOT NULL,
     received_at       INTEGER NOT NULL,
+    translated_at     INTEGER NOT NULL,
     idempotency_key   TEXT,
     message_id        TEXT,
     corrects          BLOB,
@@ -46,7 +47,19 @@ CREATE TABLE exchange (
 CREATE INDEX exchange_received ON exchange (received_at);
 CREATE INDEX exchange_partner ON exchange (partner, received_at);
 CREATE INDEX exchange_flow ON exchange (partner, flow, received_at);
+CREATE INDEX exchange_of_flow ON exchange (flow, received_at);
 CREATE INDEX exchange_message ON exchange (message_id, received_at) WHERE message_id IS NOT NULL;
+CREATE INDEX exchange_fault ON exchange (fault, received_at) WHERE fault IS NOT NULL;
+CREATE INDEX exchange_trouble ON exchange (outcome, received_at) WHERE outcome > 0;
+CREATE INDEX exchange_partner_trouble ON exchange (partner, outcome, received_at) WHERE outcome > 0;
+
+-- The rules of an exchange's findings, to find it by.
+CREATE TABLE exchange_rule (
+    rule        TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    sequence    INTEGER NOT NULL REFERENCES exchange,
+    PRIMARY KEY (rule, received_at, sequence)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE leaf (
     sequence   INTEGER PRIMARY KEY REFERENCES exchange,
@@ -124,6 +137,7 @@ CREATE INDEX delivery_exchange ON delivery (exchange);
 CREATE INDEX delivery_due ON delivery (destination, due_at) WHERE state <= 1;
 CREATE INDEX delivery_open ON delivery (destination, sequence) WHERE state <= 3;
 CREATE INDEX delivery_dead ON delivery (destination, sequence) WHERE state = 3;
+CREATE INDEX delivery_dead_exchange ON delivery (exchange) WHERE state = 3;
 CREATE INDEX delivery_order ON delivery (destination, order_key, sequence) WHERE state <= 3 AND order_key IS NOT NULL;
 
 CREATE TABLE attempt (
