@@ -184,7 +184,7 @@ impl Gateway {
             lineages,
             pauses,
             guard: Guard::new(clock.as_ref()),
-            lookups: lookups(endings.clone(), &metrics, &clock, &delivery),
+            lookups: lookups(endings.clone(), &limits, &metrics, &clock, &delivery),
         });
         let gate = OperatorGate { trust: Arc::clone(&operators), strangers: Arc::clone(&operator_strangers), clock: Arc::clone(&clock) };
         let operator_door = Arc::new(OperatorDoor::new(gate, Arc::clone(&view)));

@@ -8,6 +8,7 @@ pub mod acts;
 pub mod bodies;
 pub mod chain;
 pub mod evidence;
+pub mod hours;
 mod repeats;
 mod resolve;
 pub mod search;
@@ -16,6 +17,7 @@ pub mod sqlite;
 pub use resolve::resolve;
 
 use acts::{Act, ActFilter, Acted, NewAct, Paused, Pick, PickSummary};
+use hours::{DestinationHour, FlowHour, HourFilter, RuleCount};
 use search::{Attempt, DeliverySums, Found, Search};
 
 use crate::domain::{
@@ -569,6 +571,20 @@ pub trait Journal: Send + Sync {
 
     /// Numbers for status pages and metrics.
     async fn totals(&self) -> Result<Totals, JournalError>;
+
+    /// What was sent in each of these hours, hours without anything left out; at most [`hours::HOUR_ROWS_MAX`].
+    async fn flow_hours(&self, filter: HourFilter) -> Result<Vec<FlowHour>, JournalError>;
+
+    /// The rules with the most findings in these hours; at most [`hours::RULE_ROWS_MAX`].
+    async fn rule_counts(&self, filter: HourFilter) -> Result<Vec<RuleCount>, JournalError>;
+
+    /// What reached one destination or all of them in the hours that begin in a span; at most [`hours::HOUR_ROWS_MAX`].
+    async fn destination_hours(
+        &self,
+        to: Option<DestinationId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<DestinationHour>, JournalError>;
 
     /// Heads of the chain from a batch on, at most `heads_max`, with their leaves.
     async fn heads(&self, epoch: u64, from_batch: u64, heads_max: usize) -> Result<Vec<HeadRow>, JournalError>;

@@ -15,6 +15,7 @@ pub mod guard;
 pub mod health;
 pub mod loopback;
 pub mod page;
+pub mod partners;
 mod pauses;
 pub mod routes;
 mod search;

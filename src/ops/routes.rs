@@ -12,7 +12,7 @@
 
 use super::access::Ask;
 use super::view::OpsView;
-use super::{acts, dead_letters, documents, exchange, pauses, search};
+use super::{acts, dead_letters, documents, exchange, partners, pauses, search};
 use crate::domain::Role;
 use crate::fault::Fault;
 use crate::http::Response;
@@ -85,8 +85,11 @@ pub static ROUTES: &[Route] = &[
     get("/v1/exchanges/{id}/findings", |view, ask| Box::pin(exchange::findings(view, ask))),
     get("/v1/exchanges/{id}/receipt", |view, ask| Box::pin(exchange::receipt(view, ask))),
     get("/v1/exchanges/{id}/records/{number}", |view, ask| Box::pin(documents::record(view, ask))),
+    get("/v1/flows/{flow}", |view, ask| Box::pin(partners::flow(view, ask))),
     post("/v1/flows/{flow}/pause", Role::Operate, |view, ask| Box::pin(pauses::pause(view, ask))),
     post("/v1/flows/{flow}/resume", Role::Operate, |view, ask| Box::pin(pauses::resume(view, ask))),
+    get("/v1/partners", |view, ask| Box::pin(partners::list(view, ask))),
+    get("/v1/partners/{partner}", |view, ask| Box::pin(partners::show(view, ask))),
     get("/v1/pauses", |view, ask| Box::pin(pauses::list(view, ask))),
     get("/v1/token", |view, ask| Box::pin(documents::token(view, ask))),
 ];

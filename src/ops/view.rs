@@ -3,8 +3,9 @@
 
 use super::guard::Guard;
 use super::health::Health;
+use super::partners::PartnerFacts;
 use super::status::{Ending, JournalStatus, Status};
-use crate::domain::DestinationId;
+use crate::domain::{DestinationId, PartnerId};
 use crate::journal::acts::Paused;
 use crate::journal::{ChainPosition, ExchangeFilter, Journal, Totals};
 use crate::lineage::Lineages;
@@ -13,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::pauses::Pauses;
 use crate::seams::SharedClock;
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +51,10 @@ pub struct Lookups {
     /// What ends soon or has ended, soonest first. May read files: it is called on a thread that may
     /// be blocked.
     pub endings: Arc<dyn Fn() -> Vec<Ending> + Send + Sync>,
+    /// Certificates that partners have called with: partner, subject, end. May read files, as `endings`.
+    pub certificates: Arc<dyn Fn() -> Vec<(PartnerId, String, Timestamp)> + Send + Sync>,
+    /// A partner's limits and what is left of them, as its own answers say.
+    pub limits: Arc<dyn Fn(&PartnerId) -> Option<(String, String)> + Send + Sync>,
     /// Whether a destination is not called for a while because it keeps failing.
     pub circuit_open: Box<dyn Fn(&DestinationId) -> bool + Send + Sync>,
     /// Something may have become due at a destination.
@@ -81,6 +87,20 @@ impl OpsView {
     pub async fn journal_answers(&self) -> Result<(), String> {
         let one = ExchangeFilter { rows_max: 1, ..ExchangeFilter::default() };
         self.in_time(self.journal.exchanges(one)).await.map(drop)
+    }
+
+    /// What is known of each partner beside the journal.
+    pub async fn partner_facts(&self) -> impl Fn(&PartnerId) -> PartnerFacts + use<> {
+        let certificates = Arc::clone(&self.lookups.certificates);
+        let known = tokio::task::spawn_blocking(move || certificates()).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "partners' certificates could not be found out");
+            Vec::new()
+        });
+        let limits = Arc::clone(&self.lookups.limits);
+        move |partner| {
+            let own = known.iter().filter(|(who, ..)| who == partner);
+            PartnerFacts { certificates: own.map(|(_, subject, end)| (subject.clone(), *end)).collect(), limits: limits(partner) }
+        }
     }
 
     fn beside_configuration(&self, totals: Totals, chain: Option<ChainPosition>, paused: Vec<Paused>) -> JournalStatus {

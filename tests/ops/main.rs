@@ -10,6 +10,7 @@ mod door;
 mod exchanges;
 mod loopback;
 mod page;
+mod partners;
 #[path = "../journal/support.rs"]
 #[allow(dead_code, reason = "the journal's tests use more of it")]
 mod samples;

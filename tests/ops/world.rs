@@ -88,6 +88,8 @@ impl World {
             health: Arc::new(health),
             lookups: Lookups {
                 endings: Arc::new(|| vec![ending("2026-07-05T00:00:00Z", 3)]),
+                certificates: Arc::new(|| vec![("bank".parse().unwrap(), "CN=bank".to_owned(), "2026-07-05T00:00:00Z".parse().unwrap())]),
+                limits: Arc::new(|partner| (partner.as_str() == "bank").then(|| ("policy".to_owned(), "left".to_owned()))),
                 circuit_open: Box::new(|to| to.place.as_str() == "payments"),
                 wake: {
                     let woken = Arc::clone(&woken);

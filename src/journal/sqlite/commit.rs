@@ -1,6 +1,7 @@
 //! The steps of a group's transaction: exchanges and what follows from them, and the head at its end.
 
 use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
+use super::hours::Hours;
 use super::writer::{Answer, ChainEnd, Work};
 use super::{column, milliseconds, reads, search};
 use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, Outcome, PartnerId, Stored};
@@ -81,6 +82,7 @@ pub(super) struct Group<'a> {
     known: &'a mut Known,
     leaves: Vec<NewLeaf>,
     flow_totals: BTreeMap<(PartnerId, FlowId), FlowTotal>,
+    pub(super) hours: Hours,
     pub(super) destination_totals: BTreeMap<String, DestinationTotal>,
 }
 
@@ -147,7 +149,7 @@ impl Sealed {
 impl<'a> Group<'a> {
     pub fn new(connection: &'a Connection, clock: &'a dyn Clock, chain: ChainEnd, known: &'a mut Known) -> Self {
         let (leaves, flow_totals, destination_totals) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { connection, clock, chain, known, leaves, flow_totals, destination_totals }
+        Self { connection, clock, chain, known, leaves, flow_totals, hours: Hours::default(), destination_totals }
     }
 
     /// Does one piece of work.
@@ -164,6 +166,7 @@ impl<'a> Group<'a> {
     /// Ends the group: its head, its leaves, its totals.
     pub fn seal(self, signer: &dyn HeadSigner) -> Result<(Sealed, ChainEnd), JournalError> {
         self.add_totals()?;
+        self.hours.write(self.connection)?;
         let tree = Tree::new(self.leaves.iter().map(|leaf| leaf_hash(leaf.leaf.as_bytes())).collect());
         let first = ChainPosition { epoch: self.chain.epoch, index: self.chain.next_index };
         let Some(first_leaf) = self.leaves.first() else {
@@ -313,6 +316,7 @@ impl<'a> Group<'a> {
         }
         let total = self.flow_totals.entry((exchange.partner.clone(), exchange.flow.clone())).or_default();
         total.add(counts, milliseconds(exchange.received_at));
+        self.hours.exchange(exchange, counts, &claimed.told, self.clock.now());
         let leaf = self.leaf(exchange, counts)?;
         self.leaves.push(NewLeaf { sequence, exchange: exchange.id, outcome: exchange.verdict.outcome, counts, leaf });
         Ok(self.leaves.len() - 1)

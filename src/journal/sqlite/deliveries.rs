@@ -2,6 +2,7 @@
 
 use super::acts;
 use super::commit::Group;
+use super::hours;
 use super::reads::{digest, id, name, number, parse};
 use super::writer::Answer;
 use super::{column, milliseconds, timestamp};
@@ -91,12 +92,18 @@ impl Group<'_> {
     /// Ends an attempt, if its lease is the last one given out.
     pub fn settle(&mut self, delivery: DeliveryId, token: u64, now: Timestamp, settlement: &Settlement) -> Result<bool, JournalError> {
         let Some(open) = self.leased(delivery, token)? else { return Ok(false) };
+        let none = hours::Destination::default();
         match settlement {
             Settlement::Acknowledged => {
                 self.end_attempt(&open, token, now, None)?;
                 let end = "UPDATE delivery SET state = 4, acknowledged_at = ?2 WHERE sequence = ?1";
                 self.connection.prepare_cached(end)?.execute(params![open.sequence, milliseconds(now)])?;
                 self.release_next(&open, now)?;
+                let (added, received_at) = (
+                    hours::Destination { acknowledged: 1, records: open.records, ..none },
+                    hours::received_at(self.connection, open.sequence)?,
+                );
+                self.hours.settled(&open.destination, now, added, received_at);
                 let total = self.destination_totals.entry(open.destination).or_default();
                 (total.queued, total.acknowledged) = (total.queued - open.records, total.acknowledged + open.records);
             }
@@ -104,11 +111,13 @@ impl Group<'_> {
                 self.end_attempt(&open, token, now, Some(Failure { fault, detail, answer: answer.as_deref() }))?;
                 let wait = "UPDATE delivery SET state = 0, due_at = ?2 WHERE sequence = ?1";
                 self.connection.prepare_cached(wait)?.execute(params![open.sequence, milliseconds(*at)])?;
+                self.hours.settled(&open.destination, now, hours::Destination { failed: 1, ..none }, None);
             }
             Settlement::Dead { fault, detail, answer } => {
                 self.end_attempt(&open, token, now, Some(Failure { fault, detail, answer: answer.as_deref() }))?;
                 let bury = "UPDATE delivery SET state = 3, fault = ?2 WHERE sequence = ?1";
                 self.connection.prepare_cached(bury)?.execute(params![open.sequence, fault])?;
+                self.hours.settled(&open.destination, now, hours::Destination { dead: 1, ..none }, None);
                 let total = self.destination_totals.entry(open.destination).or_default();
                 (total.queued, total.dead) = (total.queued - open.records, total.dead + open.records);
             }

@@ -13,6 +13,7 @@ mod acts;
 mod claims;
 mod commit;
 mod deliveries;
+mod hours;
 mod open;
 mod reads;
 mod search;
@@ -23,6 +24,7 @@ pub use writer::{GROUP_BYTES_MAX, GROUP_CALLS_MAX};
 
 use super::acts::{Act, ActFilter, Acted, NewAct, Paused, Pick, PickSummary};
 use super::bodies::{BodyStore, Part};
+use super::hours::{DestinationHour, FlowHour, HourFilter, RuleCount};
 use super::search::{Attempt, DeliverySums, Found, Search};
 use super::{
     Committed, DeadLetterFilter, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease, NewExchange,
@@ -316,6 +318,23 @@ impl Journal for SqliteJournal {
 
     async fn totals(&self) -> Result<Totals, JournalError> {
         self.list_readers.read(reads::totals).await
+    }
+
+    async fn flow_hours(&self, filter: HourFilter) -> Result<Vec<FlowHour>, JournalError> {
+        self.list_readers.read(move |connection| hours::flows(connection, &filter)).await
+    }
+
+    async fn rule_counts(&self, filter: HourFilter) -> Result<Vec<RuleCount>, JournalError> {
+        self.list_readers.read(move |connection| hours::rules(connection, &filter)).await
+    }
+
+    async fn destination_hours(
+        &self,
+        to: Option<DestinationId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<DestinationHour>, JournalError> {
+        self.list_readers.read(move |connection| hours::destinations(connection, to.as_ref(), from, until)).await
     }
 
     async fn heads(&self, epoch: u64, from_batch: u64, heads_max: usize) -> Result<Vec<HeadRow>, JournalError> {

@@ -197,3 +197,48 @@ CREATE TABLE destination_total (
     acknowledged INTEGER NOT NULL,
     dead         INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What happened in each hour, counted from 1970. `hour_latency.series` is `PARTNER/FLOW` or `to PARTNER/PLACE`.
+CREATE TABLE hour_flow (
+    partner           TEXT NOT NULL,
+    flow              TEXT NOT NULL,
+    hour              INTEGER NOT NULL,
+    exchanges         INTEGER NOT NULL,
+    in_part           INTEGER NOT NULL,
+    refused_exchanges INTEGER NOT NULL,
+    records           INTEGER NOT NULL,
+    accepted          INTEGER NOT NULL,
+    refused           INTEGER NOT NULL,
+    warnings          INTEGER NOT NULL,
+    repeated          INTEGER NOT NULL,
+    bytes             INTEGER NOT NULL,
+    PRIMARY KEY (partner, flow, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hour_rule (
+    partner  TEXT NOT NULL,
+    flow     TEXT NOT NULL,
+    hour     INTEGER NOT NULL,
+    rule     TEXT NOT NULL,
+    findings INTEGER NOT NULL,
+    example  BLOB NOT NULL,      -- the latest exchange that had one
+    PRIMARY KEY (partner, flow, hour, rule)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hour_destination (
+    destination  TEXT NOT NULL,
+    hour         INTEGER NOT NULL,
+    acknowledged INTEGER NOT NULL,
+    records      INTEGER NOT NULL,
+    failed       INTEGER NOT NULL,
+    dead         INTEGER NOT NULL,
+    PRIMARY KEY (destination, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hour_latency (
+    series TEXT NOT NULL,
+    hour   INTEGER NOT NULL,
+    bucket INTEGER NOT NULL,
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (series, hour, bucket)
+) STRICT, WITHOUT ROWID;
