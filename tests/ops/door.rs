@@ -144,10 +144,10 @@ impl House {
         issue(&mut authority(&self.folder, "stranger"), "operator", Usage::Client)
     }
 
-    /// The arguments with which a command comes in as the operator.
-    pub fn access(&self) -> Vec<OsString> {
+    /// The arguments with which a command comes in as an operator.
+    pub fn access(&self, who: &Issued) -> Vec<OsString> {
         let url = format!("https://localhost:{}", self.address.port());
-        let (chain, key) = (self.operator.chain.clone(), self.operator.key.clone().unwrap());
+        let (chain, key) = (who.chain.clone(), who.key.clone().unwrap());
         let files = [("--cert", chain), ("--key", key), ("--ca", self.authority.certificate_file())];
         let files = files.into_iter().flat_map(|(name, file)| [OsString::from(name), file.into_os_string()]);
         [OsString::from("--url"), url.into()].into_iter().chain(files).collect()
