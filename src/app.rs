@@ -1,5 +1,6 @@
 //! The only wiring: a configuration folder becomes a running gateway.
 
+mod changes;
 mod gate;
 mod provider;
 
@@ -17,8 +18,9 @@ use crate::ingress::identity::{Operators, Partners, PreparedTrust, Trust, TrustS
 use crate::ingress::in_flight::{InFlight, PerName};
 use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
-use crate::journal::Journal;
+use crate::journal::acts::{ActFilter, ActRequest, Deed, NewAct};
 use crate::journal::sqlite::{Options, SqliteJournal};
+use crate::journal::{Journal, JournalError};
 use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -32,7 +34,9 @@ use crate::render::PinnedRender;
 use crate::seams::{SharedClock, SystemClock};
 use crate::spool::Spool;
 use arc_swap::ArcSwap;
+use changes::Snapshot;
 use gate::{OperatorGate, lookups};
+use jiff::Timestamp;
 use provider::PushProvider;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -101,6 +105,8 @@ pub struct Gateway {
     expiry: Arc<ExpiryWatch>,
     reloads: Option<Reloads>,
     config: watch::Sender<Arc<Config>>,
+    /// The files of the configuration in force, by which the next one's changes are told.
+    files: tokio::sync::Mutex<Snapshot>,
     started_with: Arc<Config>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -127,6 +133,8 @@ impl Gateway {
         let (keys, journal, spool) = storage(&config, &clock).await?;
         let pauses = Arc::new(Pauses::default());
         pauses.follow(journal.as_ref()).await.map_err(other("what is paused"))?;
+        let files = snapshot(&config).await;
+        log_first(journal.as_ref(), &files, clock.now()).await.map_err(other("the log of acts"))?;
         let reloads = follow(&config);
         let live = Arc::new(ArcSwap::from_pointee(live));
         let metrics = Arc::new(Metrics::new());
@@ -217,6 +225,7 @@ impl Gateway {
             expiry,
             reloads,
             config: config_sender,
+            files: tokio::sync::Mutex::new(files),
             started_with: config,
             stop,
             tasks,
@@ -232,7 +241,9 @@ impl Gateway {
             tokio::select! {
                 () = &mut end => break,
                 () = next(&mut reloads) => {
-                    self.reload();
+                    if self.reload() {
+                        self.log_changes().await;
+                    }
                     if let Some(Err(error)) = reloads.as_mut().map(|reloads| reloads.follow(&self.live.load().config)) {
                         tracing::error!(%error, "some of the configuration cannot be watched");
                     }
@@ -248,8 +259,9 @@ impl Gateway {
         self.shutdown().await;
     }
 
-    /// Reads the configuration again. With any problem in it the old one stays, whole.
-    pub fn reload(&self) {
+    /// Reads the configuration again. With any problem in it the old one stays, whole. Returns whether the new one is in
+    /// force.
+    fn reload(&self) -> bool {
         match self.prepare() {
             Ok(prepared) => {
                 let later = self.started_with.gateway.keys_for_next_start(&prepared.live.config.gateway);
@@ -259,11 +271,27 @@ impl Gateway {
                 if !later.is_empty() {
                     tracing::warn!(keys = later.join(", "), "some of the new configuration holds from the next start on");
                 }
+                true
             }
             Err(problems) => {
                 self.view.health.reload_refused(self.clock.now(), problems.clone());
                 tracing::error!("the new configuration is refused and the old one stays in force:\n{}", list(&problems));
+                false
             }
+        }
+    }
+
+    /// Logs what is new in the configuration that came into force, if anything is.
+    async fn log_changes(&self) {
+        let new = snapshot(&self.live.load().config).await;
+        let mut files = self.files.lock().await;
+        if new.digest() == files.digest() {
+            return;
+        }
+        let logged = log(self.journal.as_ref(), new.deed(Some(&files)), self.clock.now()).await;
+        *files = new;
+        if let Err(error) = logged {
+            tracing::error!(%error, "the change of the configuration could not be logged");
         }
     }
 
@@ -325,6 +353,28 @@ fn follow(config: &Config) -> Option<Reloads> {
         tracing::error!(%error, "changes of the configuration cannot be followed; restart the gateway after a change");
     };
     reloads.inspect_err(told).ok()
+}
+
+/// The files of a configuration.
+async fn snapshot(config: &Arc<Config>) -> Snapshot {
+    let config = Arc::clone(config);
+    tokio::task::spawn_blocking(move || Snapshot::of(&config)).await.unwrap_or_default()
+}
+
+/// Logs the configuration that the gateway starts with, unless it is the one that the log has last.
+async fn log_first(journal: &dyn Journal, files: &Snapshot, now: Timestamp) -> Result<(), JournalError> {
+    let filter = ActFilter { kind: Some("configure".to_owned()), rows_max: 1, ..ActFilter::default() };
+    let last = journal.acts(filter).await?.into_iter().next().map(|act| act.entry.deed);
+    match last {
+        Some(Deed::Configure { digest, .. }) if digest == files.digest() => Ok(()),
+        _ => log(journal, files.deed(None), now).await,
+    }
+}
+
+/// Logs what the gateway itself did.
+async fn log(journal: &dyn Journal, deed: Deed, at: Timestamp) -> Result<(), JournalError> {
+    let (reason, request) = ("the configuration's files".to_owned(), ActRequest::Do(deed));
+    journal.act(NewAct { operator: None, at, reason, request, deliveries_alone_max: 0, proposal_until: at }).await.map(drop)
 }
 
 /// Waits for the next reason to reload; for ever if nothing is watched.

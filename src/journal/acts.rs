@@ -22,6 +22,8 @@ pub const EXAMINED_MAX: usize = 20_000;
 pub const RESEND_PER_SECOND_DEFAULT: u32 = 20;
 /// Deliveries a second at which an act may resend.
 pub const RESEND_PER_SECOND_MAX: u32 = 1_000;
+/// Changed files that an act names; more are counted only.
+pub const CHANGED_FILES_MAX: usize = 100;
 /// Changed keys of one file that an act names; more are counted by the file alone.
 pub const CHANGED_KEYS_MAX: usize = 50;
 
@@ -33,8 +35,10 @@ pub enum Deed {
     Configure {
         /// Digest of the whole configuration.
         digest: Digest,
-        /// Files that are not as they were.
+        /// Files that are not as they were, where that is known; at most [`CHANGED_FILES_MAX`].
         files: Vec<ChangedFile>,
+        /// How many more there are.
+        files_left_out: u64,
     },
     /// Something takes nothing any more, until it is resumed (暂停).
     Pause {
@@ -367,7 +371,9 @@ impl PickSummary {
 pub struct ActFilter {
     /// Only those before this one, for the next page.
     pub before: Option<u64>,
-    /// Only proposals that wait at this moment.
+    /// Only acts of this kind.
+    pub kind: Option<String>,
+    /// Only proposals that wait at this moment, whatever their kind.
     pub waiting_at: Option<Timestamp>,
     /// At most so many; capped at [`super::PAGE_ROWS_MAX`].
     pub rows_max: usize,

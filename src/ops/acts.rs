@@ -2,7 +2,7 @@
 //!
 //! | call | answer |
 //! |---|---|
-//! | `GET /v1/acts?before=&rows=&waiting=true` | 200, a page of acts, newest first; `next_before` is the `before` of the next page, if there may be one |
+//! | `GET /v1/acts?before=&rows=&kind=&waiting=true` | 200, a page of acts, newest first; `next_before` is the `before` of the next page, if there may be one |
 //! | `POST /v1/acts/NUMBER/approve` | 200, done: by another operator than the one who proposed it |
 //! | `POST /v1/acts/NUMBER/reject` | 200, never to be done; its proposer may take it back so |
 //!
@@ -30,6 +30,7 @@ pub(super) async fn list(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
         let fits = match (name.as_str(), value.as_str()) {
             ("before", text) => text.parse().map(|number| filter.before = Some(number)).is_ok(),
             ("rows", text) => text.parse::<usize>().map(|rows| filter.rows_max = rows.clamp(1, PAGE_ROWS_MAX)).is_ok(),
+            ("kind", kind) => filter.kind.replace(kind.to_owned()).is_none(),
             ("waiting", "true") => {
                 filter.waiting_at = Some(view.clock.now());
                 true
@@ -38,7 +39,7 @@ pub(super) async fn list(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
             _ => false,
         };
         if !fits {
-            return Err(bad_query(&name, "before=NUMBER, rows=NUMBER, waiting=true"));
+            return Err(bad_query(&name, "before=NUMBER, rows=NUMBER, kind=KIND, waiting=true"));
         }
     }
     let rows_max = filter.rows_max;

@@ -12,7 +12,7 @@
 
 use super::access::Ask;
 use super::view::OpsView;
-use super::{acts, dead_letters, documents, exchange, partners, pauses, search};
+use super::{acts, configuration, dead_letters, documents, exchange, partners, pauses, search};
 use crate::domain::Role;
 use crate::fault::Fault;
 use crate::http::Response;
@@ -47,7 +47,7 @@ const fn get(path: &'static str, answer: for<'a> fn(&'a OpsView, Ask<'a>) -> Ans
 }
 
 /// An address that shows what partners sent: for those who may act on it.
-const fn get_sent(path: &'static str, answer: for<'a> fn(&'a OpsView, Ask<'a>) -> Answering<'a>) -> Route {
+const fn sent(path: &'static str, answer: for<'a> fn(&'a OpsView, Ask<'a>) -> Answering<'a>) -> Route {
     Route { method: Method::Get, path, role: Role::Operate, answer }
 }
 
@@ -67,6 +67,7 @@ pub static ROUTES: &[Route] = &[
     get("/v1/acts", |view, ask| Box::pin(acts::list(view, ask))),
     post("/v1/acts/{number}/approve", Role::Operate, |view, ask| Box::pin(acts::approve(view, ask))),
     post("/v1/acts/{number}/reject", Role::Operate, |view, ask| Box::pin(acts::reject(view, ask))),
+    get("/v1/configuration", |view, ask| Box::pin(configuration::show(view, ask))),
     get("/v1/dead-letters", |view, ask| Box::pin(dead_letters::list(view, ask))),
     get("/v1/dead-letters/preview", |view, ask| Box::pin(dead_letters::preview(view, ask))),
     post("/v1/dead-letters/resend", Role::Operate, |view, ask| Box::pin(dead_letters::resend_picked(view, ask))),
@@ -78,9 +79,9 @@ pub static ROUTES: &[Route] = &[
     post("/v1/destinations/{partner}/{place}/resume", Role::Operate, |view, ask| Box::pin(pauses::resume(view, ask))),
     get("/v1/exchanges", |view, ask| Box::pin(search::list(view, ask))),
     get("/v1/exchanges/{id}", |view, ask| Box::pin(exchange::show(view, ask))),
-    get_sent("/v1/exchanges/{id}/answer", |view, ask| Box::pin(exchange::business_answer(view, ask))),
-    get_sent("/v1/exchanges/{id}/body", |view, ask| Box::pin(exchange::body(view, ask))),
-    get_sent("/v1/exchanges/{id}/canonical", |view, ask| Box::pin(exchange::canonical(view, ask))),
+    sent("/v1/exchanges/{id}/answer", |view, ask| Box::pin(exchange::business_answer(view, ask))),
+    sent("/v1/exchanges/{id}/body", |view, ask| Box::pin(exchange::body(view, ask))),
+    sent("/v1/exchanges/{id}/canonical", |view, ask| Box::pin(exchange::canonical(view, ask))),
     get("/v1/exchanges/{id}/deliveries", |view, ask| Box::pin(exchange::deliveries(view, ask))),
     get("/v1/exchanges/{id}/findings", |view, ask| Box::pin(exchange::findings(view, ask))),
     get("/v1/exchanges/{id}/receipt", |view, ask| Box::pin(exchange::receipt(view, ask))),

@@ -3,7 +3,7 @@
 //! What is configured is listed although nothing came or went yet, so that a silent partner is seen;
 //! what the journal knows is listed although it is no longer configured.
 
-use super::health::{HealthState, Phase};
+use super::health::{HealthState, Phase, RefusedReload};
 use super::pauses;
 use crate::config::Config;
 use crate::domain::{Counts, DestinationId, FlowId, PartnerId};
@@ -158,14 +158,7 @@ impl Status {
 
     /// The status as `/status.json` has it. Times are RFC 3339 in UTC, durations are in milliseconds.
     pub fn to_json(&self) -> Value {
-        let refused = self.health.refused_reload.as_ref().map(|refused| {
-            let shown = refused.problems.iter().take(PROBLEMS_MAX);
-            json!({
-                "at": refused.at.to_string(),
-                "problems": shown.map(|p| json!({ "file": p.file, "line": p.line, "message": p.message })).collect::<Vec<_>>(),
-                "problems_left_out": refused.problems.len().saturating_sub(PROBLEMS_MAX),
-            })
-        });
+        let refused = self.health.refused_reload.as_ref().map(|refused| refused.to_json());
         let journal = self.journal.as_ref();
         json!({
             "at": self.at.to_string(),
@@ -183,6 +176,18 @@ impl Status {
             "paused": journal.map(|j| j.paused.iter().map(pauses::one).collect::<Vec<_>>()).unwrap_or_default(),
             "rows_left_out": journal.map_or(0, |j| j.rows_left_out),
             "endings": self.endings.iter().map(Ending::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl RefusedReload {
+    /// What was wrong with it, at most [`PROBLEMS_MAX`] problems.
+    pub fn to_json(&self) -> Value {
+        let shown = self.problems.iter().take(PROBLEMS_MAX);
+        json!({
+            "at": self.at.to_string(),
+            "problems": shown.map(|p| json!({ "file": p.file, "line": p.line, "message": p.message })).collect::<Vec<_>>(),
+            "problems_left_out": self.problems.len().saturating_sub(PROBLEMS_MAX),
         })
     }
 }

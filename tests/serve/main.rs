@@ -22,6 +22,7 @@ mod receiver;
 mod references;
 mod reload;
 mod schema;
+mod search;
 mod storage;
 #[allow(dead_code, reason = "ports are the system's choice here")]
 #[path = "../support/mod.rs"]

@@ -108,8 +108,8 @@ impl Group<'_> {
         // Members stand in order, and the escapes of serde_json are those of RFC 8785.
         let text = serde_json::to_string(&entry).map_err(|error| JournalError::Damaged(error.to_string()))?;
         let hash = Digest::of(text.as_bytes());
-        let insert = "INSERT INTO act (number, text, hash) VALUES (?1, ?2, ?3)";
-        self.connection.prepare_cached(insert)?.execute(params![column(entry.number), text, hash.0])?;
+        let insert = "INSERT INTO act (number, kind, text, hash) VALUES (?1, ?2, ?3, ?4)";
+        self.connection.prepare_cached(insert)?.execute(params![column(entry.number), entry.deed.kind(), text, hash.0])?;
         if let Some(proposal) = entry.proposal {
             let decide = "UPDATE proposal SET decided_by = ?2 WHERE act = ?1";
             self.connection.prepare_cached(decide)?.execute(params![column(proposal), column(entry.number)])?;
@@ -257,9 +257,13 @@ fn fits(row: &Row, pick: &Pick) -> Result<bool, JournalError> {
 /// A page of the log, newest first.
 pub(super) fn list(connection: &Connection, filter: &ActFilter) -> Result<Vec<Act>, JournalError> {
     let (before, rows) = (filter.before.map_or(i64::MAX, column), column(filter.rows_max.min(PAGE_ROWS_MAX) as u64));
-    match filter.waiting_at {
-        Some(at) => all(connection, WAITING, params![milliseconds(at), before, rows], read_act),
-        None => {
+    match (filter.waiting_at, &filter.kind) {
+        (Some(at), _) => all(connection, WAITING, params![milliseconds(at), before, rows], read_act),
+        (None, Some(kind)) => {
+            let list = format!("{ACT} WHERE a.kind = ?1 AND a.number < ?2 ORDER BY a.number DESC LIMIT ?3");
+            all(connection, &list, params![kind, before, rows], read_act)
+        }
+        (None, None) => {
             let list = format!("{ACT} WHERE a.number < ?1 ORDER BY a.number DESC LIMIT ?2");
             all(connection, &list, [before, rows], read_act)
         }

@@ -154,9 +154,11 @@ CREATE TABLE attempt (
 -- What operators did, and why: the log of administrative acts. `text` is canonical JSON and holds the hash of the one before.
 CREATE TABLE act (
     number INTEGER PRIMARY KEY,  -- from 1, without gaps
+    kind   TEXT NOT NULL,
     text   TEXT NOT NULL,
     hash   BLOB NOT NULL         -- SHA-256 of `text`
 ) STRICT;
+CREATE INDEX act_kind ON act (kind, number);
 
 -- Which acts changed a delivery.
 CREATE TABLE delivery_act (
