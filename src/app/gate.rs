@@ -9,6 +9,7 @@ use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
 use crate::ingress::tls::refused_identity;
 use crate::metrics::Metrics;
+use crate::ops::partners::LimitsLeft;
 use crate::ops::status::Ending;
 use crate::ops::{Gate, Lookups};
 use crate::seams::SharedClock;
@@ -71,7 +72,9 @@ pub fn lookups(
     let (partners, now, clock) = (Arc::clone(&endings.partners), Arc::clone(clock), Arc::clone(clock));
     Lookups {
         certificates: Arc::new(move || partners.expiring(&EVER, now.now()).into_iter().filter_map(of_partner).collect()),
-        limits: Arc::new(move |partner| limits.load().fields(partner, None).map(|fields| (fields.policy, fields.limit))),
+        limits: Arc::new(move |partner| {
+            limits.load().fields(partner, None).map(|fields| LimitsLeft { policy: fields.policy, left: fields.limit })
+        }),
         endings: Arc::new(move || endings.due(clock.now()).iter().map(ending).collect()),
         circuit_open: Box::new(move |to: &DestinationId| metrics.circuit_open(to)),
         wake: Box::new(move |to: &DestinationId| delivery.wake(to)),

@@ -28,8 +28,17 @@ use serde_json::{Value, json};
 pub struct PartnerFacts {
     /// Certificates that it has called with since the start: subject and end.
     pub certificates: Vec<(String, Timestamp)>,
-    /// Its limits and what is left of them, as its own answers say (RateLimit-Policy, RateLimit).
-    pub limits: Option<(String, String)>,
+    /// Its limits.
+    pub limits: Option<LimitsLeft>,
+}
+
+/// A partner's limits and what is left of them, as its own answers say.
+#[derive(Clone, Debug)]
+pub struct LimitsLeft {
+    /// `RateLimit-Policy`.
+    pub policy: String,
+    /// `RateLimit`.
+    pub left: String,
 }
 
 /// Sums over hours.
@@ -190,7 +199,7 @@ fn row(partner: &PartnerId, title: &Words, status: &JournalStatus, sums: &Sums, 
         "oldest_waiting": places.iter().filter_map(|row| row.oldest_waiting).min().map(|at| at.to_string()),
         "circuits_open": places.iter().filter(|row| row.circuit_open).map(|row| &row.to).collect::<Vec<&DestinationId>>(),
         "certificates": facts.certificates.iter().map(|(subject, end)| json!({ "subject": subject, "not_after": end.to_string(), "days_left": days_left(end) })).collect::<Vec<_>>(),
-        "limits": facts.limits.as_ref().map(|(policy, left)| json!({ "policy": policy, "left": left })),
+        "limits": facts.limits.as_ref().map(|limits| json!({ "policy": limits.policy, "left": limits.left })),
     })
 }
 

@@ -3,7 +3,7 @@
 
 use super::guard::Guard;
 use super::health::Health;
-use super::partners::PartnerFacts;
+use super::partners::{LimitsLeft, PartnerFacts};
 use super::status::{Ending, JournalStatus, Status};
 use crate::domain::{DestinationId, PartnerId};
 use crate::journal::acts::Paused;
@@ -46,6 +46,9 @@ pub struct OpsView {
     pub lookups: Lookups,
 }
 
+/// Finds a partner's limits.
+pub type LimitsOf = Arc<dyn Fn(&PartnerId) -> Option<LimitsLeft> + Send + Sync>;
+
 /// What `ops` asks of modules that it may not import, and tells them.
 pub struct Lookups {
     /// What ends soon or has ended, soonest first. May read files: it is called on a thread that may
@@ -53,8 +56,8 @@ pub struct Lookups {
     pub endings: Arc<dyn Fn() -> Vec<Ending> + Send + Sync>,
     /// Certificates that partners have called with: partner, subject, end. May read files, as `endings`.
     pub certificates: Arc<dyn Fn() -> Vec<(PartnerId, String, Timestamp)> + Send + Sync>,
-    /// A partner's limits and what is left of them, as its own answers say.
-    pub limits: Arc<dyn Fn(&PartnerId) -> Option<(String, String)> + Send + Sync>,
+    /// A partner's limits.
+    pub limits: LimitsOf,
     /// Whether a destination is not called for a while because it keeps failing.
     pub circuit_open: Box<dyn Fn(&DestinationId) -> bool + Send + Sync>,
     /// Something may have become due at a destination.

@@ -10,6 +10,7 @@ use portolan::lineage::Lineages;
 use portolan::live::Live;
 use portolan::mapping::Library;
 use portolan::metrics::Metrics;
+use portolan::ops::partners::LimitsLeft;
 use portolan::ops::status::Ending;
 use portolan::ops::{Guard, Health, Lookups, OpsView};
 use portolan::receipt::Keys;
@@ -89,7 +90,9 @@ impl World {
             lookups: Lookups {
                 endings: Arc::new(|| vec![ending("2026-07-05T00:00:00Z", 3)]),
                 certificates: Arc::new(|| vec![("bank".parse().unwrap(), "CN=bank".to_owned(), "2026-07-05T00:00:00Z".parse().unwrap())]),
-                limits: Arc::new(|partner| (partner.as_str() == "bank").then(|| ("policy".to_owned(), "left".to_owned()))),
+                limits: Arc::new(|partner| {
+                    (partner.as_str() == "bank").then(|| LimitsLeft { policy: "policy".to_owned(), left: "left".to_owned() })
+                }),
                 circuit_open: Box::new(|to| to.place.as_str() == "payments"),
                 wake: {
                     let woken = Arc::clone(&woken);

@@ -175,7 +175,10 @@ fn due(at: Timestamp, place: u64, per_second: u32) -> Timestamp {
 /// The dead letters that fit, by destination and oldest first, at most [`PICKED_MAX`] of [`EXAMINED_MAX`].
 fn picked(connection: &Connection, pick: &Pick) -> Result<Picked, JournalError> {
     let mut open = Vec::new();
-    let complete = each_fitting(connection, pick, |row| Ok(open.push(Open::read(row)?)))?;
+    let complete = each_fitting(connection, pick, |row| {
+        open.push(Open::read(row)?);
+        Ok(())
+    })?;
     Ok(Picked { open, complete })
 }
 

@@ -18,9 +18,19 @@ const HOUR_MS: i64 = 3_600_000;
 #[derive(Default)]
 pub(super) struct Hours {
     flows: BTreeMap<(i64, String, String), Flow>,
-    rules: BTreeMap<(i64, String, String, String), (i64, [u8; 16])>,
+    rules: BTreeMap<RuleKey, Rule>,
     destinations: BTreeMap<(i64, String), Destination>,
     latencies: BTreeMap<(i64, String, usize), i64>,
+}
+
+/// Hour, partner, flow and rule.
+type RuleKey = (i64, String, String, String);
+
+#[derive(Default)]
+struct Rule {
+    findings: i64,
+    /// The latest exchange that had one.
+    example: [u8; 16],
 }
 
 #[derive(Default)]
@@ -57,8 +67,8 @@ impl Hours {
         total.counts.repeated += counts.repeated;
         total.bytes += column(exchange.body.length());
         for finding in exchange.verdict.findings.iter().chain(told) {
-            let rule = self.rules.entry((hour, partner.clone(), flow.clone(), finding.rule.clone())).or_insert((0, [0; 16]));
-            *rule = (rule.0 + 1, *exchange.id.as_bytes());
+            let rule = self.rules.entry((hour, partner.clone(), flow.clone(), finding.rule.clone())).or_default();
+            *rule = Rule { findings: rule.findings + 1, example: *exchange.id.as_bytes() };
         }
         self.latency(hour, format!("{partner}/{flow}"), milliseconds(committed_at) - milliseconds(exchange.received_at));
     }
@@ -83,7 +93,7 @@ impl Hours {
     /// Adds what was gathered to the tables.
     pub fn write(&self, connection: &Connection) -> Result<(), JournalError> {
         self.write_flows(connection)?;
-        for ((hour, partner, flow, rule), (findings, example)) in &self.rules {
+        for ((hour, partner, flow, rule), Rule { findings, example }) in &self.rules {
             let rule = counted_as(connection, *hour, partner, flow, rule)?;
             let add = "INSERT INTO hour_rule (partner, flow, hour, rule, findings, example) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                        ON CONFLICT DO UPDATE SET findings = findings + ?5, example = ?6";
