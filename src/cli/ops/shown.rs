@@ -2,6 +2,7 @@
 
 use super::super::desk::{Desk, plain};
 use super::super::terminal::{table, thousands};
+use comfy_table::{ColumnConstraint, Table};
 use serde_json::Value;
 
 /// How the gateway stands.
@@ -67,7 +68,7 @@ pub fn exchanges(answer: &Value, desk: &Desk) -> String {
         ]
         .map(text)
     });
-    let mut shown = table(if desk.zh { chinese } else { headings }, found).to_string();
+    let mut shown = first_whole(table(if desk.zh { chinese } else { headings }, found));
     if answer["next_before"].is_string() {
         shown.push_str(desk.say("\n还有更多；缩小范围或增大 --rows", "\nthere may be more; narrow the search, or give more --rows"));
     }
@@ -90,7 +91,7 @@ pub fn exchange(answer: &Value, desk: &Desk) -> String {
         };
         if own.is_empty() { vec![of(&Value::Null)] } else { own.into_iter().map(of).collect() }
     });
-    parts.push(table(if desk.zh { chinese } else { headings }, attempts).to_string());
+    parts.push(first_whole(table(if desk.zh { chinese } else { headings }, attempts)));
     let holds = answer["proof"]["holds"] == true;
     parts.push(match holds {
         true => desk.say("存证：包含路径成立", "proof: the leaf leads to the signed root").to_owned(),
@@ -152,6 +153,14 @@ pub fn changed(answer: &Value, desk: &Desk) -> String {
         (_, true) => format!("已完成，操作序号 {number}，投递 {deliveries}{more}"),
         (_, false) => format!("done, as act {number}, deliveries {deliveries}{more}"),
     }
+}
+
+/// A table whose first column is never folded: an id is there to be copied.
+fn first_whole(mut table: Table) -> String {
+    if let Some(column) = table.column_mut(0) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    table.to_string()
 }
 
 fn rows(list: &Value) -> impl Iterator<Item = &Value> {
