@@ -1,5 +1,6 @@
 //! The only wiring: a configuration folder becomes a running gateway.
 
+mod changes;
 mod gate;
 mod provider;
 
@@ -17,12 +18,14 @@ use crate::ingress::identity::{Operators, Partners, PreparedTrust, Trust, TrustS
 use crate::ingress::in_flight::{InFlight, PerName};
 use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
-use crate::journal::Journal;
+use crate::journal::acts::{ActFilter, ActRequest, Deed, NewAct};
 use crate::journal::sqlite::{Options, SqliteJournal};
+use crate::journal::{Journal, JournalError};
 use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::ops::{Health, OperatorDoor, OpsView};
+use crate::ops::{Guard, Health, OperatorDoor, OpsView};
+use crate::pauses::Pauses;
 use crate::pinned::PinnedMappings;
 use crate::query::Queries;
 use crate::receipt::Keys;
@@ -31,7 +34,9 @@ use crate::render::PinnedRender;
 use crate::seams::{SharedClock, SystemClock};
 use crate::spool::Spool;
 use arc_swap::ArcSwap;
+use changes::Snapshot;
 use gate::{OperatorGate, lookups};
+use jiff::Timestamp;
 use provider::PushProvider;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -100,6 +105,8 @@ pub struct Gateway {
     expiry: Arc<ExpiryWatch>,
     reloads: Option<Reloads>,
     config: watch::Sender<Arc<Config>>,
+    /// The files of the configuration in force, by which the next one's changes are told.
+    files: tokio::sync::Mutex<Snapshot>,
     started_with: Arc<Config>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -124,6 +131,10 @@ impl Gateway {
         let partners = Arc::new(partner_trust(&config, &clock).map_err(StartError::Configuration)?);
         let operators = Arc::new(operator_trust(&config, &clock).map_err(StartError::Configuration)?);
         let (keys, journal, spool) = storage(&config, &clock).await?;
+        let pauses = Arc::new(Pauses::default());
+        pauses.follow(journal.as_ref()).await.map_err(other("what is paused"))?;
+        let files = snapshot(&config).await;
+        log_first(journal.as_ref(), &files, clock.now()).await.map_err(other("the log of acts"))?;
         let reloads = follow(&config);
         let live = Arc::new(ArcSwap::from_pointee(live));
         let metrics = Arc::new(Metrics::new());
@@ -143,6 +154,7 @@ impl Gateway {
             live: Arc::clone(&live),
             trust: Arc::clone(&partners),
             journal: Arc::clone(&journal),
+            pauses: Arc::clone(&pauses),
             in_flight: InFlight::default(),
             translations,
             spool,
@@ -178,7 +190,9 @@ impl Gateway {
             clock: Arc::clone(&clock),
             health: Arc::new(Health::new(clock.now())),
             lineages,
-            lookups: lookups(endings.clone(), &metrics, &clock, &delivery),
+            pauses,
+            guard: Guard::new(clock.as_ref()),
+            lookups: lookups(endings.clone(), &limits, &metrics, &clock, &delivery),
         });
         let gate = OperatorGate { trust: Arc::clone(&operators), strangers: Arc::clone(&operator_strangers), clock: Arc::clone(&clock) };
         let operator_door = Arc::new(OperatorDoor::new(gate, Arc::clone(&view)));
@@ -211,6 +225,7 @@ impl Gateway {
             expiry,
             reloads,
             config: config_sender,
+            files: tokio::sync::Mutex::new(files),
             started_with: config,
             stop,
             tasks,
@@ -226,7 +241,9 @@ impl Gateway {
             tokio::select! {
                 () = &mut end => break,
                 () = next(&mut reloads) => {
-                    self.reload();
+                    if self.reload() {
+                        self.log_changes().await;
+                    }
                     if let Some(Err(error)) = reloads.as_mut().map(|reloads| reloads.follow(&self.live.load().config)) {
                         tracing::error!(%error, "some of the configuration cannot be watched");
                     }
@@ -242,8 +259,9 @@ impl Gateway {
         self.shutdown().await;
     }
 
-    /// Reads the configuration again. With any problem in it the old one stays, whole.
-    pub fn reload(&self) {
+    /// Reads the configuration again. With any problem in it the old one stays, whole. Returns whether the new one is in
+    /// force.
+    fn reload(&self) -> bool {
         match self.prepare() {
             Ok(prepared) => {
                 let later = self.started_with.gateway.keys_for_next_start(&prepared.live.config.gateway);
@@ -253,11 +271,27 @@ impl Gateway {
                 if !later.is_empty() {
                     tracing::warn!(keys = later.join(", "), "some of the new configuration holds from the next start on");
                 }
+                true
             }
             Err(problems) => {
                 self.view.health.reload_refused(self.clock.now(), problems.clone());
                 tracing::error!("the new configuration is refused and the old one stays in force:\n{}", list(&problems));
+                false
             }
+        }
+    }
+
+    /// Logs what is new in the configuration that came into force, if anything is.
+    async fn log_changes(&self) {
+        let new = snapshot(&self.live.load().config).await;
+        let mut files = self.files.lock().await;
+        if new.digest() == files.digest() {
+            return;
+        }
+        let logged = log(self.journal.as_ref(), new.deed(Some(&files)), self.clock.now()).await;
+        *files = new;
+        if let Err(error) = logged {
+            tracing::error!(%error, "the change of the configuration could not be logged");
         }
     }
 
@@ -267,7 +301,8 @@ impl Gateway {
         let gateway = &live.config.gateway;
         let register = Partners::new(&live.config.partners)?;
         let partners = Trust::build(&gateway.partner_listener, register).and_then(|t| self.partners.prepare(t).map_err(|p| vec![p]));
-        let operators = Trust::build(&gateway.operator_listener, Operators).and_then(|t| self.operators.prepare(t).map_err(|p| vec![p]));
+        let register = operators(&live.config)?;
+        let operators = Trust::build(&gateway.operator_listener, register).and_then(|t| self.operators.prepare(t).map_err(|p| vec![p]));
         match (partners, operators) {
             (Ok(partners), Ok(operators)) => Ok(Prepared { live, partners, operators }),
             (partners, operators) => Err(partners.err().into_iter().chain(operators.err()).flatten().collect()),
@@ -320,6 +355,28 @@ fn follow(config: &Config) -> Option<Reloads> {
     reloads.inspect_err(told).ok()
 }
 
+/// The files of a configuration.
+async fn snapshot(config: &Arc<Config>) -> Snapshot {
+    let config = Arc::clone(config);
+    tokio::task::spawn_blocking(move || Snapshot::of(&config)).await.unwrap_or_default()
+}
+
+/// Logs the configuration that the gateway starts with, unless it is the one that the log has last.
+async fn log_first(journal: &dyn Journal, files: &Snapshot, now: Timestamp) -> Result<(), JournalError> {
+    let filter = ActFilter { kind: Some("configure".to_owned()), rows_max: 1, ..ActFilter::default() };
+    let last = journal.acts(filter).await?.into_iter().next().map(|act| act.entry.deed);
+    match last {
+        Some(Deed::Configure { digest, .. }) if digest == files.digest() => Ok(()),
+        _ => log(journal, files.deed(None), now).await,
+    }
+}
+
+/// Logs what the gateway itself did.
+async fn log(journal: &dyn Journal, deed: Deed, at: Timestamp) -> Result<(), JournalError> {
+    let (reason, request) = ("the configuration's files".to_owned(), ActRequest::Do(deed));
+    journal.act(NewAct { operator: None, at, reason, request, deliveries_alone_max: 0, proposal_until: at }).await.map(drop)
+}
+
 /// Waits for the next reason to reload; for ever if nothing is watched.
 async fn next(reloads: &mut Option<Reloads>) {
     match reloads {
@@ -333,8 +390,13 @@ fn partner_trust(config: &Config, clock: &SharedClock) -> Result<TrustStore<Part
     TrustStore::new(trust, Arc::clone(clock)).map_err(|p| vec![p])
 }
 
+/// The operators' register.
+fn operators(config: &Config) -> Result<Operators, Vec<Problem>> {
+    Operators::new(&config.operators, config.gateway.operators.unlisted_may_read)
+}
+
 fn operator_trust(config: &Config, clock: &SharedClock) -> Result<TrustStore<Operators>, Vec<Problem>> {
-    let trust = Trust::build(&config.gateway.operator_listener, Operators)?;
+    let trust = Trust::build(&config.gateway.operator_listener, operators(config)?)?;
     TrustStore::new(trust, Arc::clone(clock)).map_err(|p| vec![p])
 }
 

@@ -2,6 +2,10 @@
 //!
 //! Nothing here does I/O or derives wire serialization beyond what is stored as evidence.
 
+mod operator;
+
+pub use operator::{Operator, Role};
+
 use portolan_contract::table::column_letters;
 use portolan_contract::{Position, Words};
 use serde::{Deserialize, Serialize};

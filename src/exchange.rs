@@ -17,6 +17,7 @@ use crate::journal::{Committed, Journal, JournalError, NewExchange, RepeatQuery,
 use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::mapping::write::NotWritten;
+use crate::pauses::Pauses;
 use crate::receipt::Receipt;
 use crate::references::look_up;
 use crate::seams::SharedClock;
@@ -43,6 +44,8 @@ pub struct Exchanges {
     pub trust: Arc<TrustStore<Partners>>,
     /// The durable state.
     pub journal: Arc<dyn Journal>,
+    /// Which flows are paused.
+    pub pauses: Arc<Pauses>,
     /// Submissions under way, by their keys.
     pub in_flight: InFlight,
     /// Large bodies being translated at once.
@@ -320,13 +323,14 @@ async fn commit(
     };
     let destinations = verdict.destinations.clone();
     let id = intake.exchange;
+    let key_space = key_space(&intake.partner, &intake.flow);
     let new = NewExchange {
         id,
         partner: intake.partner.clone(),
         flow: intake.flow.flow.id.clone(),
         received_at,
-        // A fact is a sender's own: nobody can claim another's before it is sent.
-        key_space: format!("{}/{}", intake.partner, intake.flow.canonical.key_space()),
+        translated_at: exchanges.clock.now(),
+        key_space,
         idempotency_key: intake.idempotency_key,
         question: intake.question,
         certificate: intake.certificate,
@@ -349,6 +353,12 @@ async fn commit(
         destinations.iter().for_each(|routed| (exchanges.wake)(&routed.to));
     }
     answer(exchanges, committed, Some(told)).await
+}
+
+/// Among which keys the business keys of a sender's records are: a fact is a sender's own, so that nobody can claim
+/// another's before it is sent.
+pub fn key_space(partner: &PartnerId, flow: &FlowPlan) -> String {
+    format!("{partner}/{}", flow.canonical.key_space())
 }
 
 /// The answer in the sender's own format, where its flow names one. One that cannot be written leaves JSON to

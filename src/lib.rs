@@ -35,6 +35,7 @@ pub mod live;
 pub mod mapping;
 pub mod metrics;
 pub mod ops;
+pub mod pauses;
 pub mod pinned;
 pub mod query;
 pub mod receipt;

@@ -1,9 +1,10 @@
 //! From the files to a checked [`Config`], or to every problem with file and line.
 //!
 //! Three steps: every file is read by itself; then partners are checked, whose destinations flows
-//! name; then flows; then queries. A problem in one file keeps nobody from hearing about the others. Mappings,
+//! name; then flows; then queries; then operators. A problem in one file keeps nobody from hearing about the others. Mappings,
 //! canonical schemas and CEL conditions are only names here: they are compiled by their own modules.
 
+mod operator;
 mod query;
 
 use super::page::{Page, read_bytes};
@@ -12,8 +13,8 @@ use super::raw::{
     RawRate, RawReference, RawRequestLimits, RawRoute, RawSender, RawUnknown, RawWords,
 };
 use super::{
-    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Order, Partner, Problem, Query, Rate,
-    Reference, RequestLimits, Route, Sender,
+    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Operator, Order, Partner, Problem, Query,
+    Rate, Reference, RequestLimits, Route, Sender,
 };
 use crate::domain::{DESTINATIONS_PER_FLOW_MAX, DestinationId, Digest, Name, PartnerId, Severity};
 use portolan_contract::Words;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 /// Files of partners, and as many of flows and of queries.
 pub const FILES_PER_FOLDER_MAX: usize = 10_000;
-/// Certificates that one partner may call with.
+/// Certificates that one partner may call with, and one operator.
 pub const CERTIFICATES_PER_PARTNER_MAX: usize = 4;
 /// Places where one partner may receive.
 pub const DESTINATIONS_PER_PARTNER_MAX: usize = 64;
@@ -42,7 +43,8 @@ pub const TEXT_CHARS_MAX: usize = 512;
 type Span = Option<Range<usize>>;
 
 impl Config {
-    /// Reads the configuration in `folder`: `portolan.toml`, `partners/*.toml`, `flows/*.toml`, `queries/*.toml`.
+    /// Reads the configuration in `folder`: `portolan.toml`, `partners/*.toml`, `flows/*.toml`, `queries/*.toml`,
+    /// `operators/*.toml`.
     /// Paths in the files are relative to `folder`.
     ///
     /// # Errors
@@ -66,6 +68,7 @@ pub struct Draft {
     pub queries: BTreeMap<Name, Arc<Query>>,
     /// Every problem so far, in the order of files and lines.
     pub problems: Vec<Problem>,
+    operators: BTreeMap<Name, Arc<Operator>>,
     gateway: Option<Gateway>,
     certificate_files: BTreeSet<PathBuf>,
 }
@@ -86,8 +89,9 @@ impl Draft {
         let partners = load_partners(folder, identity_given, &mut certificate_files, &mut problems);
         let flows = load_flows(folder, &partners, &mut problems);
         let queries = query::load(folder, &partners, &flows, &mut problems);
+        let operators = operator::load(folder, &mut certificate_files, &mut problems);
         problems.sort();
-        Self { folder: folder.to_owned(), mappings, partners, flows, queries, problems, gateway, certificate_files }
+        Self { folder: folder.to_owned(), mappings, partners, flows, queries, operators, problems, gateway, certificate_files }
     }
 
     /// The whole configuration.
@@ -102,6 +106,7 @@ impl Draft {
                 partners: self.partners.into_iter().filter_map(|(id, partner)| Some((id, partner?))).collect(),
                 flows: self.flows.into_iter().filter_map(|(id, flow)| Some((id, flow?))).collect(),
                 queries: self.queries,
+                operators: self.operators,
                 certificate_files: self.certificate_files,
             }),
             _ => Err(self.problems),
@@ -129,11 +134,10 @@ fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BT
     for (id, file) in named_files(&folder.join("partners"), problems) {
         let mut page = Page::read(file);
         let partner = page.parse::<RawPartner>().and_then(|raw| {
-            let files = raw.certificate.iter().filter_map(|certificate| certificate.value().file.as_ref());
-            certificate_files.extend(files.map(|file| folder.join(file.value())));
+            certificate_files.extend(files_of(&raw.certificate, folder));
             let mut checker = Checker { page: &mut page, folder };
-            let certificates = checker.certificates(&raw.certificate);
-            checker.certificates_are_new(&id, &certificates, &mut seen);
+            let certificates = checker.certificates(&raw.certificate, "partner");
+            checker.certificates_are_new(&id, "partner", &certificates, &mut seen);
             checker.partner(&id, &raw, certificates, identity_given)
         });
         let partner = partner.filter(|_| page.problems.is_empty());
@@ -141,6 +145,11 @@ fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BT
         partners.insert(id, partner.map(Arc::new));
     }
     partners
+}
+
+/// The files that certificates are read from.
+fn files_of(certificates: &[At<RawCertificate>], folder: &Path) -> impl Iterator<Item = PathBuf> {
+    certificates.iter().filter_map(|certificate| certificate.value().file.as_ref()).map(|file| folder.join(file.value()))
 }
 
 fn load_flows(folder: &Path, partners: &Partners, problems: &mut Vec<Problem>) -> Flows {
@@ -232,6 +241,7 @@ impl Checker<'_> {
             mappings,
             outbound_identity: transposed(outbound_identity)?,
             expiry_warning_days: expiry_warning_days.into_iter().rev().collect(),
+            operators: operator::rules(&raw.operators),
             limits: limits?,
         })
     }
@@ -336,9 +346,12 @@ impl Checker<'_> {
         fits.then(|| text.value().clone())
     }
 
-    fn certificates(&mut self, raw: &[At<RawCertificate>]) -> Option<Certificates> {
+    /// The certificates of someone: of a `partner`, for example.
+    fn certificates(&mut self, raw: &[At<RawCertificate>], whose: &str) -> Option<Certificates> {
         if raw.len() > CERTIFICATES_PER_PARTNER_MAX {
-            self.page.note(raw.last().and_then(At::span), format!("a partner has at most {CERTIFICATES_PER_PARTNER_MAX} certificates"));
+            let article = if whose.starts_with('o') { "an" } else { "a" };
+            let message = format!("{article} {whose} has at most {CERTIFICATES_PER_PARTNER_MAX} certificates");
+            self.page.note(raw.last().and_then(At::span), message);
         }
         let read: Vec<_> = raw.iter().map(|at| self.certificate(at).map(|certificate| (certificate, at.span()))).collect();
         read.into_iter().collect()
@@ -388,17 +401,18 @@ impl Checker<'_> {
         key.map_err(|message| self.page.note(path.span(), format!("{}: {message}", file.display()))).ok()
     }
 
-    /// A certificate names one partner: the same one again, here or in another file, is a problem.
+    /// A certificate names one partner or one operator: the same one again, here or in another file, is a problem.
     fn certificates_are_new(
         &mut self,
-        id: &PartnerId,
+        id: &Name,
+        whose: &str,
         certificates: &Option<Certificates>,
-        seen: &mut BTreeMap<CertificateMatch, PartnerId>,
+        seen: &mut BTreeMap<CertificateMatch, Name>,
     ) {
         for (certificate, span) in certificates.iter().flatten() {
             if let Some(other) = seen.insert(certificate.clone(), id.clone()) {
-                self.page
-                    .note(span.clone(), format!("partner {other} has the same certificate; a certificate belongs to one partner, once"));
+                let message = format!("{whose} {other} has the same certificate; a certificate belongs to one {whose}, once");
+                self.page.note(span.clone(), message);
             }
         }
     }

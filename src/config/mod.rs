@@ -1,7 +1,7 @@
 //! Configuration: raw TOML files in, a checked [`Config`] out, or every problem with file and line.
 //!
 //! A configuration is a folder: `portolan.toml`, `partners/NAME.toml`, `flows/NAME.toml`,
-//! `queries/NAME.toml`, and the mappings and canonical schemas that the flows name. What is here is what the other modules see;
+//! `queries/NAME.toml`, `operators/NAME.toml`, and the mappings and canonical schemas that the flows name. What is here is what the other modules see;
 //! the raw forms, from which the reference documentation is generated, are in `raw.rs`.
 
 mod load;
@@ -19,7 +19,7 @@ pub use recovery::PROBLEMS_PER_FILE_MAX;
 pub use reference::reference;
 pub use watch::Reloads;
 
-use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId, Severity};
+use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId, Role, Severity};
 use portolan_contract::Words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -43,7 +43,9 @@ pub struct Config {
     pub flows: BTreeMap<FlowId, Arc<Flow>>,
     /// Every query service.
     pub queries: BTreeMap<Name, Arc<Query>>,
-    /// The certificate files that partners' files name.
+    /// Every operator.
+    pub operators: BTreeMap<Name, Arc<Operator>>,
+    /// The certificate files that partners' and operators' files name.
     pub certificate_files: BTreeSet<PathBuf>,
 }
 
@@ -62,6 +64,8 @@ pub struct Gateway {
     pub outbound_identity: Option<Identity>,
     /// How many days before its end a certificate is warned of, longest first (60, 30, 7).
     pub expiry_warning_days: Vec<u32>,
+    /// What holds for all operators.
+    pub operators: OperatorRules,
     /// Limits that hold for every request.
     pub limits: RequestLimits,
 }
@@ -85,6 +89,30 @@ impl Gateway {
         ];
         differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
     }
+}
+
+/// What holds for all operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperatorRules {
+    /// Whoever the operators' authorities vouch for may look, although no file lists it.
+    pub unlisted_may_read: bool,
+    /// Deliveries that one operator may resend or waive at once; for more, a second one must approve.
+    pub deliveries_alone_max: u64,
+    /// How long a proposal waits for the second operator.
+    pub proposal_span: Duration,
+}
+
+/// An operator (`operators/NAME.toml`).
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// Its name: the file's.
+    pub name: Name,
+    /// Its title in both languages.
+    pub title: Words,
+    /// What it may do.
+    pub role: Role,
+    /// The certificates it may come with.
+    pub certificates: Vec<CertificateMatch>,
 }
 
 /// One listener.

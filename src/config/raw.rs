@@ -34,6 +34,8 @@ pub struct RawGateway {
     pub outbound_identity: Option<At<RawIdentity>>,
     /// How many days before its end a certificate is warned of.
     pub expiry_warning_days: Vec<NonZeroU32>,
+    /// What holds for all operators; who they are stands in `operators/NAME.toml`.
+    pub operators: RawOperators,
     /// Limits that hold for every request.
     pub limits: At<RawRequestLimits>,
 }
@@ -47,9 +49,57 @@ impl Default for RawGateway {
             mappings: At::default_value(vec!["mappings".into()]),
             outbound_identity: None,
             expiry_warning_days: vec![count(60), count(30), count(7)],
+            operators: RawOperators::default(),
             limits: At::default_value(RawRequestLimits::default()),
         }
     }
+}
+
+/// What holds for all operators.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawOperators {
+    /// Whoever has a certificate of the operators' authorities may look, although no file lists it. Nobody who is not
+    /// listed ever changes anything.
+    pub unlisted_may_read: bool,
+    /// Deliveries that one operator may resend or waive at once; for more, a second one must approve.
+    pub deliveries_alone_max: u32,
+    /// Hours for which a proposal waits for the second operator.
+    pub proposal_hours: NonZeroU32,
+}
+
+impl Default for RawOperators {
+    fn default() -> Self {
+        Self { unlisted_may_read: false, deliveries_alone_max: 100, proposal_hours: count(24) }
+    }
+}
+
+/// An operator (操作员): a person, or a program such as a collector of metrics. The file's name is the operator's
+/// name, by which its acts are kept.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawOperator {
+    /// What people call it.
+    #[schemars(extend("x-required" = true))]
+    pub title: Option<At<RawWords>>,
+    /// What it may do.
+    pub role: RawRole,
+    /// The certificates that it comes with, recognised like those of partners; at least one.
+    #[schemars(extend("x-required" = true))]
+    pub certificate: Vec<At<RawCertificate>>,
+}
+
+/// What an operator may do; each includes the ones before it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawRole {
+    /// Look.
+    #[default]
+    Read,
+    /// Resend and waive deliveries, pause and resume.
+    Operate,
+    /// Everything.
+    Administer,
 }
 
 /// One listener.

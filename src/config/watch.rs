@@ -2,7 +2,7 @@
 //!
 //! Changes within [`QUIET_MS`] of each other are one reload; a stream of changes that never ends is cut
 //! after [`GATHER_MS_MAX`]. What is watched: the configuration's own files, its partners, flows,
-//! queries and mappings, every certificate, key and revocation list that it names, and a receipt key that waits to
+//! queries, operators and mappings, every certificate, key and revocation list that it names, and a receipt key that waits to
 //! be taken up; of the data folder nothing else.
 
 use super::{Config, Identity, Listener};
@@ -127,6 +127,7 @@ impl Scope {
         files.extend(config.certificate_files.iter().cloned());
         files.insert(keys_folder(&gateway.data).join(NEXT_KEY_FILE));
         let mut folders = BTreeSet::from([config.folder.join("partners"), config.folder.join("flows"), config.folder.join("queries")]);
+        folders.insert(config.folder.join("operators"));
         folders.extend(gateway.mappings.iter().cloned());
         Self { files: files.iter().map(|file| as_in_events(file)).collect(), folders: folders.iter().map(|f| as_in_events(f)).collect() }
     }

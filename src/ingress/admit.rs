@@ -11,6 +11,7 @@ use crate::exchange::Intake;
 use crate::fault::{Fault, FaultCode};
 use crate::live::Live;
 use crate::mapping::Mapping;
+use crate::pauses::Pauses;
 use crate::seams::Clock;
 use crate::spool::Spool;
 use crate::translate::{FlowPlan, storage_fault};
@@ -69,6 +70,8 @@ pub struct Asking<'a> {
     pub identity: &'a Arc<ConnectionIdentity>,
     /// What is in force.
     pub live: &'a Arc<Live>,
+    /// Which flows are paused.
+    pub pauses: &'a Pauses,
     /// The limits.
     pub limits: &'a RateLimits,
     /// Where the body will go.
@@ -79,12 +82,16 @@ pub struct Asking<'a> {
     pub trace_id: String,
 }
 
-/// Admits or refuses a submission, in the order: permission, room on the disk, limits, size, form.
+/// Admits or refuses a submission, in the order: permission, pause, room on the disk, limits, size, form. What is only
+/// validated is not kept from a flow that is paused.
 ///
 /// # Errors
 /// The first reason to refuse.
 pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap) -> Result<Admitted, Fault> {
     let (plan, mapping) = permission(&asking, flow, query)?;
+    if query.mode == Mode::Commit && asking.pauses.holds(&plan.flow.id) {
+        return Err(Fault::new(FaultCode::FlowPaused));
+    }
     asking.spool.check_room().map_err(storage_fault)?;
     let declared = declared_bytes(headers)?;
     let admission = asking.limits.admit(&asking.partner, Some(&plan.flow.id), declared)?;

@@ -247,6 +247,7 @@ impl PartnerDoor {
             partner: asked.partner.clone(),
             identity: asked.identity,
             live,
+            pauses: &self.exchanges.pauses,
             limits: &limits,
             spool: &self.exchanges.spool,
             clock: self.exchanges.clock.as_ref(),

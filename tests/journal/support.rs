@@ -85,6 +85,7 @@ pub fn sample_of(clock: &dyn Clock, body: &str, records: &[SampleRecord]) -> New
         partner: "bank".parse().unwrap(),
         flow: "payments".parse().unwrap(),
         received_at: clock.now(),
+        translated_at: clock.now(),
         idempotency_key: None,
         question: None,
         certificate: of("a certificate"),

@@ -10,8 +10,9 @@ use portolan::lineage::Lineages;
 use portolan::live::Live;
 use portolan::mapping::Library;
 use portolan::metrics::Metrics;
+use portolan::ops::partners::LimitsLeft;
 use portolan::ops::status::Ending;
-use portolan::ops::{Health, Lookups, OpsView};
+use portolan::ops::{Guard, Health, Lookups, OpsView};
 use portolan::receipt::Keys;
 use portolan::seams::Clock;
 use portolan_contract::Words;
@@ -58,7 +59,8 @@ impl World {
             journal.commit(exchange).await.unwrap();
         }
         clock.advance(SignedDuration::from_secs(90));
-        let config = Config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example")).unwrap();
+        let mut config = Config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example")).unwrap();
+        config.gateway.operators.deliveries_alone_max = 1;
         let live = Live {
             config: Arc::new(config),
             library: Library::load(&[]).unwrap(),
@@ -82,9 +84,15 @@ impl World {
             live,
             lineages: Arc::new(lineages),
             clock: clock.clone(),
+            pauses: Arc::default(),
+            guard: Guard::new(&*clock),
             health: Arc::new(health),
             lookups: Lookups {
                 endings: Arc::new(|| vec![ending("2026-07-05T00:00:00Z", 3)]),
+                certificates: Arc::new(|| vec![("bank".parse().unwrap(), "CN=bank".to_owned(), "2026-07-05T00:00:00Z".parse().unwrap())]),
+                limits: Arc::new(|partner| {
+                    (partner.as_str() == "bank").then(|| LimitsLeft { policy: "policy".to_owned(), left: "left".to_owned() })
+                }),
                 circuit_open: Box::new(|to| to.place.as_str() == "payments"),
                 wake: {
                     let woken = Arc::clone(&woken);
@@ -117,8 +125,13 @@ impl Answer {
 }
 
 /// Sends a head as it is, and reads the answer to the end of the connection.
-pub async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> Answer {
-    stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+pub async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> Answer {
+    ask_with(stream, head, "").await
+}
+
+/// The same with a body, whose length is in the head.
+pub async fn ask_with(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str, body: &str) -> Answer {
+    stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
     let text = String::from_utf8(bytes).unwrap();
