@@ -9,6 +9,7 @@ macro_rules! println {
     }};
 }
 
+pub mod alarms;
 pub mod alike;
 pub mod answer;
 pub mod app;
@@ -36,11 +37,13 @@ pub mod mapping;
 pub mod metrics;
 pub mod ops;
 pub mod pinned;
+pub mod profile;
 pub mod query;
 pub mod receipt;
 pub mod references;
 pub mod render;
 pub mod routing;
+pub mod schedule;
 pub mod seams;
 pub mod spool;
 pub mod translate;

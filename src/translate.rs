@@ -10,11 +10,13 @@ use crate::domain::{Chunk, Counts, Digest, Finding, Hasher, IndexRow, Outcome, P
 use crate::fault::{Fault, FaultCode};
 use crate::mapping::body::{BodyReader, ReadRecord, Step};
 use crate::mapping::findings::RecordFindings;
+use crate::mapping::profile::Sample;
 use crate::mapping::rules::Runner;
 use crate::mapping::schema::at_path;
 use crate::mapping::{Canonical, Mapping};
 use crate::references::References;
 use crate::routing::Router;
+use crate::schedule::Period;
 use crate::spool::{self, Spool, SpoolWriter, Spooled};
 use jiff::tz::TimeZone;
 use portolan_contract::{FormatCode, FormatError, Limits, Position, RawRecord, Words};
@@ -114,6 +116,23 @@ pub fn translate(
     pass.conclude(fault, decoded_digest)
 }
 
+/// What becomes of a declaration that there is nothing for a period (本期无数据): accepted, without records.
+///
+/// # Errors
+/// I/O of the gateway.
+pub fn declared_empty(
+    body: Digest,
+    period: Period,
+    mapping: &Mapping,
+    plan: &FlowPlan,
+    limits: &TranslateLimits,
+    spool: &Spool,
+) -> Result<Translated, Fault> {
+    let mut pass = Pass::new(mapping, plan, limits, spool);
+    pass.message_id = Some(period.empty_message_id());
+    pass.finish(Outcome::Accepted, None, body).map_err(storage_fault)
+}
+
 /// An I/O error of the gateway's own disk as a fault.
 pub fn storage_fault(error: io::Error) -> Fault {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
@@ -208,6 +227,7 @@ struct Pass<'p> {
     rows: u64,
     chunks: Chunks<'p>,
     references: References,
+    sample: Sample<'p>,
     line: Vec<u8>,
 }
 
@@ -228,6 +248,7 @@ impl<'p> Pass<'p> {
             rows: 0,
             chunks: Chunks::new(plan),
             references: References::default(),
+            sample: Sample::new(plan.canonical.profiled()),
             line: Vec::new(),
         }
     }
@@ -318,6 +339,7 @@ impl<'p> Pass<'p> {
         self.canonical.write_all(&self.line)?;
         self.index.write_all(&row.to_bytes())?;
         self.chunks.add(self.rows, &row, canonical);
+        self.sample.note(canonical);
         if let Some(reference) = &self.plan.flow.reference {
             self.references.note(reference, canonical, row.record, raw.at);
         }
@@ -364,6 +386,7 @@ impl<'p> Pass<'p> {
             let nowhere = Spool::nowhere();
             self.canonical = nowhere.writer();
             self.index = nowhere.writer();
+            self.sample = Sample::new(&[]);
             self.chunks.closed.clear();
             self.chunks.open.clear();
         }
@@ -384,6 +407,7 @@ impl<'p> Pass<'p> {
             destinations: self.plan.destinations.iter().map(|(routed, _)| routed.clone()).collect(),
             chunks: self.chunks.finish(),
             pins: Pins { mapping: self.mapping.digest, schema: self.plan.canonical.digest, flow: self.plan.flow.digest },
+            profile: self.sample.into_profile(),
         };
         Ok(Translated { verdict, facts: self.facts, files: [canonical, index], references: self.references })
     }

@@ -1,5 +1,6 @@
 //! The operators' gate: their trust store and their limits on strangers, as `ops` asks for them.
 
+use crate::alarms::AlarmWatch;
 use crate::delivery::Delivery;
 use crate::domain::DestinationId;
 use crate::expiry::{Endings, words};
@@ -53,11 +54,18 @@ impl Gate for OperatorGate {
 }
 
 /// What `ops` asks of the modules that it may not import, and tells them.
-pub fn lookups(endings: Endings, metrics: &Arc<Metrics>, clock: &SharedClock, delivery: &Arc<Delivery>) -> Lookups {
-    let (metrics, clock, delivery) = (Arc::clone(metrics), Arc::clone(clock), Arc::clone(delivery));
+pub fn lookups(
+    endings: Endings,
+    metrics: &Arc<Metrics>,
+    clock: &SharedClock,
+    delivery: &Arc<Delivery>,
+    alarms: &Arc<AlarmWatch>,
+) -> Lookups {
+    let (metrics, clock, delivery, alarms) = (Arc::clone(metrics), Arc::clone(clock), Arc::clone(delivery), Arc::clone(alarms));
     Lookups {
         endings: Arc::new(move || endings.due(clock.now()).iter().map(ending).collect()),
         circuit_open: Box::new(move |to: &DestinationId| metrics.circuit_open(to)),
+        alarms: Box::new(move || alarms.open()),
         wake: Box::new(move |to: &DestinationId| delivery.wake(to)),
     }
 }

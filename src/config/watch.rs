@@ -125,8 +125,15 @@ impl Scope {
         );
         files.extend(destinations().flat_map(|d| &d.authorities).cloned());
         files.extend(config.certificate_files.iter().cloned());
+        let webhooks = gateway.alarms.webhooks.values();
+        files.extend(webhooks.flat_map(|webhook| webhook.authorities.iter().chain([&webhook.secret])).cloned());
         files.insert(keys_folder(&gateway.data).join(NEXT_KEY_FILE));
-        let mut folders = BTreeSet::from([config.folder.join("partners"), config.folder.join("flows"), config.folder.join("queries")]);
+        let mut folders = BTreeSet::from([
+            config.folder.join("partners"),
+            config.folder.join("flows"),
+            config.folder.join("queries"),
+            config.folder.join("calendars"),
+        ]);
         folders.extend(gateway.mappings.iter().cloned());
         Self { files: files.iter().map(|file| as_in_events(file)).collect(), folders: folders.iter().map(|f| as_in_events(f)).collect() }
     }

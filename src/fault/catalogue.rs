@@ -37,6 +37,8 @@ pub enum FaultCode {
     RecordUnknown,
     /// `request.dead-letter-unknown`: there is no such dead letter.
     DeadLetterUnknown,
+    /// `request.alarm-unknown`: there is no such alarm, or it can no longer be acknowledged.
+    AlarmUnknown,
     /// `request.method`: the address does not support this method.
     MethodNotAllowed,
     /// `request.header`: a header field is malformed.
@@ -176,6 +178,7 @@ impl FaultCode {
         Self::ExchangeUnknown,
         Self::RecordUnknown,
         Self::DeadLetterUnknown,
+        Self::AlarmUnknown,
         Self::MethodNotAllowed,
         Self::HeaderInvalid,
         Self::QueryInvalid,
@@ -279,6 +282,7 @@ impl FaultCode {
             Self::ExchangeUnknown => include_str!("codes/request.exchange-unknown.md"),
             Self::RecordUnknown => include_str!("codes/request.record-unknown.md"),
             Self::DeadLetterUnknown => include_str!("codes/request.dead-letter-unknown.md"),
+            Self::AlarmUnknown => include_str!("codes/request.alarm-unknown.md"),
             Self::MethodNotAllowed => include_str!("codes/request.method.md"),
             Self::HeaderInvalid => include_str!("codes/request.header.md"),
             Self::QueryInvalid => include_str!("codes/request.query.md"),
@@ -414,6 +418,14 @@ impl FaultCode {
             Self::DeadLetterUnknown => {
                 ("request.dead-letter-unknown", 404, Party::Sender, Retry::Never, "没有此投递失败待处理", "there is no such dead letter")
             }
+            Self::AlarmUnknown => (
+                "request.alarm-unknown",
+                404,
+                Party::Sender,
+                Retry::Never,
+                "没有此告警，或已不能确认",
+                "there is no such alarm, or it can no longer be acknowledged",
+            ),
             Self::MethodNotAllowed => {
                 ("request.method", 405, Party::Sender, Retry::Never, "该地址不支持此方法", "the address does not support this method")
             }

@@ -4,6 +4,7 @@
 //! an answer cannot leave before what it says is durable. The trait speaks the domain's words, so
 //! that an embedded store and a server share one suite (`tests/journal/suite.rs`).
 
+pub mod alarms;
 pub mod bodies;
 pub mod chain;
 pub mod evidence;
@@ -495,7 +496,7 @@ pub trait HeadSigner: Send + Sync {
 
 /// A journal. Every method may be called from any task; none blocks a thread of the runtime.
 #[async_trait::async_trait]
-pub trait Journal: Send + Sync {
+pub trait Journal: alarms::DutyBook {
     /// Makes an exchange durable, in one transaction with everything that follows from it, and
     /// returns once it is on the disk. Repeats are found here, inside the transaction. Bodies in
     /// files are made durable first. A refused exchange is kept but binds no key.

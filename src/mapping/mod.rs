@@ -16,6 +16,7 @@ pub mod lineage;
 mod outside;
 pub mod overview;
 mod place;
+pub mod profile;
 mod ranges;
 pub mod read;
 pub mod rules;

@@ -98,7 +98,7 @@ fn filter(query: &str) -> Result<DeadLetterFilter, Fault> {
 }
 
 /// Why the operator acts.
-fn reason(headers: &HeaderMap) -> Result<String, Fault> {
+pub(super) fn reason(headers: &HeaderMap) -> Result<String, Fault> {
     let text = headers.get(REASON).and_then(|value| String::from_utf8(percent_decoded(value.to_str().ok()?)).ok());
     let fits = |text: &String| (1..=REASON_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     text.map(|text| text.trim().to_owned()).filter(fits).ok_or_else(|| {
@@ -128,6 +128,6 @@ fn act_entry(act: &Act) -> Value {
     json!({ "act": act.kind.as_str(), "at": act.at.to_string(), "operator": act.operator, "reason": act.reason })
 }
 
-fn json_answer(value: &Value) -> Response {
+pub(super) fn json_answer(value: &Value) -> Response {
     http::answer(StatusCode::OK, "application/json", value.to_string())
 }

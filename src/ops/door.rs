@@ -9,8 +9,9 @@
 //! | `/status.json` | the same numbers |
 //! | `/v1/exchanges/ID/records/N` | where each value of a record came from, by which rule, and what is wrong with it; each look is logged with the operator's name |
 //!
-//! GET and HEAD. Beside them the calls of [`super::dead_letters`]. Everything else is problem+json.
+//! GET and HEAD. Beside them the calls of [`super::dead_letters`] and [`super::alarms`]. Everything else is problem+json.
 
+use super::alarms::Call as AlarmCall;
 use super::dead_letters::Call;
 use super::gauges::with_gauges;
 use super::health::Phase;
@@ -133,11 +134,14 @@ impl OpsView {
         if let Some(call) = Call::at(path) {
             return self.answer_call(call, request, operator, zh).await;
         }
+        if let Some(call) = AlarmCall::at(path) {
+            return self.answer_alarms(call, request, operator, zh).await;
+        }
         let record = record_at(path);
         if record.is_none() && !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/" | "/status" | "/status.json") {
             return Err(Fault::new(FaultCode::PathUnknown).detail(
-                "这里有 /status、/status.json、/metrics、/healthz、/readyz、/v1/dead-letters、/v1/exchanges/ID/records/N",
-                "there are /status, /status.json, /metrics, /healthz, /readyz, /v1/dead-letters and /v1/exchanges/ID/records/N",
+                "这里有 /status、/status.json、/metrics、/healthz、/readyz、/v1/dead-letters、/v1/alarms、/v1/handover、/v1/exchanges/ID/records/N",
+                "there are /status, /status.json, /metrics, /healthz, /readyz, /v1/dead-letters, /v1/alarms, /v1/handover and /v1/exchanges/ID/records/N",
             ));
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {

@@ -1,9 +1,10 @@
 //! What operators see and do: whether the gateway is well, its metrics, the read-only status page, and
 //! what becomes of dead letters.
 //!
-//! `ops` changes nothing in the journal but dead letters, and it never meets `ingress` or `delivery`: what it
+//! `ops` changes nothing in the journal but dead letters and notes of operators, and it never meets `ingress` or `delivery`: what it
 //! needs of them comes in through [`door::Gate`] and [`view::Lookups`], which `app` fulfils.
 
+pub mod alarms;
 pub mod dead_letters;
 pub mod door;
 mod gauges;

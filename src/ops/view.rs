@@ -4,6 +4,7 @@
 use super::health::Health;
 use super::status::{Ending, JournalStatus, Status};
 use crate::domain::DestinationId;
+use crate::journal::alarms::AlarmRow;
 use crate::journal::{ChainPosition, ExchangeFilter, Journal, Totals};
 use crate::lineage::Lineages;
 use crate::live::Live;
@@ -44,6 +45,8 @@ pub struct Lookups {
     pub endings: Arc<dyn Fn() -> Vec<Ending> + Send + Sync>,
     /// Whether a destination is not called for a while because it keeps failing.
     pub circuit_open: Box<dyn Fn(&DestinationId) -> bool + Send + Sync>,
+    /// The alarms that are open.
+    pub alarms: Box<dyn Fn() -> Arc<Vec<AlarmRow>> + Send + Sync>,
     /// Something may have become due at a destination.
     pub wake: Box<dyn Fn(&DestinationId) + Send + Sync>,
 }
@@ -63,6 +66,7 @@ impl OpsView {
             health: self.health.state(),
             journal: journal.map(|(totals, chain)| self.beside_configuration(totals, chain)),
             endings,
+            alarms: (self.lookups.alarms)(),
         }
     }
 

@@ -276,6 +276,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         destinations: to.iter().map(|to| Routed { to: to.parse().unwrap(), mapping }).collect(),
         chunks: (0..to.len() as u8).map(chunk).collect(),
         pins,
+        profile: Default::default(),
     };
     NewExchange {
         id,
@@ -318,6 +319,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
         folder,
         partners,
         flows: BTreeMap::new(),
+        calendars: BTreeMap::new(),
         queries: BTreeMap::new(),
         certificate_files: BTreeSet::new(),
     }
@@ -358,5 +360,12 @@ fn gateway(folder: &std::path::Path) -> Gateway {
         outbound_identity: None,
         expiry_warning_days: Vec::new(),
         limits,
+        alarms: alarms(),
     }
+}
+
+/// Those of the example: nothing here is judged by them.
+fn alarms() -> portolan::config::Alarms {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example");
+    Config::load(&example).unwrap().gateway.alarms
 }

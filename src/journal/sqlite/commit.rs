@@ -1,5 +1,6 @@
 //! The steps of a group's transaction: exchanges and what follows from them, and the head at its end.
 
+use super::activity::Added;
 use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
 use super::writer::{Answer, ChainEnd, Work};
 use super::{column, milliseconds, reads};
@@ -80,6 +81,7 @@ pub(super) struct Group<'a> {
     known: &'a mut Known,
     leaves: Vec<NewLeaf>,
     flow_totals: BTreeMap<(PartnerId, FlowId), FlowTotal>,
+    activity: Added,
     pub(super) destination_totals: BTreeMap<String, DestinationTotal>,
 }
 
@@ -146,7 +148,7 @@ impl Sealed {
 impl<'a> Group<'a> {
     pub fn new(connection: &'a Connection, clock: &'a dyn Clock, chain: ChainEnd, known: &'a mut Known) -> Self {
         let (leaves, flow_totals, destination_totals) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { connection, clock, chain, known, leaves, flow_totals, destination_totals }
+        Self { connection, clock, chain, known, leaves, flow_totals, activity: Added::default(), destination_totals }
     }
 
     /// Does one piece of work.
@@ -157,12 +159,14 @@ impl<'a> Group<'a> {
             Work::Rendered { delivery, token, digest } => self.rendered(*delivery, *token, *digest)?,
             Work::Settle { delivery, token, now, settlement } => Answer::Changed(self.settle(*delivery, *token, *now, settlement)?),
             Work::Act { delivery, act } => Answer::Acted(self.act(*delivery, act)?),
+            Work::Duty(work) => self.duty(work)?,
         }))
     }
 
     /// Ends the group: its head, its leaves, its totals.
     pub fn seal(self, signer: &dyn HeadSigner) -> Result<(Sealed, ChainEnd), JournalError> {
         self.add_totals()?;
+        self.activity.write(self.connection)?;
         let tree = Tree::new(self.leaves.iter().map(|leaf| leaf_hash(leaf.leaf.as_bytes())).collect());
         let first = ChainPosition { epoch: self.chain.epoch, index: self.chain.next_index };
         let Some(first_leaf) = self.leaves.first() else {
@@ -309,6 +313,7 @@ impl<'a> Group<'a> {
         }
         let total = self.flow_totals.entry((exchange.partner.clone(), exchange.flow.clone())).or_default();
         total.add(counts, milliseconds(exchange.received_at));
+        self.activity.add(exchange, counts);
         let leaf = self.leaf(exchange, counts)?;
         self.leaves.push(NewLeaf { sequence, exchange: exchange.id, outcome: exchange.verdict.outcome, counts, leaf });
         Ok(self.leaves.len() - 1)

@@ -1,6 +1,6 @@
 //! The embedded store: SQLite in one folder, for one gateway at a time.
 //!
-//! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql`) and `bodies/` (see
+//! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql` and `duty.sql`) and `bodies/` (see
 //!   [`super::bodies`]); the folder stays locked while the journal is open.
 //! - One writer thread commits in groups of at most [`GROUP_CALLS_MAX`] calls and answers them
 //!   after their `COMMIT` returned, never before. At most [`QUEUE_CALLS_MAX`] calls wait for it.
@@ -9,9 +9,11 @@
 //! - A full disk undoes the group and is told. Any other failure of a `COMMIT`, an fsync above all,
 //!   ends the process: nobody can know what the disk still holds.
 
+mod activity;
 mod claims;
 mod commit;
 mod deliveries;
+mod duty;
 mod open;
 mod reads;
 mod writer;

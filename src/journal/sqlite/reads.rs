@@ -503,7 +503,7 @@ pub(super) fn one<T>(
     rows.next()?.map(read).transpose()
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     connection: &Connection,
     query: &str,
     parameters: impl Params,

@@ -1,6 +1,7 @@
 //! The writer: a thread that is a thin shell around one synchronous step, [`Writer::commit_group`].
 
 use super::commit::{Group, Known, Submission};
+use super::duty::DutyWork;
 use super::{Options, Witness};
 use crate::data::DataFolder;
 use crate::domain::{DeliveryId, DestinationId, Digest};
@@ -35,6 +36,7 @@ pub(super) enum Work {
     Rendered { delivery: DeliveryId, token: u64, digest: Digest },
     Settle { delivery: DeliveryId, token: u64, now: Timestamp, settlement: Settlement },
     Act { delivery: DeliveryId, act: Act },
+    Duty(DutyWork),
 }
 
 /// What came of it.
