@@ -588,4 +588,6 @@ pub struct Verdict {
     pub chunks: Vec<Chunk>,
     /// What it was read and checked with.
     pub pins: Pins,
+    /// How often values stood in its first accepted records.
+    pub profile: crate::profile::Profile,
 }

@@ -9,6 +9,7 @@ macro_rules! println {
     }};
 }
 
+pub mod alarms;
 pub mod alike;
 pub mod answer;
 pub mod app;
@@ -37,11 +38,13 @@ pub mod metrics;
 pub mod ops;
 pub mod pauses;
 pub mod pinned;
+pub mod profile;
 pub mod query;
 pub mod receipt;
 pub mod references;
 pub mod render;
 pub mod routing;
+pub mod schedule;
 pub mod seams;
 pub mod spool;
 pub mod translate;

@@ -12,10 +12,12 @@ use crate::domain::{Counts, Digest, Finding, Hasher, IndexRow, Outcome, PartnerI
 use crate::fault::{Fault, FaultCode};
 use crate::mapping::body::{BodyReader, ReadRecord, Step};
 use crate::mapping::findings::RecordFindings;
+use crate::mapping::profile::Sample;
 use crate::mapping::rules::Runner;
 use crate::mapping::{Canonical, Mapping};
 use crate::references::References;
 use crate::routing::Router;
+use crate::schedule::Period;
 use crate::spool::{self, Spool, SpoolWriter, Spooled};
 use chunks::Chunks;
 use jiff::tz::TimeZone;
@@ -116,6 +118,23 @@ pub fn translate(
     pass.conclude(fault, decoded_digest)
 }
 
+/// What becomes of a declaration that there is nothing for a period (本期无数据): accepted, without records.
+///
+/// # Errors
+/// I/O of the gateway.
+pub fn declared_empty(
+    body: Digest,
+    period: Period,
+    mapping: &Mapping,
+    plan: &FlowPlan,
+    limits: &TranslateLimits,
+    spool: &Spool,
+) -> Result<Translated, Fault> {
+    let mut pass = Pass::new(mapping, plan, limits, spool);
+    pass.message_id = Some(period.empty_message_id());
+    pass.finish(Outcome::Accepted, None, body).map_err(storage_fault)
+}
+
 /// An I/O error of the gateway's own disk as a fault.
 pub fn storage_fault(error: io::Error) -> Fault {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
@@ -210,6 +229,7 @@ struct Pass<'p> {
     rows: u64,
     chunks: Chunks<'p>,
     references: References,
+    sample: Sample<'p>,
     line: Vec<u8>,
 }
 
@@ -230,6 +250,7 @@ impl<'p> Pass<'p> {
             rows: 0,
             chunks: Chunks::new(plan),
             references: References::default(),
+            sample: Sample::new(plan.canonical.profiled()),
             line: Vec::new(),
         }
     }
@@ -320,6 +341,7 @@ impl<'p> Pass<'p> {
         self.canonical.write_all(&self.line)?;
         self.index.write_all(&row.to_bytes())?;
         self.chunks.add(self.rows, &row, canonical);
+        self.sample.note(canonical);
         if let Some(reference) = &self.plan.flow.reference {
             self.references.note(reference, canonical, row.record, raw.at);
         }
@@ -366,6 +388,7 @@ impl<'p> Pass<'p> {
             let nowhere = Spool::nowhere();
             self.canonical = nowhere.writer();
             self.index = nowhere.writer();
+            self.sample = Sample::new(&[]);
             self.chunks.clear();
         }
         self.counts.warnings = self.findings.warnings;
@@ -385,6 +408,7 @@ impl<'p> Pass<'p> {
             destinations: self.plan.destinations.iter().map(|(routed, _)| routed.clone()).collect(),
             chunks: self.chunks.finish(),
             pins: Pins { mapping: self.mapping.digest, schema: self.plan.canonical.digest, flow: self.plan.flow.digest },
+            profile: self.sample.into_profile(),
         };
         Ok(Translated { verdict, facts: self.facts, files: [canonical, index], references: self.references })
     }

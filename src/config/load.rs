@@ -4,19 +4,21 @@
 //! name; then flows; then queries; then operators. A problem in one file keeps nobody from hearing about the others. Mappings,
 //! canonical schemas and CEL conditions are only names here: they are compiled by their own modules.
 
+mod alarms;
 mod operator;
 mod query;
 
 use super::page::{Page, read_bytes};
 use super::raw::{
     At, RawCertificate, RawDestination, RawFlow, RawGateway, RawIdentity, RawLimits, RawListener, RawOnInvalid, RawOrder, RawPartner,
-    RawRate, RawReference, RawRequestLimits, RawRoute, RawSender, RawUnknown, RawWords,
+    RawRate, RawReference, RawRequestLimits, RawRoute, RawSchedule, RawSender, RawUnknown, RawWords,
 };
 use super::{
     CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Operator, Order, Partner, Problem, Query,
     Rate, Reference, RequestLimits, Route, Sender,
 };
 use crate::domain::{DESTINATIONS_PER_FLOW_MAX, DestinationId, Digest, Name, PartnerId, Severity};
+use crate::schedule::Calendar;
 use portolan_contract::Words;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +70,7 @@ pub struct Draft {
     pub queries: BTreeMap<Name, Arc<Query>>,
     /// Every problem so far, in the order of files and lines.
     pub problems: Vec<Problem>,
+    calendars: Calendars,
     operators: BTreeMap<Name, Arc<Operator>>,
     gateway: Option<Gateway>,
     certificate_files: BTreeSet<PathBuf>,
@@ -75,6 +78,9 @@ pub struct Draft {
 
 /// Partners by name; `None` where a file has a problem, so that its name is known all the same.
 type Partners = BTreeMap<PartnerId, Option<Arc<Partner>>>;
+
+/// Calendars by name.
+type Calendars = BTreeMap<Name, Calendar>;
 
 /// Flows by name, in the same way.
 type Flows = BTreeMap<Name, Option<Arc<Flow>>>;
@@ -87,11 +93,12 @@ impl Draft {
         let identity_given = gateway.as_ref().is_none_or(|g| g.outbound_identity.is_some());
         let mut certificate_files = BTreeSet::new();
         let partners = load_partners(folder, identity_given, &mut certificate_files, &mut problems);
-        let flows = load_flows(folder, &partners, &mut problems);
+        let calendars = alarms::calendars(folder, &mut problems);
+        let flows = load_flows(folder, &partners, &calendars, &mut problems);
         let queries = query::load(folder, &partners, &flows, &mut problems);
         let operators = operator::load(folder, &mut certificate_files, &mut problems);
         problems.sort();
-        Self { folder: folder.to_owned(), mappings, partners, flows, queries, operators, problems, gateway, certificate_files }
+        Self { folder: folder.to_owned(), mappings, partners, flows, calendars, queries, operators, problems, gateway, certificate_files }
     }
 
     /// The whole configuration.
@@ -105,6 +112,7 @@ impl Draft {
                 gateway,
                 partners: self.partners.into_iter().filter_map(|(id, partner)| Some((id, partner?))).collect(),
                 flows: self.flows.into_iter().filter_map(|(id, flow)| Some((id, flow?))).collect(),
+                calendars: self.calendars,
                 queries: self.queries,
                 operators: self.operators,
                 certificate_files: self.certificate_files,
@@ -152,11 +160,11 @@ fn files_of(certificates: &[At<RawCertificate>], folder: &Path) -> impl Iterator
     certificates.iter().filter_map(|certificate| certificate.value().file.as_ref()).map(|file| folder.join(file.value()))
 }
 
-fn load_flows(folder: &Path, partners: &Partners, problems: &mut Vec<Problem>) -> Flows {
+fn load_flows(folder: &Path, partners: &Partners, calendars: &Calendars, problems: &mut Vec<Problem>) -> Flows {
     let mut flows = Flows::new();
     for (id, file) in named_files(&folder.join("flows"), problems) {
         let mut page = Page::read(file);
-        let flow = page.parse::<RawFlow>().and_then(|raw| Checker { page: &mut page, folder }.flow(&id, &raw, partners));
+        let flow = page.parse::<RawFlow>().and_then(|raw| Checker { page: &mut page, folder }.flow(&id, &raw, partners, calendars));
         problems.append(&mut page.problems);
         flows.insert(id, flow.map(Arc::new));
     }
@@ -233,6 +241,7 @@ impl Checker<'_> {
         }
         let outbound_identity = raw.outbound_identity.as_ref().map(|identity| self.identity(identity));
         let limits = self.request_limits(&raw.limits);
+        let alarms = self.alarms(&raw.alarms);
         let expiry_warning_days: BTreeSet<u32> = raw.expiry_warning_days.iter().map(|days| days.get()).collect();
         Some(Gateway {
             partner_listener: partner_listener?,
@@ -243,6 +252,7 @@ impl Checker<'_> {
             expiry_warning_days: expiry_warning_days.into_iter().rev().collect(),
             operators: operator::rules(&raw.operators),
             limits: limits?,
+            alarms: alarms?,
         })
     }
 
@@ -505,11 +515,12 @@ impl Checker<'_> {
         good.then(|| url.value().clone())
     }
 
-    fn flow(&mut self, id: &Name, raw: &RawFlow, partners: &Partners) -> Option<Flow> {
+    fn flow(&mut self, id: &Name, raw: &RawFlow, partners: &Partners, calendars: &Calendars) -> Option<Flow> {
         let title = self.title(raw.title.as_ref());
         let canonical = self.page.required(raw.canonical.as_ref(), "canonical", None);
         let canonical = canonical.and_then(|text| self.canonical(text));
-        let senders = self.senders(&raw.sender, partners);
+        let schedule = raw.schedule.as_ref();
+        let senders = self.senders(&raw.sender, schedule, partners, calendars);
         let zone = self.zone(&raw.zone);
         let routes = self.routes(&raw.route, partners);
         let order = self.order(&raw.order);
@@ -532,6 +543,7 @@ impl Checker<'_> {
             routes: routes?,
             order: order?,
             reference: transposed(reference)?,
+            promise: raw.promise_ms.map(|ms| Duration::from_millis(ms.get())),
             delivery_records_max: raw.delivery_records_max.get(),
             delivery_bytes_max: raw.delivery_bytes_max.get(),
             findings_per_record_max: size(record),
@@ -554,7 +566,15 @@ impl Checker<'_> {
         legal.then(|| text.value().clone())
     }
 
-    fn senders(&mut self, raw: &BTreeMap<String, At<RawSender>>, partners: &Partners) -> Option<BTreeMap<PartnerId, Sender>> {
+    fn senders(
+        &mut self,
+        raw: &BTreeMap<String, At<RawSender>>,
+        schedule: Option<&At<RawSchedule>>,
+        partners: &Partners,
+        calendars: &Calendars,
+    ) -> Option<BTreeMap<PartnerId, Sender>> {
+        let common = schedule.map(|schedule| self.schedule(schedule, calendars));
+        let common = transposed(common);
         if raw.is_empty() {
             self.page.missing("sender", None);
         }
@@ -565,8 +585,10 @@ impl Checker<'_> {
                 if name.as_ref().is_some_and(|name| !partners.contains_key(name)) {
                     self.page.note(at.span(), format!("sender {partner}: there is no partners/{partner}.toml"));
                 }
+                let own = at.value().schedule.as_ref().map(|schedule| self.schedule(schedule, calendars));
                 let sender = self.sender(at);
-                Some((name?, sender?))
+                let schedule = transposed(own)?.or(common.clone()?);
+                Some((name?, Sender { schedule, ..sender? }))
             })
             .collect();
         read.into_iter().collect()
@@ -588,7 +610,7 @@ impl Checker<'_> {
             None => None,
             Some(name) => Some(String::from(name?)),
         };
-        Some(Sender { mappings: mappings?.into_iter().map(String::from).collect(), answer, limits: limits? })
+        Some(Sender { mappings: mappings?.into_iter().map(String::from).collect(), answer, limits: limits?, schedule: None })
     }
 
     fn zone(&mut self, zone: &At<String>) -> Option<String> {

@@ -32,6 +32,7 @@ pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Ar
         ended,
         took: span(began, now),
         since_received: span(lease.received_at, now),
+        trace_id: lease.trace_id,
     });
     ended
 }

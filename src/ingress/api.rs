@@ -19,7 +19,7 @@ use crate::http::{self, Door, Response, TurnedAway};
 use crate::journal::{DeliveryRow, ExchangeFilter, ExchangeRow, PAGE_ROWS_MAX};
 use crate::lineage::Lineages;
 use crate::live::Live;
-use crate::metrics::Metrics;
+use crate::metrics::{Exchanged, Metrics};
 use crate::query::Queries;
 use crate::receipt::{Keys, Receipt};
 use arc_swap::ArcSwap;
@@ -182,6 +182,9 @@ impl PartnerDoor {
         let (method, path) = (asked.head.method.as_str(), asked.head.uri.path());
         let exchange = fault.exchange.map(tracing::field::display);
         self.metrics.refused(code);
+        if matches!(fault.code, FaultCode::RateExceeded | FaultCode::TooManyRequests) {
+            self.metrics.throttled(partner);
+        }
         match &fault.source {
             Some(error) if fault.code.party() == Party::Gateway => {
                 tracing::error!(code, %partner, trace_id, exchange, method, path, %error, "a request failed");
@@ -265,7 +268,9 @@ impl PartnerDoor {
             tracing::info!(exchange = %evidence.exchange, trace_id = asked.trace_id, partner = %asked.partner, %flow, "a repeat got its first answer");
             return;
         }
-        self.metrics.exchanged(&asked.partner, flow, answer.outcome, answer.counts, evidence.received_bytes, begun.elapsed());
+        let (outcome, counts, bytes) = (answer.outcome, answer.counts, evidence.received_bytes);
+        let exchanged = Exchanged { outcome, counts, bytes, took: begun.elapsed(), trace_id: &asked.trace_id };
+        self.metrics.exchanged(&asked.partner, flow, &exchanged);
         tracing::info!(
             exchange = %evidence.exchange, trace_id = asked.trace_id, partner = %asked.partner, %flow,
             outcome = answer.outcome.as_str(), records = answer.counts.records, refused = answer.counts.refused,

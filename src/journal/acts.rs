@@ -31,6 +31,11 @@ pub const CHANGED_KEYS_MAX: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Deed {
+    /// Somebody has taken an alarm on (确认告警).
+    AcknowledgeAlarm {
+        /// The alarm's number.
+        number: u64,
+    },
     /// A new configuration came into force (配置生效).
     Configure {
         /// Digest of the whole configuration.
@@ -39,6 +44,16 @@ pub enum Deed {
         files: Vec<ChangedFile>,
         /// How many more there are.
         files_left_out: u64,
+    },
+    /// One shift tells the next what it should know, in the words of the reason (交接班).
+    HandOver {
+        /// Numbers of the alarms that were open.
+        open: Vec<u64>,
+    },
+    /// What was found and done about an alarm, in the words of the reason (处理说明).
+    NoteAlarm {
+        /// The alarm's number.
+        number: u64,
     },
     /// Something takes nothing any more, until it is resumed (暂停).
     Pause {
@@ -68,7 +83,10 @@ impl Deed {
     /// The word on the wire.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::AcknowledgeAlarm { .. } => "acknowledge-alarm",
             Self::Configure { .. } => "configure",
+            Self::HandOver { .. } => "hand-over",
+            Self::NoteAlarm { .. } => "note-alarm",
             Self::Pause { .. } => "pause",
             Self::Resend { .. } => "resend",
             Self::Resume { .. } => "resume",
@@ -213,6 +231,8 @@ pub enum Acted {
     Unchanged,
     /// No dead letter fits.
     NothingPicked,
+    /// There is no such alarm, or it takes no such act (any more).
+    AlarmUnknown,
     /// No such proposal waits.
     ProposalUnknown,
     /// A proposal is approved by somebody else.

@@ -5,6 +5,7 @@
 //! that an embedded store and a server share one suite (`tests/journal/suite.rs`).
 
 pub mod acts;
+pub mod alarms;
 pub mod bodies;
 pub mod chain;
 pub mod evidence;
@@ -480,7 +481,7 @@ pub trait HeadSigner: Send + Sync {
 
 /// A journal. Every method may be called from any task; none blocks a thread of the runtime.
 #[async_trait::async_trait]
-pub trait Journal: Send + Sync {
+pub trait Journal: alarms::DutyBook {
     /// Makes an exchange durable, in one transaction with everything that follows from it, and
     /// returns once it is on the disk. Repeats are found here, inside the transaction. Bodies in
     /// files are made durable first. A refused exchange is kept but binds no key.

@@ -4,6 +4,7 @@
 //! fact (`key`) and which hold decimals as text (`decimal`). Nothing is ever fetched: a reference
 //! that leaves the file fails at load.
 
+use super::profile::{ProfiledField, profiled};
 use crate::domain::Digest;
 use portolan_contract::Words;
 use serde::Deserialize;
@@ -33,6 +34,8 @@ pub struct Canonical {
     titles: BTreeMap<String, Words>,
     /// Paths of arrays.
     lists: BTreeSet<String>,
+    /// What a body's profile is made of.
+    profiled: Vec<ProfiledField>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,7 +84,9 @@ impl Canonical {
                 return Err(format!("x-portolan names {path:?}, which the schema has no title for"));
             }
         }
-        Ok(Self { name: name.to_owned(), text: text.into(), digest: Digest::of(text.as_bytes()), validator, annotations, titles, lists })
+        let profiled = profiled(&schema);
+        let digest = Digest::of(text.as_bytes());
+        Ok(Self { name: name.to_owned(), text: text.into(), digest, validator, annotations, titles, lists, profiled })
     }
 
     /// The record's name without its version: the space in which business keys are unique.
@@ -103,6 +108,11 @@ impl Canonical {
     /// Whether the schema knows a canonical path.
     pub fn knows(&self, path: &str) -> bool {
         self.titles.contains_key(path)
+    }
+
+    /// The paths that a body's profile is made of.
+    pub fn profiled(&self) -> &[ProfiledField] {
+        &self.profiled
     }
 
     /// Whether a canonical path is that of an array.

@@ -77,6 +77,7 @@ pub(super) async fn act(view: &OpsView, ask: &Ask<'_>, request: ActRequest) -> R
         Acted::Proposed(act) => Ok(answer(StatusCode::ACCEPTED, &json!({ "changed": false, "proposal": entry(&act) }))),
         Acted::Unchanged => Ok(answer(StatusCode::OK, &json!({ "changed": false }))),
         Acted::NothingPicked => Err(Fault::new(FaultCode::DeadLetterUnknown)),
+        Acted::AlarmUnknown => Err(Fault::new(FaultCode::AlarmUnknown)),
         Acted::ProposalUnknown => Err(Fault::new(FaultCode::ProposalUnknown)),
         Acted::OwnProposal => Err(Fault::new(FaultCode::OwnProposal)),
     }

@@ -283,6 +283,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         destinations: to.iter().map(|to| Routed { to: to.parse().unwrap(), mapping }).collect(),
         chunks: (0..to.len() as u8).map(chunk).collect(),
         pins,
+        profile: Default::default(),
     };
     NewExchange {
         id,
@@ -327,6 +328,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
         folder,
         partners,
         flows: BTreeMap::new(),
+        calendars: BTreeMap::new(),
         queries: BTreeMap::new(),
         operators: BTreeMap::new(),
         certificate_files: BTreeSet::new(),
@@ -369,5 +371,12 @@ fn gateway(folder: &std::path::Path) -> Gateway {
         expiry_warning_days: Vec::new(),
         operators: OperatorRules { unlisted_may_read: false, deliveries_alone_max: 1, proposal_span: PATIENCE },
         limits,
+        alarms: alarms(),
     }
+}
+
+/// Those of the example: nothing here is judged by them.
+fn alarms() -> portolan::config::Alarms {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example");
+    Config::load(&example).unwrap().gateway.alarms
 }

@@ -967,7 +967,7 @@ async fn act(store: &dyn Store, journal: &dyn Journal, delivery: DeliveryId, kin
 }
 
 /// What an operator asks for; more than one delivery takes two people, for an hour.
-fn asked(store: &dyn Store, name: &str, request: ActRequest, reason: &str) -> NewAct {
+pub fn asked(store: &dyn Store, name: &str, request: ActRequest, reason: &str) -> NewAct {
     let (name, subject) = (Some(name.parse().unwrap()), format!("CN={name}"));
     let at = store.clock().now();
     NewAct {

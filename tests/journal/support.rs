@@ -111,6 +111,7 @@ pub fn sample_of(clock: &dyn Clock, body: &str, records: &[SampleRecord]) -> New
             destinations: vec![routed("tax/inbox"), routed("archive/inbox")],
             chunks: vec![chunk(0), chunk(1)],
             pins,
+            profile: Default::default(),
         },
         answer: Some(BusinessAnswer { media_type: "application/EDIFACT".into(), bytes: Bytes::from_static(b"UNB+\xd6\xd0'") }),
         pinned: texts.iter().map(|text| (of(text), (*text).into())).collect(),

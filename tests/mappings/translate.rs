@@ -189,6 +189,7 @@ fn flow(case: &Case, canonical: &str, route: Route) -> Flow {
         routes: vec![route],
         order: case.order.clone().map_or(Order::None, Order::Key),
         reference: None,
+        promise: None,
         delivery_records_max: 1_000,
         delivery_bytes_max: 1 << 20,
         findings_per_record_max: case.findings_per_record_max,

@@ -2,6 +2,7 @@
 
 use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
 use super::hours::Hours;
+use super::profiles::Profiles;
 use super::writer::{Answer, ChainEnd, Work};
 use super::{column, holders, milliseconds, reads, search};
 use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Stored};
@@ -89,6 +90,7 @@ pub(super) struct Group<'a> {
     leaves: Vec<NewLeaf>,
     flow_totals: BTreeMap<(PartnerId, FlowId), FlowTotal>,
     pub(super) hours: Hours,
+    profiles: Profiles,
     pub(super) destination_totals: BTreeMap<String, DestinationTotal>,
 }
 
@@ -155,7 +157,8 @@ impl Sealed {
 impl<'a> Group<'a> {
     pub fn new(connection: &'a Connection, clock: &'a dyn Clock, chain: ChainEnd, known: &'a mut Known) -> Self {
         let (leaves, flow_totals, destination_totals) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { connection, clock, chain, known, leaves, flow_totals, hours: Hours::default(), destination_totals }
+        let (hours, profiles) = (Hours::default(), Profiles::default());
+        Self { connection, clock, chain, known, leaves, flow_totals, hours, profiles, destination_totals }
     }
 
     /// Does one piece of work.
@@ -166,6 +169,7 @@ impl<'a> Group<'a> {
             Work::Rendered { delivery, token, digest } => self.rendered(*delivery, *token, *digest)?,
             Work::Settle { delivery, token, now, settlement } => Answer::Changed(self.settle(*delivery, *token, *now, settlement)?),
             Work::Act(act) => Answer::Acted(Box::new(self.act(act)?)),
+            Work::Duty(work) => self.duty(work)?,
         }))
     }
 
@@ -173,6 +177,7 @@ impl<'a> Group<'a> {
     pub fn seal(self, signer: &dyn HeadSigner) -> Result<(Sealed, ChainEnd), JournalError> {
         self.add_totals()?;
         self.hours.write(self.connection)?;
+        self.profiles.write(self.connection)?;
         let tree = Tree::new(self.leaves.iter().map(|leaf| leaf_hash(leaf.leaf.as_bytes())).collect());
         let first = ChainPosition { epoch: self.chain.epoch, index: self.chain.next_index };
         let Some(first_leaf) = self.leaves.first() else {
@@ -328,6 +333,7 @@ impl<'a> Group<'a> {
         let total = self.flow_totals.entry((exchange.partner.clone(), exchange.flow.clone())).or_default();
         total.add(counts, milliseconds(exchange.received_at));
         self.hours.exchange(exchange, counts, &claimed.told, self.clock.now());
+        self.profiles.add(exchange);
         let leaf = self.leaf(exchange, counts)?;
         self.leaves.push(NewLeaf { sequence, exchange: exchange.id, outcome: exchange.verdict.outcome, counts, leaf });
         Ok(self.leaves.len() - 1)

@@ -1,6 +1,6 @@
 //! The embedded store: SQLite in one folder, for one gateway at a time.
 //!
-//! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql`) and `bodies/` (see
+//! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql` and `duty.sql`) and `bodies/` (see
 //!   [`super::bodies`]); the folder stays locked while the journal is open.
 //! - One writer thread commits in groups of at most [`GROUP_CALLS_MAX`] calls and [`GROUP_ROWS_MAX`] rows and answers them
 //!   after their `COMMIT` returned, never before. At most [`QUEUE_CALLS_MAX`] calls wait for it.
@@ -15,9 +15,11 @@ mod acts;
 mod claims;
 mod commit;
 mod deliveries;
+mod duty;
 mod holders;
 mod hours;
 mod open;
+mod profiles;
 mod reads;
 mod search;
 mod writer;

@@ -180,6 +180,7 @@ fn connect_writer(database: &Path, options: &Options, clock: &dyn Clock) -> Resu
     if application == 0 {
         create_tables(&mut connection, clock)?;
     }
+    connection.execute_batch(include_str!("duty.sql"))?;
     Ok(connection)
 }
 

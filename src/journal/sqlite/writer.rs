@@ -1,6 +1,7 @@
 //! The writer: a thread that is a thin shell around one synchronous step, [`Writer::commit_group`].
 
 use super::commit::{Group, Known, Submission};
+use super::duty::DutyWork;
 use super::{Options, Witness};
 use crate::data::DataFolder;
 use crate::domain::{DeliveryId, DestinationId, Digest};
@@ -44,6 +45,7 @@ pub(super) enum Work {
     Rendered { delivery: DeliveryId, token: u64, digest: Digest },
     Settle { delivery: DeliveryId, token: u64, now: Timestamp, settlement: Settlement },
     Act(Box<NewAct>),
+    Duty(DutyWork),
 }
 
 /// What came of it.
@@ -312,6 +314,7 @@ mod tests {
             destinations: Vec::new(),
             chunks: vec![chunk; deliveries as usize],
             pins: Pins { mapping: digest, schema: digest, flow: digest },
+            profile: crate::profile::Profile::default(),
         };
         let exchange = NewExchange {
             id: new_id(&SystemClock),
