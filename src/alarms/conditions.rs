@@ -11,6 +11,7 @@ use crate::fault::Party;
 use crate::figures::thousands;
 use crate::ingress::identity::{Expiring, Expiry};
 use crate::journal::DestinationTotals;
+use crate::journal::acts::Pausable;
 use crate::journal::alarms::{ActivityRow, AlarmSeverity, AlarmState, AlarmSubject, ProfileRow};
 use crate::metrics::recent::Latencies;
 use crate::schedule::{Calendar, Occurrence, Seen, Standing, standing};
@@ -53,6 +54,8 @@ pub struct Evidence {
     pub destinations: Vec<DestinationTotals>,
     /// Destinations that are not called because they keep failing.
     pub circuits_open: BTreeSet<DestinationId>,
+    /// What operators have paused: what follows from that is nobody else's fault.
+    pub paused: BTreeSet<Pausable>,
     /// What is known of feeds with a schedule.
     pub feeds: BTreeMap<(PartnerId, FlowId), Seen>,
     /// What came by hour, this one and the last.
@@ -103,11 +106,13 @@ impl Evidence {
             let seen = self.feeds.get(&(partner.clone(), flow.id.clone()))?;
             let calendar = schedule.calendar.as_ref().and_then(|name| self.config.calendars.get(name)).unwrap_or(Calendar::WEEKENDS_ALONE);
             let zone = zone(&flow.zone);
-            match standing(&schedule.late_by(self.now, calendar, &zone), seen, self.now) {
-                Standing::Kept => None,
-                Standing::Late(occurrence) => Some(feed(Kind::FeedLate, partner, &flow.id, &occurrence, 1, &zone)),
-                Standing::Missed { first, count } => Some(feed(Kind::FeedMissed, partner, &flow.id, &first, count, &zone)),
-            }
+            let found = match standing(&schedule.late_by(self.now, calendar, &zone), seen, self.now) {
+                Standing::Kept => return None,
+                Standing::Late(occurrence) => feed(Kind::FeedLate, partner, &flow.id, &occurrence, 1, &zone),
+                Standing::Missed { first, count } => feed(Kind::FeedMissed, partner, &flow.id, &first, count, &zone),
+            };
+            let paused = self.paused.contains(&Pausable::Flow(flow.id.clone()));
+            Some(if paused { while_paused(found) } else { found })
         });
         judged.collect()
     }
@@ -143,13 +148,14 @@ impl Evidence {
             let totals = self.destinations.iter().find(|totals| totals.to == to);
             let oldest = totals.and_then(|totals| totals.oldest_waiting);
             let waited = oldest.map_or(SignedDuration::ZERO, |since| self.now.duration_since(since));
-            let circuit_open = self.circuits_open.contains(&to);
+            let paused = self.paused.contains(&Pausable::Destination(to.clone()));
+            let circuit_open = !paused && self.circuits_open.contains(&to);
             if !circuit_open && waited <= undelivered_max {
                 return None;
             }
             let (queued, waited_s) = (totals.map_or(0, |totals| totals.queued), waited.as_secs().max(0));
             let (zh, en) = if circuit_open {
-                ("连续失败，已暂停投递", "keeps failing and is not called for the moment")
+                ("连续失败，暂不投递", "keeps failing and is not called for the moment")
             } else {
                 ("投递积压", "leaves deliveries waiting")
             };
@@ -161,7 +167,7 @@ impl Evidence {
             let figures = [("circuit_open", json!(circuit_open)), ("queued_records", json!(queued)), ("oldest_waiting_s", json!(waited_s))];
             let mut condition = condition(Kind::DestinationDown, AlarmSeverity::Critical, Party::Receiver, subject, words, figures);
             condition.since = oldest;
-            Some(condition)
+            Some(if paused { while_paused(condition) } else { condition })
         });
         down.collect()
     }
@@ -286,6 +292,15 @@ fn feed(kind: Kind, partner: &PartnerId, flow: &FlowId, occurrence: &Occurrence,
     let subject = AlarmSubject { partner: Some(partner.clone()), flow: Some(flow.clone()), ..AlarmSubject::default() };
     let figures = [("period", json!(period.to_string())), ("due_at", json!(due_at.to_string())), ("missed", json!(count))];
     Condition { since: Some(*due_at), ..condition(kind, severity, Party::Sender, subject, words, figures) }
+}
+
+/// The same of something that an operator has paused: the gateway's own doing, and no surprise.
+fn while_paused(mut condition: Condition) -> Condition {
+    condition.state.severity = AlarmSeverity::Warning;
+    condition.state.party = Party::Gateway.as_str().to_owned();
+    let Words { zh, en } = condition.state.words;
+    condition.state.words = Words::new(format!("{zh}（已由运维暂停）"), format!("{en} (an operator has paused it)"));
+    condition
 }
 
 fn ending(expiry: &Expiry, now: Timestamp) -> Condition {

@@ -154,6 +154,7 @@ impl AlarmWatch {
             config: Arc::clone(config),
             destinations: journal.totals().await?.destinations,
             circuits_open: destinations.map(|destination| destination.id.clone()).filter(open).collect(),
+            paused: journal.paused().await?.into_iter().map(|paused| paused.what).collect(),
             feeds: self.feeds(memory, config, now).await?,
             recent: journal.activity(hour - 1).await?,
             history,

@@ -4,10 +4,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use portolan::alarms::{Condition, Evidence, Kind};
-use portolan::config::Config;
-use portolan::domain::Name;
+use portolan::config::{Config, Flow};
+use portolan::domain::{DestinationId, Name};
+use portolan::journal::DestinationTotals;
+use portolan::journal::acts::Pausable;
 use portolan::journal::alarms::{Activity, ActivityRow, ProfileRow};
 use portolan::profile::Profile;
+use portolan::schedule::{Every, OnHoliday, Schedule, Seen};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +30,7 @@ fn evidence(now: &str) -> Evidence {
         config: Arc::new(config),
         destinations: Vec::new(),
         circuits_open: Default::default(),
+        paused: Default::default(),
         feeds: BTreeMap::new(),
         recent: Vec::new(),
         history: Arc::default(),
@@ -135,24 +139,57 @@ fn too_much_that_is_refused_is_told() {
     assert_eq!(refusals(20, 5, 0, 0), 1, "bodies whose records could not be counted");
 }
 
+/// A feed is expected on every working day.
+fn expecting(now: &str) -> Evidence {
+    let evidence = evidence(now);
+    let mut config = Config::clone(&evidence.config);
+    let mut flow = Flow::clone(&config.flows[&name("payment-confirmation")]);
+    let schedule = Schedule {
+        every: Every::Workday,
+        time: None,
+        opens_before: None,
+        grace: SignedDuration::ZERO,
+        missed_after: SignedDuration::from_hours(24),
+        on_holiday: OnHoliday::After,
+        calendar: Some(name("cn")),
+    };
+    flow.senders.values_mut().for_each(|sender| sender.schedule = Some(schedule.clone()));
+    config.flows.insert(name("payment-confirmation"), Arc::new(flow));
+    Evidence { config: Arc::new(config), ..evidence }
+}
+
+#[test]
+fn what_is_paused_is_the_gateways_own_doing() {
+    let now: Timestamp = NOW.parse().unwrap();
+    let told = |evidence: &Evidence, kind| {
+        let found = of_kind(evidence, kind);
+        found.iter().map(|found| format!("{} {}", found.state.severity.as_str(), found.state.party)).collect::<Vec<_>>()
+    };
+    let to: DestinationId = "tax-bureau/payments".parse().unwrap();
+    let down = |waiting: Option<Timestamp>, paused: bool| {
+        let totals = DestinationTotals { to: to.clone(), queued: 3, acknowledged: 0, dead: 0, oldest_waiting: waiting };
+        let paused = paused.then(|| Pausable::Destination(to.clone())).into_iter().collect();
+        let evidence = Evidence { destinations: vec![totals], circuits_open: [to.clone()].into(), paused, ..evidence(NOW) };
+        told(&evidence, Kind::DestinationDown)
+    };
+    let hour_ago = Some(now - SignedDuration::from_hours(1));
+    assert_eq!(down(hour_ago, false), ["critical receiver"]);
+    assert_eq!(down(hour_ago, true), ["warning gateway"]);
+    assert_eq!((down(None, false), down(None, true)), (vec!["critical receiver".to_owned()], vec![]));
+
+    let mut expecting = expecting(NOW);
+    let bank = expecting.config.flows[&name("payment-confirmation")].senders.keys().next().unwrap().clone();
+    let seen = Seen { since: now - SignedDuration::from_hours(240), ..Seen::default() };
+    expecting.feeds.insert((bank, name("payment-confirmation")), seen);
+    assert_eq!(told(&expecting, Kind::FeedMissed), ["critical sender"]);
+    expecting.paused.insert(Pausable::Flow(name("payment-confirmation")));
+    assert_eq!(told(&expecting, Kind::FeedMissed), ["warning gateway"]);
+}
+
 #[test]
 fn a_missing_year_of_holidays_is_told_from_the_middle_of_december() {
     let missing = |now: &str| {
-        let mut evidence = evidence(now);
-        let mut config = Config::clone(&evidence.config);
-        let mut flow = portolan::config::Flow::clone(&config.flows[&name("payment-confirmation")]);
-        let schedule = portolan::schedule::Schedule {
-            every: portolan::schedule::Every::Workday,
-            time: None,
-            opens_before: None,
-            grace: SignedDuration::ZERO,
-            missed_after: SignedDuration::from_hours(24),
-            on_holiday: portolan::schedule::OnHoliday::After,
-            calendar: Some(name("cn")),
-        };
-        flow.senders.values_mut().for_each(|sender| sender.schedule = Some(schedule.clone()));
-        config.flows.insert(name("payment-confirmation"), Arc::new(flow));
-        evidence.config = Arc::new(config);
+        let evidence = expecting(now);
         let found = of_kind(&evidence, Kind::CalendarMissing);
         found.iter().map(|c| format!("{} {}", c.subject.what.as_deref().unwrap(), c.state.severity.as_str())).collect::<Vec<_>>()
     };

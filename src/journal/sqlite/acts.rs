@@ -110,8 +110,7 @@ impl Group<'_> {
 
     /// Writes an entry at the end of the log, and notes which proposal it decides.
     fn log(&mut self, entry: Entry) -> Result<Act, JournalError> {
-        // Members stand in order, and the escapes of serde_json are those of RFC 8785.
-        let text = serde_json::to_string(&entry).map_err(|error| JournalError::Damaged(error.to_string()))?;
+        let text = entry.to_canonical().map_err(|error| JournalError::Damaged(error.to_string()))?;
         let hash = Digest::of(text.as_bytes());
         let insert = "INSERT INTO act (number, kind, text, hash) VALUES (?1, ?2, ?3, ?4)";
         self.connection.prepare_cached(insert)?.execute(params![column(entry.number), entry.deed.kind(), text, hash.0])?;
