@@ -4,6 +4,7 @@
 use crate::dead_letters::{Named, bury};
 use crate::door::House;
 use crate::world::World;
+use portolan_contract::Words;
 use serde::Deserialize;
 use std::process::{Command, Output};
 
@@ -42,7 +43,9 @@ async fn dead_letters_are_dealt_with_by_command() {
 
 #[tokio::test]
 async fn a_gateway_is_looked_after_by_command() {
-    play(&World::new().await, "ops", include_str!("ops.toml")).await;
+    let world = World::new().await;
+    world.raise("disk.low", Words::new("磁盘将满", "the disk is nearly full")).await;
+    play(&world, "ops", include_str!("ops.toml")).await;
 }
 
 /// Runs the commands of a group, one after the other.

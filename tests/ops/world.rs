@@ -5,6 +5,7 @@ use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use portolan::config::Config;
 use portolan::journal::Journal;
+use portolan::journal::alarms::{AlarmChange, AlarmSeverity, AlarmState, AlarmSubject};
 use portolan::journal::sqlite::SqliteJournal;
 use portolan::lineage::Lineages;
 use portolan::live::Live;
@@ -97,6 +98,17 @@ impl World {
             },
         };
         Self { _folder: folder, clock, view: Arc::new(view), woken }
+    }
+}
+
+impl World {
+    /// Raises an alarm, as the watch would.
+    pub async fn raise(&self, kind: &str, words: Words) {
+        let at = self.clock.now();
+        let (severity, party) = (AlarmSeverity::Warning, "gateway".to_owned());
+        let state = AlarmState { severity, party, words, figures: BTreeMap::new() };
+        let opened = AlarmChange::Open { kind: kind.to_owned(), subject: AlarmSubject::default(), state, since: at, at };
+        self.view.journal.change_alarms(vec![opened]).await.unwrap();
     }
 }
 
