@@ -35,6 +35,7 @@ use crate::receipt::keys::keys_folder;
 use crate::render::PinnedRender;
 use crate::seams::{SharedClock, SystemClock};
 use crate::spool::Spool;
+use crate::statement::Statements;
 use arc_swap::ArcSwap;
 use changes::Snapshot;
 use gate::{OperatorGate, lookups};
@@ -150,6 +151,12 @@ impl Gateway {
             translations: Arc::clone(&translations),
             mappings: Arc::clone(&mappings),
         });
+        let statements = Arc::new(Statements {
+            journal: Arc::clone(&journal),
+            live: Arc::clone(&live),
+            keys: Arc::clone(&keys),
+            clock: Arc::clone(&clock),
+        });
         let transport = Arc::new(transport(&live));
         let delivery = Arc::new(deliver(&journal, mappings, &metrics, &clock, &transport, config_receiver));
         let exchanges = Arc::new(Exchanges {
@@ -182,6 +189,7 @@ impl Gateway {
             submissions: PerName::default(),
             lineages: Arc::clone(&lineages),
             keys: Arc::clone(&keys),
+            statements: Arc::clone(&statements),
             metrics: Arc::clone(&metrics),
         });
         let endings = Endings { partners: Arc::clone(&partners), operators: Arc::clone(&operators), live: Arc::clone(&live) };
@@ -200,6 +208,7 @@ impl Gateway {
             clock: Arc::clone(&clock),
             health: Arc::new(Health::new(clock.now())),
             lineages,
+            statements,
             pauses,
             guard: Guard::new(clock.as_ref()),
             lookups: lookups(endings.clone(), &limits, &metrics, &clock, &delivery, &alarms),

@@ -339,6 +339,7 @@ async fn commit(
         flow: intake.flow.flow.id.clone(),
         received_at,
         translated_at: exchanges.clock.now(),
+        business_day: intake.flow.business_day.clone(),
         key_space,
         idempotency_key: intake.idempotency_key,
         question: intake.question,

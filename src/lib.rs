@@ -11,8 +11,10 @@ macro_rules! println {
 
 pub mod alarms;
 pub mod alike;
+pub mod amounts;
 pub mod answer;
 pub mod app;
+pub mod cells;
 pub mod certs;
 pub mod cli;
 pub mod coding;
@@ -47,5 +49,7 @@ pub mod routing;
 pub mod schedule;
 pub mod seams;
 pub mod spool;
+pub mod statement;
 pub mod translate;
+pub mod workbook;
 pub mod xsd;

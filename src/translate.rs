@@ -5,6 +5,7 @@
 
 mod chunks;
 
+use crate::amounts::Tally;
 use crate::answer::Facts;
 use crate::coding::{self, Coding, DecodeError, DecodeLimits};
 use crate::config::{Flow, OnInvalid};
@@ -17,6 +18,7 @@ use crate::mapping::rules::Runner;
 use crate::mapping::{Canonical, Mapping};
 use crate::references::References;
 use crate::routing::Router;
+use crate::schedule::BusinessDay;
 use crate::schedule::Period;
 use crate::spool::{self, Spool, SpoolWriter, Spooled};
 use chunks::Chunks;
@@ -37,6 +39,8 @@ pub struct FlowPlan {
     pub flow: Arc<Flow>,
     /// Its zone.
     pub zone: TimeZone,
+    /// How its days are told apart.
+    pub business_day: BusinessDay,
     /// Its canonical schema.
     pub canonical: Arc<Canonical>,
     /// Its routes.
@@ -230,6 +234,7 @@ struct Pass<'p> {
     chunks: Chunks<'p>,
     references: References,
     sample: Sample<'p>,
+    tally: Tally,
     line: Vec<u8>,
 }
 
@@ -251,6 +256,7 @@ impl<'p> Pass<'p> {
             chunks: Chunks::new(plan),
             references: References::default(),
             sample: Sample::new(plan.canonical.profiled()),
+            tally: Tally::default(),
             line: Vec::new(),
         }
     }
@@ -319,10 +325,12 @@ impl<'p> Pass<'p> {
         self.findings.of_record(findings, raw.at.byte);
         if !taken {
             self.counts.refused += 1;
+            self.tally.refused.note(self.plan.canonical.noted(canonical));
             self.facts.note_refused(self.mapping, raw, self.counts.records);
             return Ok(());
         }
         self.counts.accepted += 1;
+        self.tally.accepted.note(self.plan.canonical.noted(canonical));
         self.write(raw, canonical, bits)
     }
 
@@ -390,7 +398,9 @@ impl<'p> Pass<'p> {
             self.index = nowhere.writer();
             self.sample = Sample::new(&[]);
             self.chunks.clear();
+            self.tally.refuse();
         }
+        self.tally.refused.fill_up(self.counts.refused);
         self.counts.warnings = self.findings.warnings;
         let (canonical, canonical_digest) = self.canonical.finish()?;
         let (index, _) = self.index.finish()?;
@@ -408,6 +418,7 @@ impl<'p> Pass<'p> {
             destinations: self.plan.destinations.iter().map(|(routed, _)| routed.clone()).collect(),
             chunks: self.chunks.finish(),
             pins: Pins { mapping: self.mapping.digest, schema: self.plan.canonical.digest, flow: self.plan.flow.digest },
+            tally: self.tally,
             profile: self.sample.into_profile(),
         };
         Ok(Translated { verdict, facts: self.facts, files: [canonical, index], references: self.references })

@@ -522,6 +522,7 @@ impl Checker<'_> {
         let schedule = raw.schedule.as_ref();
         let senders = self.senders(&raw.sender, schedule, partners, calendars);
         let zone = self.zone(&raw.zone);
+        let cut_off = raw.cut_off.as_ref().map(|time| self.time(time, "cut_off"));
         let routes = self.routes(&raw.route, partners);
         let order = self.order(&raw.order);
         let reference = raw.reference.as_ref().map(|reference| self.reference(reference));
@@ -540,6 +541,7 @@ impl Checker<'_> {
                 RawOnInvalid::RefuseRecord => OnInvalid::RefuseRecord,
             },
             zone: zone?,
+            cut_off: transposed(cut_off)?,
             routes: routes?,
             order: order?,
             reference: transposed(reference)?,

@@ -22,7 +22,8 @@ pub use reference::reference;
 pub use watch::Reloads;
 
 use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId, Role, Severity};
-use crate::schedule::{Calendar, Schedule};
+use crate::schedule::{BusinessDay, Calendar, Schedule};
+use jiff::civil::Time;
 use portolan_contract::Words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The zone of a flow that names none.
-pub const ZONE_DEFAULT: &str = "Asia/Shanghai";
+pub use crate::schedule::day::ZONE_DEFAULT;
 
 /// A checked configuration. Replaced whole at a reload, never changed.
 #[derive(Clone, Debug)]
@@ -282,6 +283,8 @@ pub struct Flow {
     pub on_invalid: OnInvalid,
     /// IANA time zone of dates and times without one.
     pub zone: String,
+    /// The time at which its next business day begins; `None` is midnight.
+    pub cut_off: Option<Time>,
     /// Where its records go.
     pub routes: Vec<Route>,
     /// Whether deliveries keep an order.
@@ -302,6 +305,13 @@ pub struct Flow {
     pub text: Arc<str>,
     /// Digest of the text.
     pub digest: Digest,
+}
+
+impl Flow {
+    /// How its days are told apart.
+    pub fn business_day(&self) -> BusinessDay {
+        BusinessDay::new(&self.zone, self.cut_off)
+    }
 }
 
 /// One sender of a flow.

@@ -339,6 +339,9 @@ pub struct RawFlow {
     pub on_invalid: RawOnInvalid,
     /// IANA time zone of dates and times that are written without one.
     pub zone: At<String>,
+    /// The time of day at which the next business day of its daily statements (日对账单) begins, as `HH:MM` in `zone`;
+    /// midnight unless given. A change holds for what comes from then on.
+    pub cut_off: Option<At<String>>,
     /// Where its records go. A record goes to every route whose condition holds.
     pub route: Vec<At<RawRoute>>,
     /// The order of deliveries to one destination.
@@ -368,6 +371,7 @@ impl Default for RawFlow {
             sender: BTreeMap::new(),
             on_invalid: RawOnInvalid::RefuseRecord,
             zone: At::default_value(super::ZONE_DEFAULT.to_owned()),
+            cut_off: None,
             route: Vec::new(),
             order: At::default_value(RawOrder::None),
             reference: None,

@@ -1,5 +1,6 @@
 //! One attempt: a leased delivery is rendered, its digest noted or compared, sent, and settled.
 
+use crate::amounts::Amounts;
 use crate::config::Destination;
 use crate::delivery::render::{Payload, damaged, journal_fault, payload};
 use crate::delivery::retry::Judgement;
@@ -16,14 +17,14 @@ use tokio::sync::Semaphore;
 /// runs out and the delivery is leased again.
 pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Arc<Destination>, lease: Lease) -> Ended {
     let began = parts.clock.now();
-    let judgement = match prepare(parts, renders, destination, &lease).await {
-        Ok(request) => {
+    let (judgement, amounts) = match prepare(parts, renders, destination, &lease).await {
+        Ok((request, amounts)) => {
             let sent = tokio::time::timeout(destination.timeout, parts.transport.send(destination, request)).await;
-            Judgement::of_answer(&sent.unwrap_or(Err(TransportError::Timeout)))
+            (Judgement::of_answer(&sent.unwrap_or(Err(TransportError::Timeout))), amounts)
         }
-        Err(fault) => Judgement::of_fault(&fault),
+        Err(fault) => (Judgement::of_fault(&fault), Amounts::default()),
     };
-    let ended = settle(parts, destination, &lease, judgement).await;
+    let ended = settle(parts, destination, &lease, judgement, amounts).await;
     let now = parts.clock.now();
     parts.observer.attempted(&Attempted {
         to: lease.to,
@@ -37,11 +38,16 @@ pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Ar
     ended
 }
 
-/// Everything up to the sending; the journal knows the digest before the first byte leaves.
-async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, lease: &Lease) -> Result<DeliveryRequest, Fault> {
+/// Everything up to the sending, and the amounts of what is sent; the journal knows the digest before the first byte leaves.
+async fn prepare(
+    parts: &Parts,
+    renders: &Semaphore,
+    destination: &Destination,
+    lease: &Lease,
+) -> Result<(DeliveryRequest, Amounts), Fault> {
     // A closed semaphore cannot be: it is never closed.
     let _turn = renders.acquire().await.map_err(|e| Fault::new(FaultCode::Internal).caused_by(e))?;
-    let payload = payload(parts.journal.clone(), parts.render.clone(), lease.clone()).await?;
+    let mut payload = payload(parts.journal.clone(), parts.render.clone(), lease.clone()).await?;
     match lease.rendered {
         None => parts.journal.rendered(lease.delivery, lease.token, payload.digest).await.map_err(journal_fault)?,
         Some(first) if first == payload.digest => {}
@@ -50,7 +56,8 @@ async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, 
     if later(parts.clock.now(), destination.timeout) > lease.until {
         return Err(Fault::new(FaultCode::Unavailable).detail("生成报文耗时超过租约", "rendering took longer than the lease allows"));
     }
-    Ok(request(parts, lease, payload))
+    let amounts = std::mem::take(&mut payload.amounts);
+    Ok((request(parts, lease, payload), amounts))
 }
 
 fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {
@@ -69,7 +76,7 @@ fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {
     }
 }
 
-async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgement: Judgement) -> Ended {
+async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgement: Judgement, amounts: Amounts) -> Ended {
     let mut random = [0; 8];
     parts.clock.random(&mut random);
     let code = match &judgement {
@@ -77,7 +84,10 @@ async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgeme
         Judgement::Temporary(setback) | Judgement::Lasting(setback) => Some(setback.code),
     };
     let now = parts.clock.now();
-    let settlement = judgement.settlement(lease, destination, now, u64::from_be_bytes(random));
+    let settlement = match judgement.settlement(lease, destination, now, u64::from_be_bytes(random)) {
+        Settlement::Acknowledged(_) => Settlement::Acknowledged(amounts),
+        other => other,
+    };
     let ended = match (&settlement, code) {
         (Settlement::RetryAt { .. }, Some(code)) => Ended::Retried(code),
         (Settlement::Dead { .. }, Some(code)) => Ended::Dead(code),
@@ -105,7 +115,7 @@ async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgeme
 fn log(settlement: &Settlement, code: Option<FaultCode>) {
     let of_the_line = code.is_some_and(|code| code.party() == Party::Receiver);
     match settlement {
-        Settlement::Acknowledged => tracing::info!("acknowledged"),
+        Settlement::Acknowledged(_) => tracing::info!("acknowledged"),
         Settlement::RetryAt { at, fault, detail, .. } => {
             tracing::warn!(%at, fault, detail = of_the_line.then_some(detail), "to be tried again");
         }

@@ -22,6 +22,7 @@ use crate::live::Live;
 use crate::metrics::{Exchanged, Metrics};
 use crate::query::Queries;
 use crate::receipt::{Keys, Receipt};
+use crate::statement::Statements;
 use arc_swap::ArcSwap;
 use hyper::StatusCode;
 use hyper::body::Incoming;
@@ -56,6 +57,8 @@ pub struct PartnerDoor {
     pub lineages: Arc<Lineages>,
     /// The keys that verify receipts.
     pub keys: Arc<Keys>,
+    /// Daily statements.
+    pub statements: Arc<Statements>,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }
@@ -228,6 +231,7 @@ impl PartnerDoor {
             ["v1", "exchanges", id, "answer"] => self.business_answer(asked, id).await,
             ["v1", "errors", code] => page(code),
             ["v1", "me"] => self.me(asked).await,
+            ["v1", "statements", day] => self.statement(asked, day).await,
             _ => Ok(http::answer(StatusCode::OK, "application/json", self.keys.jwks().to_text())),
         }
     }
@@ -310,6 +314,18 @@ impl PartnerDoor {
         Ok(json_answer(&json!({ "exchanges": rows.iter().map(state).collect::<Vec<_>>(), "next_before": next })))
     }
 
+    /// The caller's own statement of a day.
+    async fn statement(&self, asked: &Asked<'_>, day: &str) -> Result<Response, Fault> {
+        let mut flow = None;
+        for (name, value) in &asked.query {
+            match (name.as_str(), value.parse::<FlowId>()) {
+                ("flow", Ok(named)) => flow = Some(named),
+                _ => return Err(bad_query(name, "flow=NAME")),
+            }
+        }
+        self.statements.answer(&asked.partner, flow.as_ref(), day, &asked.head.headers).await
+    }
+
     async fn report(&self, asked: &Asked<'_>, id: &str) -> Result<Response, Fault> {
         let row = self.own(asked, id).await?;
         let findings = report(self.exchanges.journal.as_ref(), row.journaled.exchange()).await?;
@@ -363,6 +379,7 @@ fn known(path: &[&str]) -> bool {
             | ["v1", "exchanges", _, "records", _]
             | ["v1", "errors", _]
             | ["v1", "me"]
+            | ["v1", "statements", _]
             | [".well-known", "jwks.json"]
     )
 }

@@ -21,6 +21,7 @@ pub mod partners;
 mod pauses;
 pub mod routes;
 mod search;
+mod statements;
 pub mod status;
 pub mod view;
 

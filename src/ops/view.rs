@@ -14,6 +14,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::pauses::Pauses;
 use crate::seams::SharedClock;
+use crate::statement::Statements;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct OpsView {
     pub health: Arc<Health>,
     /// Looks into records.
     pub lineages: Arc<Lineages>,
+    /// Daily statements.
+    pub statements: Arc<Statements>,
     /// Which flows are paused.
     pub pauses: Arc<Pauses>,
     /// Keeps other sites from acting in an operator's name.

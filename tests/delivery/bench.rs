@@ -58,7 +58,7 @@ impl Render for Lines {
         if self.drifted.load(Ordering::SeqCst) {
             output.extend_from_slice(b"drifted");
         }
-        Ok(Rendered { media_type: "application/x-ndjson".into(), records: job.records.len() as u64 })
+        Ok(Rendered { media_type: "application/x-ndjson".into(), records: job.records.len() as u64, amounts: Default::default() })
     }
 }
 
@@ -284,6 +284,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         chunks: (0..to.len() as u8).map(chunk).collect(),
         pins,
         profile: Default::default(),
+        tally: Default::default(),
     };
     NewExchange {
         id,
@@ -291,6 +292,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         flow: "payments".parse().unwrap(),
         received_at: clock.now() - jiff::SignedDuration::from_mins(minutes_ago),
         translated_at: clock.now() - jiff::SignedDuration::from_mins(minutes_ago),
+        business_day: portolan::schedule::BusinessDay::new("UTC", None),
         idempotency_key: None,
         question: None,
         certificate: Digest::default(),

@@ -981,7 +981,7 @@ pub fn asked(store: &dyn Store, name: &str, request: ActRequest, reason: &str) -
 }
 
 async fn acknowledge(store: &dyn Store, journal: &dyn Journal, lease: &Lease) -> bool {
-    journal.settle(lease.delivery, lease.token, store.clock().now(), Settlement::Acknowledged).await.unwrap()
+    journal.settle(lease.delivery, lease.token, store.clock().now(), Settlement::Acknowledged(Default::default())).await.unwrap()
 }
 
 async fn bury(store: &dyn Store, journal: &dyn Journal, lease: &Lease, fault: &str) {

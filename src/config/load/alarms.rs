@@ -132,7 +132,7 @@ impl Checker<'_> {
         fits
     }
 
-    fn time(&mut self, text: &At<String>, key: &str) -> Option<Time> {
+    pub(super) fn time(&mut self, text: &At<String>, key: &str) -> Option<Time> {
         let parsed = text.value().parse::<Time>().ok().filter(|_| text.value().contains(':'));
         if parsed.is_none() {
             self.page.note(text.span(), format!("`{key}`: {:?} is no time of day; write it as 17:30", text.value()));

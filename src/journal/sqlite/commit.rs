@@ -3,6 +3,7 @@
 use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
 use super::hours::Hours;
 use super::profiles::Profiles;
+use super::statements::Days;
 use super::writer::{Answer, ChainEnd, Work};
 use super::{column, holders, milliseconds, reads, search};
 use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Stored};
@@ -90,6 +91,7 @@ pub(super) struct Group<'a> {
     leaves: Vec<NewLeaf>,
     flow_totals: BTreeMap<(PartnerId, FlowId), FlowTotal>,
     pub(super) hours: Hours,
+    pub(super) days: Days,
     profiles: Profiles,
     pub(super) destination_totals: BTreeMap<String, DestinationTotal>,
 }
@@ -157,8 +159,8 @@ impl Sealed {
 impl<'a> Group<'a> {
     pub fn new(connection: &'a Connection, clock: &'a dyn Clock, chain: ChainEnd, known: &'a mut Known) -> Self {
         let (leaves, flow_totals, destination_totals) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        let (hours, profiles) = (Hours::default(), Profiles::default());
-        Self { connection, clock, chain, known, leaves, flow_totals, hours, profiles, destination_totals }
+        let (hours, days, profiles) = (Hours::default(), Days::default(), Profiles::default());
+        Self { connection, clock, chain, known, leaves, flow_totals, hours, days, profiles, destination_totals }
     }
 
     /// Does one piece of work.
@@ -170,6 +172,7 @@ impl<'a> Group<'a> {
             Work::Settle { delivery, token, now, settlement } => Answer::Changed(self.settle(*delivery, *token, *now, settlement)?),
             Work::Act(act) => Answer::Acted(Box::new(self.act(act)?)),
             Work::Duty(work) => self.duty(work)?,
+            Work::Statement(statement) => self.keep_statement(statement)?,
         }))
     }
 
@@ -177,6 +180,7 @@ impl<'a> Group<'a> {
     pub fn seal(self, signer: &dyn HeadSigner) -> Result<(Sealed, ChainEnd), JournalError> {
         self.add_totals()?;
         self.hours.write(self.connection)?;
+        self.days.write(self.connection)?;
         self.profiles.write(self.connection)?;
         let tree = Tree::new(self.leaves.iter().map(|leaf| leaf_hash(leaf.leaf.as_bytes())).collect());
         let first = ChainPosition { epoch: self.chain.epoch, index: self.chain.next_index };
@@ -334,6 +338,7 @@ impl<'a> Group<'a> {
         total.add(counts, milliseconds(exchange.received_at));
         self.hours.exchange(exchange, counts, &claimed.told, self.clock.now());
         self.profiles.add(exchange);
+        self.days.exchange(exchange, counts, self.clock.now());
         let leaf = self.leaf(exchange, counts)?;
         self.leaves.push(NewLeaf { sequence, exchange: exchange.id, outcome: exchange.verdict.outcome, counts, leaf });
         Ok(self.leaves.len() - 1)

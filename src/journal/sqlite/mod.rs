@@ -22,6 +22,7 @@ mod open;
 mod profiles;
 mod reads;
 mod search;
+mod statements;
 mod writer;
 
 pub use open::OpenError;

@@ -181,6 +181,7 @@ fn connect_writer(database: &Path, options: &Options, clock: &dyn Clock) -> Resu
         create_tables(&mut connection, clock)?;
     }
     connection.execute_batch(include_str!("duty.sql"))?;
+    connection.execute_batch(include_str!("statements.sql"))?;
     Ok(connection)
 }
 
