@@ -1,5 +1,6 @@
 //! The only wiring: a configuration folder becomes a running gateway.
 
+mod changes;
 mod gate;
 mod prepare;
 mod provider;
@@ -15,9 +16,13 @@ use crate::domain::DestinationId;
 use crate::expiry::{ExpiryWatch, LOOK_INTERVAL};
 use crate::fault::BoxError;
 use crate::http;
-use crate::journal::Journal;
+use crate::journal::acts::{ActFilter, ActRequest, Deed, NewAct};
+use crate::journal::{Journal, JournalError};
 use crate::ops::OpsView;
+use crate::pauses::Pauses;
 use crate::seams::{SharedClock, SystemClock};
+use changes::Snapshot;
+use jiff::Timestamp;
 use shared::Shared;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -76,6 +81,8 @@ pub struct Gateway {
     expiry: Arc<ExpiryWatch>,
     reloads: Option<Reloads>,
     config: watch::Sender<Arc<Config>>,
+    /// The files of the configuration in force, by which the next one's changes are told.
+    files: tokio::sync::Mutex<Snapshot>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -92,23 +99,29 @@ impl Gateway {
         let Storage { keys, journal, spool } = storage::open(&config, &clock).await?;
         let (partner_listener, partner_address) = bind(config.gateway.partner_listener.address).await?;
         let (operator_listener, operator_address) = bind(config.gateway.operator_listener.address).await?;
+        let pauses = Arc::new(Pauses::default());
+        pauses.follow(journal.as_ref()).await.map_err(other("what is paused"))?;
+        let files = snapshot(&config).await;
+        log_first(journal.as_ref(), &files, clock.now()).await.map_err(other("the log of acts"))?;
         let reloads = follow(&config);
-        let shared = Shared::new(prepared, keys, Arc::clone(&journal), clock);
+        let shared = Shared::new(prepared, keys, Arc::clone(&journal), pauses, clock);
         let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
         let transport = shared.transport();
         let delivery = shared.deliver(&transport, config_receiver);
-        let lineages = shared.lineages();
-        let door = shared.partner_door(spool, transport, &delivery, &lineages);
-        let view = shared.view(&delivery, lineages);
+        let (lineages, statements, alarms) = (shared.lineages(), shared.statements(), shared.alarms());
+        let door = shared.partner_door(spool, transport, &delivery, &lineages, &statements);
+        let view = shared.view(&delivery, lineages, statements, &alarms);
         let operator_door = shared.operator_door(&view);
         let expiry = Arc::new(ExpiryWatch::new(shared.endings(), Arc::clone(&shared.metrics), Arc::clone(&shared.clock)));
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(http::listen(partner_listener, door, config.gateway.limits.clone(), stopped.clone()));
-        tasks.spawn(http::listen(operator_listener, operator_door, config.gateway.limits.clone(), stopped));
+        tasks.spawn(http::listen(operator_listener, operator_door, config.gateway.limits.clone(), stopped.clone()));
+        tasks.spawn(alarms.run(stopped));
         view.health.serving();
         tracing::info!(%partner_address, %operator_address, partners = config.partners.len(), flows = config.flows.len(), "the gateway is up");
-        Ok(Self { view, journal, folder: folder.to_owned(), shared, delivery, expiry, reloads, config: config_sender, stop, tasks })
+        let (folder, files, config) = (folder.to_owned(), tokio::sync::Mutex::new(files), config_sender);
+        Ok(Self { view, journal, folder, shared, delivery, expiry, reloads, config, files, stop, tasks })
     }
 
     /// Runs until `end`, following changes of the configuration; then shuts down.
@@ -120,7 +133,9 @@ impl Gateway {
             tokio::select! {
                 () = &mut end => break,
                 () = next(&mut reloads) => {
-                    self.reload();
+                    if self.reload() {
+                        self.log_changes().await;
+                    }
                     if let Some(Err(error)) = reloads.as_mut().map(|reloads| reloads.follow(&self.shared.live.load().config)) {
                         tracing::error!(%error, "some of the configuration cannot be watched");
                     }
@@ -136,8 +151,9 @@ impl Gateway {
         self.shutdown().await;
     }
 
-    /// Reads the configuration again. With any problem in it the old one stays, whole.
-    pub fn reload(&self) {
+    /// Reads the configuration again. With any problem in it the old one stays, whole. Returns whether the new one is in
+    /// force.
+    fn reload(&self) -> bool {
         let clock = &self.shared.clock;
         match Prepared::for_reload(&self.folder, clock) {
             Ok(prepared) => {
@@ -150,11 +166,27 @@ impl Gateway {
                 if !later.is_empty() {
                     tracing::warn!(keys = later.join(", "), "some of the new configuration holds from the next start on");
                 }
+                true
             }
             Err(problems) => {
                 self.view.health.reload_refused(clock.now(), problems.clone());
                 tracing::error!("the new configuration is refused and the old one stays in force:\n{}", list(&problems));
+                false
             }
+        }
+    }
+
+    /// Logs what is new in the configuration that came into force, if anything is.
+    async fn log_changes(&self) {
+        let new = snapshot(&self.shared.live.load().config).await;
+        let mut files = self.files.lock().await;
+        if new.digest() == files.digest() {
+            return;
+        }
+        let logged = log(self.journal.as_ref(), new.deed(Some(&files)), self.shared.clock.now()).await;
+        *files = new;
+        if let Err(error) = logged {
+            tracing::error!(%error, "the change of the configuration could not be logged");
         }
     }
 
@@ -183,6 +215,28 @@ fn follow(config: &Config) -> Option<Reloads> {
         tracing::error!(%error, "changes of the configuration cannot be followed; restart the gateway after a change");
     };
     reloads.inspect_err(told).ok()
+}
+
+/// The files of a configuration.
+async fn snapshot(config: &Arc<Config>) -> Snapshot {
+    let config = Arc::clone(config);
+    tokio::task::spawn_blocking(move || Snapshot::of(&config)).await.unwrap_or_default()
+}
+
+/// Logs the configuration that the gateway starts with, unless it is the one that the log has last.
+async fn log_first(journal: &dyn Journal, files: &Snapshot, now: Timestamp) -> Result<(), JournalError> {
+    let filter = ActFilter { kind: Some("configure".to_owned()), rows_max: 1, ..ActFilter::default() };
+    let last = journal.acts(filter).await?.into_iter().next().map(|act| act.entry.deed);
+    match last {
+        Some(Deed::Configure { digest, .. }) if digest == files.digest() => Ok(()),
+        _ => log(journal, files.deed(None), now).await,
+    }
+}
+
+/// Logs what the gateway itself did.
+async fn log(journal: &dyn Journal, deed: Deed, at: Timestamp) -> Result<(), JournalError> {
+    let (reason, request) = ("the configuration's files".to_owned(), ActRequest::Do(deed));
+    journal.act(NewAct { operator: None, at, reason, request, deliveries_alone_max: 0, proposal_until: at }).await.map(drop)
 }
 
 /// Waits for the next reason to reload; for ever if nothing is watched.

@@ -8,7 +8,7 @@ use crate::answer::{self, Answered, Facts};
 use crate::coding::{Coding, DecodeLimits};
 use crate::domain::{BusinessAnswer, DestinationId, Digest, ExchangeId, Finding, Outcome, PartnerId, Stored, Verdict};
 use crate::fault::{Fault, FaultCode};
-use crate::ingress::admit::{Admitted, Mode};
+use crate::ingress::admit::{Admitted, Mode, not_empty};
 use crate::ingress::identity::{ConnectionIdentity, Partners, TrustStore};
 use crate::ingress::in_flight::InFlight;
 use crate::ingress::limits::Admission;
@@ -17,11 +17,13 @@ use crate::journal::{Committed, Journal, JournalError, NewExchange, RepeatQuery,
 use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::mapping::write::NotWritten;
+use crate::pauses::Pauses;
 use crate::receipt::Receipt;
 use crate::references::look_up;
+use crate::schedule::Period;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
-use crate::translate::{Arrived, BodyCheck, FlowPlan, TranslateLimits, Translated, translate};
+use crate::translate::{Arrived, BodyCheck, FlowPlan, TranslateLimits, Translated, declared_empty, translate};
 use crate::xsd::Xsd;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -43,6 +45,8 @@ pub struct Exchanges {
     pub trust: Arc<TrustStore<Partners>>,
     /// The durable state.
     pub journal: Arc<dyn Journal>,
+    /// Which flows are paused.
+    pub pauses: Arc<Pauses>,
     /// Submissions under way, by their keys.
     pub in_flight: InFlight,
     /// Large bodies being translated at once.
@@ -113,6 +117,8 @@ pub struct Intake {
     pub coding: Coding,
     /// `Content-Type`.
     pub content_type: Option<String>,
+    /// The period for which it declares that there is nothing (本期无数据); its body is empty.
+    pub empty_period: Option<Period>,
     /// The exchange that it corrects.
     pub corrects: Option<ExchangeId>,
     /// W3C trace id of the request.
@@ -145,6 +151,9 @@ where
     let place = exchanges.in_flight.enter(&intake.partner, &intake.flow.flow.id, intake.idempotency_key.as_deref())?;
     let limits = &intake.live.config.gateway.limits;
     let body = receive(body, limits, &exchanges.spool, content_digest, |bytes| admission.charge_bytes(bytes)).await?;
+    if intake.empty_period.is_some() && body.spooled.stored().length() > 0 {
+        return Err(not_empty());
+    }
     let received = Received { intake, body, received_at: exchanges.clock.now() };
     let caller = Caller { identity, mode, admission };
     // Every byte is in: from here on the sender's line may drop and the commit goes on.
@@ -279,6 +288,9 @@ fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
         },
         records_max: intake.records_max,
     };
+    if let Some(period) = intake.empty_period {
+        return declared_empty(received.body.digest, period, &intake.mapping, &intake.flow, &limits, spool);
+    }
     let arrived = Arrived { body: received.body.spooled.stored(), digest: received.body.digest, coding: intake.coding };
     let check = intake.check.as_deref().map(|xsd| xsd as &dyn BodyCheck);
     translate(arrived, &intake.mapping, check, &intake.flow, &limits, spool)
@@ -320,13 +332,15 @@ async fn commit(
     };
     let destinations = verdict.destinations.clone();
     let id = intake.exchange;
+    let key_space = key_space(&intake.partner, &intake.flow);
     let new = NewExchange {
         id,
         partner: intake.partner.clone(),
         flow: intake.flow.flow.id.clone(),
         received_at,
-        // A fact is a sender's own: nobody can claim another's before it is sent.
-        key_space: format!("{}/{}", intake.partner, intake.flow.canonical.key_space()),
+        translated_at: exchanges.clock.now(),
+        business_day: intake.flow.business_day.clone(),
+        key_space,
         idempotency_key: intake.idempotency_key,
         question: intake.question,
         certificate: intake.certificate,
@@ -351,12 +365,19 @@ async fn commit(
     answer(exchanges, committed, Some(told)).await
 }
 
+/// Among which keys the business keys of a sender's records are: a fact is a sender's own, so that nobody can claim
+/// another's before it is sent.
+pub fn key_space(partner: &PartnerId, flow: &FlowPlan) -> String {
+    format!("{partner}/{}", flow.canonical.key_space())
+}
+
 /// The answer in the sender's own format, where its flow names one. One that cannot be written leaves JSON to
 /// be answered, and an operator to be told.
 fn business_answer(received: &Received, verdict: &Verdict, facts: &Facts) -> Option<BusinessAnswer> {
     let Received { intake, received_at, .. } = received;
     let plan = &intake.flow;
-    let mapping = plan.answers.get(&intake.partner)?;
+    // What is empty has nothing that a format of the sender's own could answer to.
+    let mapping = plan.answers.get(&intake.partner).filter(|_| intake.empty_period.is_none())?;
     let (flow, zone, format) = (&plan.flow.id, &plan.zone, &intake.mapping.format_name);
     let answered = Answered { exchange: intake.exchange, received_at: *received_at, flow, zone, format };
     let written = answer::write(mapping, answered, verdict, facts);

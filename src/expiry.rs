@@ -21,7 +21,7 @@ pub const LOOK_INTERVAL: Duration = Duration::from_secs(3600);
 /// Days before an end from which on it is an error and no longer a warning.
 pub const URGENT_DAYS: i64 = 7;
 /// A warning span that takes in every end, however far.
-const EVER: [u32; 1] = [u32::MAX];
+pub const EVER: [u32; 1] = [u32::MAX];
 
 /// Everything of a gateway that ends.
 #[derive(Clone)]

@@ -9,9 +9,12 @@ macro_rules! println {
     }};
 }
 
+pub mod alarms;
 pub mod alike;
+pub mod amounts;
 pub mod answer;
 pub mod app;
+pub mod cells;
 pub mod certs;
 pub mod cli;
 pub mod coding;
@@ -35,13 +38,18 @@ pub mod live;
 pub mod mapping;
 pub mod metrics;
 pub mod ops;
+pub mod pauses;
 pub mod pinned;
+pub mod profile;
 pub mod query;
 pub mod receipt;
 pub mod references;
 pub mod render;
 pub mod routing;
+pub mod schedule;
 pub mod seams;
 pub mod spool;
+pub mod statement;
 pub mod translate;
+pub mod workbook;
 pub mod xsd;

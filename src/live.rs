@@ -134,7 +134,8 @@ fn compile(flow: &Arc<Flow>, draft: &Draft, library: &Library) -> Result<FlowPla
     match (router, read, destinations, answers) {
         (Ok(router), Some(_), Some(destinations), Some(answers)) if problems.is_empty() => {
             let answers = answers.into_iter().collect();
-            Ok(FlowPlan { flow: Arc::clone(flow), zone, canonical, router, destinations, answers })
+            let business_day = flow.business_day();
+            Ok(FlowPlan { flow: Arc::clone(flow), zone, business_day, canonical, router, destinations, answers })
         }
         _ => Err(problems),
     }

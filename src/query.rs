@@ -21,7 +21,7 @@ use crate::journal::{Committed, RepeatQuery};
 use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::mapping::schema::at_path;
-use crate::metrics::Metrics;
+use crate::metrics::{Exchanged, Metrics};
 use crate::render::unwritten;
 use crate::spool;
 use crate::translate::FlowPlan;
@@ -212,6 +212,7 @@ impl Queries {
             question: Some(question.exchange),
             coding: Coding::Identity,
             content_type: reply.media_type.as_deref().map(kept_content_type),
+            empty_period: None,
             corrects: None,
             trace_id: question.trace_id.to_owned(),
         };
@@ -228,7 +229,9 @@ impl Queries {
             return Err(of_another_question());
         }
         let bytes = evidence.received_bytes;
-        self.metrics.exchanged(&plan.provider.id.partner, &plan.query.answer, answer.outcome, answer.counts, bytes, begun.elapsed());
+        let (outcome, counts, trace_id) = (answer.outcome, answer.counts, question.trace_id);
+        let exchanged = Exchanged { outcome, counts, bytes, took: begun.elapsed(), trace_id };
+        self.metrics.exchanged(&plan.provider.id.partner, &plan.query.answer, &exchanged);
         match (answer.outcome, answer.counts.accepted) {
             (Outcome::Accepted, 1) => Ok(evidence.exchange),
             _ => Err(Fault::new(FaultCode::QueryAnswerInvalid).detail(

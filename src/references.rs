@@ -105,6 +105,7 @@ fn refuse(mut translated: Translated) -> io::Result<Translated> {
     verdict.counts.refused = verdict.counts.records;
     verdict.counts.accepted = 0;
     verdict.chunks.clear();
+    verdict.tally.refuse();
     verdict.canonical_digest = digest;
     verdict.canonical = canonical.stored().clone();
     verdict.index = index.stored().clone();

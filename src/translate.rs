@@ -5,6 +5,7 @@
 
 mod chunks;
 
+use crate::amounts::Tally;
 use crate::answer::Facts;
 use crate::coding::{self, Coding, DecodeError, DecodeLimits};
 use crate::config::{Flow, OnInvalid};
@@ -12,10 +13,13 @@ use crate::domain::{Counts, Digest, Finding, Hasher, IndexRow, Outcome, PartnerI
 use crate::fault::{Fault, FaultCode};
 use crate::mapping::body::{BodyReader, ReadRecord, Step};
 use crate::mapping::findings::RecordFindings;
+use crate::mapping::profile::Sample;
 use crate::mapping::rules::Runner;
 use crate::mapping::{Canonical, Mapping};
 use crate::references::References;
 use crate::routing::Router;
+use crate::schedule::BusinessDay;
+use crate::schedule::Period;
 use crate::spool::{self, Spool, SpoolWriter, Spooled};
 use chunks::Chunks;
 use jiff::tz::TimeZone;
@@ -35,6 +39,8 @@ pub struct FlowPlan {
     pub flow: Arc<Flow>,
     /// Its zone.
     pub zone: TimeZone,
+    /// How its days are told apart.
+    pub business_day: BusinessDay,
     /// Its canonical schema.
     pub canonical: Arc<Canonical>,
     /// Its routes.
@@ -114,6 +120,23 @@ pub fn translate(
     };
     let decoded_digest = input.digest(arrived.digest);
     pass.conclude(fault, decoded_digest)
+}
+
+/// What becomes of a declaration that there is nothing for a period (本期无数据): accepted, without records.
+///
+/// # Errors
+/// I/O of the gateway.
+pub fn declared_empty(
+    body: Digest,
+    period: Period,
+    mapping: &Mapping,
+    plan: &FlowPlan,
+    limits: &TranslateLimits,
+    spool: &Spool,
+) -> Result<Translated, Fault> {
+    let mut pass = Pass::new(mapping, plan, limits, spool);
+    pass.message_id = Some(period.empty_message_id());
+    pass.finish(Outcome::Accepted, None, body).map_err(storage_fault)
 }
 
 /// An I/O error of the gateway's own disk as a fault.
@@ -210,6 +233,8 @@ struct Pass<'p> {
     rows: u64,
     chunks: Chunks<'p>,
     references: References,
+    sample: Sample<'p>,
+    tally: Tally,
     line: Vec<u8>,
 }
 
@@ -230,6 +255,8 @@ impl<'p> Pass<'p> {
             rows: 0,
             chunks: Chunks::new(plan),
             references: References::default(),
+            sample: Sample::new(plan.canonical.profiled()),
+            tally: Tally::default(),
             line: Vec::new(),
         }
     }
@@ -298,10 +325,12 @@ impl<'p> Pass<'p> {
         self.findings.of_record(findings, raw.at.byte);
         if !taken {
             self.counts.refused += 1;
+            self.tally.refused.note(self.plan.canonical.noted(canonical));
             self.facts.note_refused(self.mapping, raw, self.counts.records);
             return Ok(());
         }
         self.counts.accepted += 1;
+        self.tally.accepted.note(self.plan.canonical.noted(canonical));
         self.write(raw, canonical, bits)
     }
 
@@ -320,6 +349,7 @@ impl<'p> Pass<'p> {
         self.canonical.write_all(&self.line)?;
         self.index.write_all(&row.to_bytes())?;
         self.chunks.add(self.rows, &row, canonical);
+        self.sample.note(canonical);
         if let Some(reference) = &self.plan.flow.reference {
             self.references.note(reference, canonical, row.record, raw.at);
         }
@@ -366,8 +396,11 @@ impl<'p> Pass<'p> {
             let nowhere = Spool::nowhere();
             self.canonical = nowhere.writer();
             self.index = nowhere.writer();
+            self.sample = Sample::new(&[]);
             self.chunks.clear();
+            self.tally.refuse();
         }
+        self.tally.refused.fill_up(self.counts.refused);
         self.counts.warnings = self.findings.warnings;
         let (canonical, canonical_digest) = self.canonical.finish()?;
         let (index, _) = self.index.finish()?;
@@ -385,6 +418,8 @@ impl<'p> Pass<'p> {
             destinations: self.plan.destinations.iter().map(|(routed, _)| routed.clone()).collect(),
             chunks: self.chunks.finish(),
             pins: Pins { mapping: self.mapping.digest, schema: self.plan.canonical.digest, flow: self.plan.flow.digest },
+            tally: self.tally,
+            profile: self.sample.into_profile(),
         };
         Ok(Translated { verdict, facts: self.facts, files: [canonical, index], references: self.references })
     }

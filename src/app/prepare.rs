@@ -3,7 +3,7 @@
 
 use super::Clients;
 use crate::config::{Draft, ListenerDraft, NamedFile, Problem};
-use crate::delivery::tls::{client_certificate, client_config};
+use crate::delivery::tls::{client_certificate, client_config, server_trust};
 use crate::expiry::soonest_first;
 use crate::ingress::authorities::Authorities;
 use crate::ingress::identity::{Expiry, Operators, Partners, PreparedTrust, Register, Trust, expiring_outbound, server_certificate};
@@ -50,7 +50,8 @@ impl Prepared {
         let known = draft.partners.iter().filter_map(|(id, partner)| Some((id.clone(), partner.clone()?))).collect();
         let register = noted(Partners::new(&known), &mut problems);
         let partners = trust(&draft.gateway.partner_listener, register, clock, &mut problems);
-        let operators = trust(&draft.gateway.operator_listener, Some(Operators), clock, &mut problems);
+        let register = noted(Operators::new(&draft.operators, draft.gateway.unlisted_may_read), &mut problems);
+        let operators = trust(&draft.gateway.operator_listener, register, clock, &mut problems);
         let clients = clients(&draft, &mut problems);
         let live = noted(Live::compile(draft), &mut problems);
         match (live, partners, operators) {
@@ -92,11 +93,14 @@ fn trust<R: Register>(
     None
 }
 
-/// How each destination is called.
+/// How each destination is called. Webhooks read their files anew each time; here they are judged.
 fn clients(draft: &Draft, problems: &mut Vec<Problem>) -> Clients {
     let gateway = draft.gateway.outbound_identity.as_ref();
     if let Some(identity) = gateway {
         noted(client_certificate(identity), problems);
+    }
+    for webhook in &draft.gateway.webhooks {
+        noted(server_trust(&webhook.authorities, &webhook.server_keys, webhook.identity.as_ref()), problems);
     }
     let mut clients = BTreeMap::new();
     for destination in &draft.destinations {

@@ -4,6 +4,8 @@ use super::Clients;
 use super::gate::{OperatorGate, lookups};
 use super::prepare::Prepared;
 use super::provider::PushProvider;
+use crate::alarms::AlarmWatch;
+use crate::alarms::watch::Sources;
 use crate::config::{Config, Destination};
 use crate::delivery::{Delivery, Parts, PushTransport};
 use crate::exchange::Exchanges;
@@ -17,13 +19,15 @@ use crate::journal::Journal;
 use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::ops::{Health, OperatorDoor, OpsView};
+use crate::ops::{Guard, Health, OperatorDoor, OpsView};
+use crate::pauses::Pauses;
 use crate::pinned::PinnedMappings;
 use crate::query::Queries;
 use crate::receipt::Keys;
 use crate::render::PinnedRender;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
+use crate::statement::Statements;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
@@ -52,13 +56,14 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Time and chance.
     pub clock: SharedClock,
+    pauses: Arc<Pauses>,
     mappings: Arc<PinnedMappings>,
     translations: Arc<Semaphore>,
 }
 
 impl Shared {
     /// What was prepared, in force, with what is kept.
-    pub fn new(prepared: Prepared, keys: Arc<Keys>, journal: Arc<dyn Journal>, clock: SharedClock) -> Self {
+    pub fn new(prepared: Prepared, keys: Arc<Keys>, journal: Arc<dyn Journal>, pauses: Arc<Pauses>, clock: SharedClock) -> Self {
         let Prepared { live, partners, operators, clients } = prepared;
         let started_with = Arc::clone(&live.config);
         let limits = &started_with.gateway.limits;
@@ -76,6 +81,7 @@ impl Shared {
             journal,
             metrics: Arc::new(Metrics::new()),
             clock,
+            pauses,
             mappings: Arc::new(PinnedMappings::default()),
             translations: Arc::new(Semaphore::new(limits.translations_max)),
             started_with,
@@ -110,6 +116,28 @@ impl Shared {
         })
     }
 
+    /// The days' sums.
+    pub fn statements(&self) -> Arc<Statements> {
+        Arc::new(Statements {
+            journal: Arc::clone(&self.journal),
+            live: Arc::clone(&self.live),
+            keys: Arc::clone(&self.keys),
+            clock: Arc::clone(&self.clock),
+        })
+    }
+
+    /// What watches for reasons to call somebody.
+    pub fn alarms(&self) -> Arc<AlarmWatch> {
+        Arc::new(AlarmWatch::new(Sources {
+            journal: Arc::clone(&self.journal),
+            metrics: Arc::clone(&self.metrics),
+            live: Arc::clone(&self.live),
+            endings: self.endings(),
+            keys: Arc::clone(&self.keys),
+            clock: Arc::clone(&self.clock),
+        }))
+    }
+
     /// The door that partners come in by.
     pub fn partner_door(
         &self,
@@ -117,12 +145,14 @@ impl Shared {
         transport: Arc<PushTransport>,
         delivery: &Arc<Delivery>,
         lineages: &Arc<Lineages>,
+        statements: &Arc<Statements>,
     ) -> Arc<PartnerDoor> {
         let delivery = Arc::clone(delivery);
         let exchanges = Arc::new(Exchanges {
             live: Arc::clone(&self.live),
             trust: Arc::clone(&self.partners),
             journal: Arc::clone(&self.journal),
+            pauses: Arc::clone(&self.pauses),
             in_flight: InFlight::default(),
             translations: Arc::clone(&self.translations),
             spool,
@@ -145,6 +175,7 @@ impl Shared {
             submissions: PerName::default(),
             lineages: Arc::clone(lineages),
             keys: Arc::clone(&self.keys),
+            statements: Arc::clone(statements),
             metrics: Arc::clone(&self.metrics),
         })
     }
@@ -155,7 +186,13 @@ impl Shared {
     }
 
     /// What operators see.
-    pub fn view(&self, delivery: &Arc<Delivery>, lineages: Arc<Lineages>) -> Arc<OpsView> {
+    pub fn view(
+        &self,
+        delivery: &Arc<Delivery>,
+        lineages: Arc<Lineages>,
+        statements: Arc<Statements>,
+        alarms: &Arc<AlarmWatch>,
+    ) -> Arc<OpsView> {
         Arc::new(OpsView {
             journal: Arc::clone(&self.journal),
             metrics: Arc::clone(&self.metrics),
@@ -163,7 +200,10 @@ impl Shared {
             clock: Arc::clone(&self.clock),
             health: Arc::new(Health::new(self.clock.now())),
             lineages,
-            lookups: lookups(self.endings(), &self.metrics, &self.clock, delivery),
+            statements,
+            pauses: Arc::clone(&self.pauses),
+            guard: Guard::new(self.clock.as_ref()),
+            lookups: lookups(self.endings(), &self.limits, &self.metrics, &self.clock, delivery, alarms),
         })
     }
 

@@ -1,23 +1,26 @@
 //! From the files to a checked [`Config`], or to every problem with file and line.
 //!
 //! Three steps: every file is read by itself; then partners are checked, whose destinations flows
-//! name; then flows; then queries. A problem in one file keeps nobody from hearing about the others. Mappings,
+//! name; then flows; then queries; then operators. A problem in one file keeps nobody from hearing about the others. Mappings,
 //! canonical schemas and CEL conditions are only names here: they are compiled by their own modules.
 
+mod alarms;
 mod destination;
 mod folder;
 mod gateway;
+mod operator;
 mod query;
 mod route;
 
-use super::page::Page;
-use super::raw::{At, RawCertificate, RawFlow, RawGateway, RawLimits, RawOnInvalid, RawPartner, RawRate, RawSender, RawWords};
+use super::page::{Page, read_bytes};
+use super::raw::{At, RawCertificate, RawFlow, RawGateway, RawLimits, RawOnInvalid, RawPartner, RawRate, RawSchedule, RawSender, RawWords};
 use super::{
-    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, NamedFile, OnInvalid, Partner, Problem, Query, Rate,
-    Sender,
+    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, NamedFile, OnInvalid, Operator, Partner, Problem,
+    Query, Rate, Sender, alarms::Webhook,
 };
 use crate::certs::{Summary, files};
 use crate::domain::{Digest, Name, PartnerId};
+use crate::schedule::Calendar;
 use folder::named_files;
 use portolan_contract::Words;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +33,7 @@ use std::time::Duration;
 
 /// Files of partners, and as many of flows and of queries.
 pub const FILES_PER_FOLDER_MAX: usize = 10_000;
-/// Certificates that one partner may call with.
+/// Certificates that one partner may call with, and one operator.
 pub const CERTIFICATES_PER_PARTNER_MAX: usize = 4;
 /// Places where one partner may receive.
 pub const DESTINATIONS_PER_PARTNER_MAX: usize = 64;
@@ -44,7 +47,8 @@ pub const TEXT_CHARS_MAX: usize = 512;
 type Span = Option<Range<usize>>;
 
 impl Config {
-    /// Reads the configuration in `folder`: `portolan.toml`, `partners/*.toml`, `flows/*.toml`, `queries/*.toml`.
+    /// Reads the configuration in `folder`: `portolan.toml`, `partners/*.toml`, `flows/*.toml`, `queries/*.toml`,
+    /// `operators/*.toml`.
     /// Paths in the files are relative to `folder`.
     ///
     /// # Errors
@@ -72,6 +76,9 @@ pub struct Draft {
     pub destinations: Vec<Arc<Destination>>,
     /// Every problem so far, in the order of files and lines.
     pub problems: Vec<Problem>,
+    /// Operators by name.
+    pub operators: BTreeMap<Name, Arc<Operator>>,
+    calendars: Calendars,
     certificate_files: BTreeSet<PathBuf>,
 }
 
@@ -86,6 +93,10 @@ pub struct GatewayDraft {
     pub operator_listener: ListenerDraft,
     /// The client identity towards receivers.
     pub outbound_identity: Option<Identity>,
+    /// Operators whom no file lists may look.
+    pub unlisted_may_read: bool,
+    /// Webhooks of alarms.
+    pub webhooks: Vec<Arc<Webhook>>,
     whole: Option<Gateway>,
 }
 
@@ -105,6 +116,9 @@ pub struct ListenerDraft {
 /// Partners by name; `None` where a file has a problem, so that its name is known all the same.
 type Partners = BTreeMap<PartnerId, Option<Arc<Partner>>>;
 
+/// Calendars by name.
+type Calendars = BTreeMap<Name, Calendar>;
+
 /// Flows by name, in the same way.
 type Flows = BTreeMap<Name, Option<Arc<Flow>>>;
 
@@ -116,10 +130,13 @@ impl Draft {
         let identity_given = gateway.whole.as_ref().is_none_or(|whole| whole.outbound_identity.is_some());
         let (mut certificate_files, mut destinations) = (BTreeSet::new(), Vec::new());
         let partners = load_partners(folder, identity_given, &mut certificate_files, &mut destinations, &mut problems);
-        let flows = load_flows(folder, &partners, &mut problems);
+        let calendars = alarms::calendars(folder, &mut problems);
+        let flows = load_flows(folder, &partners, &calendars, &mut problems);
         let queries = query::load(folder, &partners, &flows, &mut problems);
+        let operators = operator::load(folder, &mut certificate_files, &mut problems);
         problems.sort();
-        Self { folder: folder.to_owned(), mappings, partners, flows, queries, gateway, destinations, problems, certificate_files }
+        let folder = folder.to_owned();
+        Self { folder, mappings, partners, flows, calendars, queries, operators, gateway, destinations, problems, certificate_files }
     }
 
     /// The whole configuration.
@@ -133,7 +150,9 @@ impl Draft {
                 gateway,
                 partners: self.partners.into_iter().filter_map(|(id, partner)| Some((id, partner?))).collect(),
                 flows: self.flows.into_iter().filter_map(|(id, flow)| Some((id, flow?))).collect(),
+                calendars: self.calendars,
                 queries: self.queries,
+                operators: self.operators,
                 certificate_files: self.certificate_files,
             }),
             _ => Err(self.problems),
@@ -167,11 +186,10 @@ fn load_partners(
     for (id, file) in named_files(&folder.join("partners"), problems) {
         let mut page = Page::read(file);
         let partner = page.parse::<RawPartner>().and_then(|raw| {
-            let files = raw.certificate.iter().filter_map(|certificate| certificate.value().file.as_ref());
-            certificate_files.extend(files.map(|file| folder.join(file.value())));
+            certificate_files.extend(files_of(&raw.certificate, folder));
             let mut checker = Checker { page: &mut page, folder };
-            let certificates = checker.certificates(&raw.certificate);
-            checker.certificates_are_new(&id, &certificates, &mut seen);
+            let certificates = checker.certificates(&raw.certificate, "partner");
+            checker.certificates_are_new(&id, "partner", &certificates, &mut seen);
             let read = checker.destinations(&id, &raw.destination, identity_given);
             destinations.extend(read.iter().flatten().map(|(_, destination)| Arc::clone(destination)));
             checker.partner(&id, &raw, certificates, read.into_iter().collect())
@@ -183,11 +201,16 @@ fn load_partners(
     partners
 }
 
-fn load_flows(folder: &Path, partners: &Partners, problems: &mut Vec<Problem>) -> Flows {
+/// The files that certificates are read from.
+fn files_of(certificates: &[At<RawCertificate>], folder: &Path) -> impl Iterator<Item = PathBuf> {
+    certificates.iter().filter_map(|certificate| certificate.value().file.as_ref()).map(|file| folder.join(file.value()))
+}
+
+fn load_flows(folder: &Path, partners: &Partners, calendars: &Calendars, problems: &mut Vec<Problem>) -> Flows {
     let mut flows = Flows::new();
     for (id, file) in named_files(&folder.join("flows"), problems) {
         let mut page = Page::read(file);
-        let flow = page.parse::<RawFlow>().and_then(|raw| Checker { page: &mut page, folder }.flow(&id, &raw, partners));
+        let flow = page.parse::<RawFlow>().and_then(|raw| Checker { page: &mut page, folder }.flow(&id, &raw, partners, calendars));
         problems.append(&mut page.problems);
         flows.insert(id, flow.map(Arc::new));
     }
@@ -209,7 +232,11 @@ impl Checker<'_> {
         let data = self.data(&raw.data);
         let outbound_identity = raw.outbound_identity.as_ref().map(|identity| self.identity(identity));
         let limits = self.request_limits(&raw.limits);
+        let alarms = self.alarms(&raw.alarms);
         let expiry_warning_days: BTreeSet<u32> = raw.expiry_warning_days.iter().map(|days| days.get()).collect();
+        let operators = operator::rules(&raw.operators);
+        let unlisted_may_read = operators.unlisted_may_read;
+        let webhooks = alarms.iter().flat_map(|alarms| alarms.webhooks.values().cloned()).collect();
         let whole = || {
             Some(Gateway {
                 partner_listener: partner_listener.whole.clone()?,
@@ -218,11 +245,14 @@ impl Checker<'_> {
                 mappings,
                 outbound_identity: transposed(outbound_identity.clone())?,
                 expiry_warning_days: expiry_warning_days.into_iter().rev().collect(),
+                operators,
                 limits: limits?,
+                alarms: alarms?,
             })
         };
         let whole = whole();
-        GatewayDraft { data: Some(data), partner_listener, operator_listener, outbound_identity: outbound_identity.flatten(), whole }
+        let outbound_identity = outbound_identity.flatten();
+        GatewayDraft { data: Some(data), partner_listener, operator_listener, outbound_identity, unlisted_may_read, webhooks, whole }
     }
 
     fn partner(
@@ -265,9 +295,12 @@ impl Checker<'_> {
         fits.then(|| text.value().clone())
     }
 
-    fn certificates(&mut self, raw: &[At<RawCertificate>]) -> Option<Certificates> {
+    /// The certificates of someone: of a `partner`, for example.
+    fn certificates(&mut self, raw: &[At<RawCertificate>], whose: &str) -> Option<Certificates> {
         if raw.len() > CERTIFICATES_PER_PARTNER_MAX {
-            self.page.note(raw.last().and_then(At::span), format!("a partner has at most {CERTIFICATES_PER_PARTNER_MAX} certificates"));
+            let article = if whose.starts_with('o') { "an" } else { "a" };
+            let message = format!("{article} {whose} has at most {CERTIFICATES_PER_PARTNER_MAX} certificates");
+            self.page.note(raw.last().and_then(At::span), message);
         }
         let read: Vec<_> = raw.iter().map(|at| self.certificate(at).map(|certificate| (certificate, at.span()))).collect();
         read.into_iter().collect()
@@ -313,17 +346,18 @@ impl Checker<'_> {
         first.map(|summary| summary.key_sha256).map_err(|message| self.page.problems.push(file.problem(message))).ok()
     }
 
-    /// A certificate names one partner: the same one again, here or in another file, is a problem.
+    /// A certificate names one partner or one operator: the same one again, here or in another file, is a problem.
     fn certificates_are_new(
         &mut self,
-        id: &PartnerId,
+        id: &Name,
+        whose: &str,
         certificates: &Option<Certificates>,
-        seen: &mut BTreeMap<CertificateMatch, PartnerId>,
+        seen: &mut BTreeMap<CertificateMatch, Name>,
     ) {
         for (certificate, span) in certificates.iter().flatten() {
             if let Some(other) = seen.insert(certificate.clone(), id.clone()) {
-                self.page
-                    .note(span.clone(), format!("partner {other} has the same certificate; a certificate belongs to one partner, once"));
+                let message = format!("{whose} {other} has the same certificate; a certificate belongs to one {whose}, once");
+                self.page.note(span.clone(), message);
             }
         }
     }
@@ -351,12 +385,14 @@ impl Checker<'_> {
         Some(Rate { per_second, burst })
     }
 
-    fn flow(&mut self, id: &Name, raw: &RawFlow, partners: &Partners) -> Option<Flow> {
+    fn flow(&mut self, id: &Name, raw: &RawFlow, partners: &Partners, calendars: &Calendars) -> Option<Flow> {
         let title = self.title(raw.title.as_ref());
         let canonical = self.page.required(raw.canonical.as_ref(), "canonical", None);
         let canonical = canonical.and_then(|text| self.canonical(text));
-        let senders = self.senders(&raw.sender, partners);
+        let schedule = raw.schedule.as_ref();
+        let senders = self.senders(&raw.sender, schedule, partners, calendars);
         let zone = self.zone(&raw.zone);
+        let cut_off = raw.cut_off.as_ref().map(|time| self.time(time, "cut_off"));
         let routes = self.routes(&raw.route, partners);
         let order = self.order(&raw.order);
         let reference = raw.reference.as_ref().map(|reference| self.reference(reference));
@@ -375,9 +411,11 @@ impl Checker<'_> {
                 RawOnInvalid::RefuseRecord => OnInvalid::RefuseRecord,
             },
             zone: zone?,
+            cut_off: transposed(cut_off)?,
             routes: routes?,
             order: order?,
             reference: transposed(reference)?,
+            promise: raw.promise_ms.map(|ms| Duration::from_millis(ms.get())),
             delivery_records_max: raw.delivery_records_max.get(),
             delivery_bytes_max: raw.delivery_bytes_max.get(),
             findings_per_record_max: size(record),
@@ -400,7 +438,15 @@ impl Checker<'_> {
         legal.then(|| text.value().clone())
     }
 
-    fn senders(&mut self, raw: &BTreeMap<String, At<RawSender>>, partners: &Partners) -> Option<BTreeMap<PartnerId, Sender>> {
+    fn senders(
+        &mut self,
+        raw: &BTreeMap<String, At<RawSender>>,
+        schedule: Option<&At<RawSchedule>>,
+        partners: &Partners,
+        calendars: &Calendars,
+    ) -> Option<BTreeMap<PartnerId, Sender>> {
+        let common = schedule.map(|schedule| self.schedule(schedule, calendars));
+        let common = transposed(common);
         if raw.is_empty() {
             self.page.missing("sender", None);
         }
@@ -411,8 +457,10 @@ impl Checker<'_> {
                 if name.as_ref().is_some_and(|name| !partners.contains_key(name)) {
                     self.page.note(at.span(), format!("sender {partner}: there is no partners/{partner}.toml"));
                 }
+                let own = at.value().schedule.as_ref().map(|schedule| self.schedule(schedule, calendars));
                 let sender = self.sender(at);
-                Some((name?, sender?))
+                let schedule = transposed(own)?.or(common.clone()?);
+                Some((name?, Sender { schedule, ..sender? }))
             })
             .collect();
         read.into_iter().collect()
@@ -434,7 +482,7 @@ impl Checker<'_> {
             None => None,
             Some(name) => Some(String::from(name?)),
         };
-        Some(Sender { mappings: mappings?.into_iter().map(String::from).collect(), answer, limits: limits? })
+        Some(Sender { mappings: mappings?.into_iter().map(String::from).collect(), answer, limits: limits?, schedule: None })
     }
 
     fn zone(&mut self, zone: &At<String>) -> Option<String> {

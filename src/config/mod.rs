@@ -1,9 +1,10 @@
 //! Configuration: raw TOML files in, a checked [`Config`] out, or every problem with file and line.
 //!
 //! A configuration is a folder: `portolan.toml`, `partners/NAME.toml`, `flows/NAME.toml`,
-//! `queries/NAME.toml`, and the mappings and canonical schemas that the flows name. What is here is what the other modules see;
+//! `queries/NAME.toml`, `operators/NAME.toml`, and the mappings and canonical schemas that the flows name. What is here is what the other modules see;
 //! the raw forms, from which the reference documentation is generated, are in `raw.rs`.
 
+pub mod alarms;
 mod load;
 mod named_file;
 mod page;
@@ -12,6 +13,7 @@ pub mod recovery;
 mod reference;
 pub mod watch;
 
+pub use alarms::Alarms;
 pub use load::{
     CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, Draft, FILES_PER_FOLDER_MAX, GatewayDraft, ListenerDraft,
     MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
@@ -22,7 +24,9 @@ pub use recovery::PROBLEMS_PER_FILE_MAX;
 pub use reference::reference;
 pub use watch::Reloads;
 
-use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId, Severity};
+use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId, Role, Severity};
+use crate::schedule::{BusinessDay, Calendar, Schedule};
+use jiff::civil::Time;
 use portolan_contract::Words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -31,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The zone of a flow that names none.
-pub const ZONE_DEFAULT: &str = "Asia/Shanghai";
+pub use crate::schedule::day::ZONE_DEFAULT;
 
 /// A checked configuration. Replaced whole at a reload, never changed.
 #[derive(Clone, Debug)]
@@ -44,9 +48,13 @@ pub struct Config {
     pub partners: BTreeMap<PartnerId, Arc<Partner>>,
     /// Every flow.
     pub flows: BTreeMap<FlowId, Arc<Flow>>,
+    /// Calendars of working days, by name.
+    pub calendars: BTreeMap<Name, Calendar>,
     /// Every query service.
     pub queries: BTreeMap<Name, Arc<Query>>,
-    /// The certificate files that partners' files name.
+    /// Every operator.
+    pub operators: BTreeMap<Name, Arc<Operator>>,
+    /// The certificate files that partners' and operators' files name.
     pub certificate_files: BTreeSet<PathBuf>,
 }
 
@@ -65,8 +73,12 @@ pub struct Gateway {
     pub outbound_identity: Option<Identity>,
     /// How many days before its end a certificate is warned of, longest first (60, 30, 7).
     pub expiry_warning_days: Vec<u32>,
+    /// What holds for all operators.
+    pub operators: OperatorRules,
     /// Limits that hold for every request.
     pub limits: RequestLimits,
+    /// Alarms.
+    pub alarms: Alarms,
 }
 
 impl Gateway {
@@ -88,6 +100,30 @@ impl Gateway {
         ];
         differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
     }
+}
+
+/// What holds for all operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperatorRules {
+    /// Whoever the operators' authorities vouch for may look, although no file lists it.
+    pub unlisted_may_read: bool,
+    /// Deliveries that one operator may resend or waive at once; for more, a second one must approve.
+    pub deliveries_alone_max: u64,
+    /// How long a proposal waits for the second operator.
+    pub proposal_span: Duration,
+}
+
+/// An operator (`operators/NAME.toml`).
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// Its name: the file's.
+    pub name: Name,
+    /// Its title in both languages.
+    pub title: Words,
+    /// What it may do.
+    pub role: Role,
+    /// The certificates it may come with.
+    pub certificates: Vec<CertificateMatch>,
 }
 
 /// One listener.
@@ -250,12 +286,16 @@ pub struct Flow {
     pub on_invalid: OnInvalid,
     /// IANA time zone of dates and times without one.
     pub zone: String,
+    /// The time at which its next business day begins; `None` is midnight.
+    pub cut_off: Option<Time>,
     /// Where its records go.
     pub routes: Vec<Route>,
     /// Whether deliveries keep an order.
     pub order: Order,
     /// Messages of another flow that its records refer to.
     pub reference: Option<Reference>,
+    /// Time from an exchange's receipt within which its deliveries are to be acknowledged.
+    pub promise: Option<Duration>,
     /// Records of one delivery.
     pub delivery_records_max: u64,
     /// Bytes of canonical records of one delivery.
@@ -270,6 +310,13 @@ pub struct Flow {
     pub digest: Digest,
 }
 
+impl Flow {
+    /// How its days are told apart.
+    pub fn business_day(&self) -> BusinessDay {
+        BusinessDay::new(&self.zone, self.cut_off)
+    }
+}
+
 /// One sender of a flow.
 #[derive(Clone, Debug)]
 pub struct Sender {
@@ -279,6 +326,8 @@ pub struct Sender {
     pub answer: Option<String>,
     /// Its limits within this flow.
     pub limits: Limits,
+    /// What it is expected to send, and when.
+    pub schedule: Option<Schedule>,
 }
 
 /// What one bad record means for its body.

@@ -95,7 +95,7 @@ fn read_text(file: &Path) -> Result<String, String> {
 }
 
 /// A file's bytes, if there are not more than [`FILE_BYTES_MAX`].
-fn read_bytes(file: &Path) -> Result<Vec<u8>, String> {
+pub fn read_bytes(file: &Path) -> Result<Vec<u8>, String> {
     let cannot = |error: std::io::Error| format!("cannot be read: {error}");
     let mut bytes = Vec::new();
     let opened = std::fs::File::open(file).map_err(cannot)?;

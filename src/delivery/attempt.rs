@@ -1,5 +1,6 @@
 //! One attempt: a leased delivery is rendered, its digest noted or compared, sent, and settled.
 
+use crate::amounts::Amounts;
 use crate::config::Destination;
 use crate::delivery::render::{Payload, damaged, journal_fault, payload};
 use crate::delivery::retry::Judgement;
@@ -16,14 +17,14 @@ use tokio::sync::Semaphore;
 /// runs out and the delivery is leased again.
 pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Arc<Destination>, lease: Lease) -> Ended {
     let began = parts.clock.now();
-    let (judgement, told) = match prepare(parts, renders, destination, &lease).await {
-        Ok(request) => {
+    let (judgement, amounts, told) = match prepare(parts, renders, destination, &lease).await {
+        Ok((request, amounts)) => {
             let sent = tokio::time::timeout(destination.timeout, parts.transport.send(destination, request)).await;
-            (Judgement::of_answer(&sent.unwrap_or(Err(TransportError::Timeout))), Told::Detail)
+            (Judgement::of_answer(&sent.unwrap_or(Err(TransportError::Timeout))), amounts, Told::Detail)
         }
-        Err(fault) => (Judgement::of_fault(&fault), Told::Code),
+        Err(fault) => (Judgement::of_fault(&fault), Amounts::default(), Told::Code),
     };
-    let ended = settle(parts, destination, &lease, judgement, told).await;
+    let ended = settle(parts, destination, &lease, judgement, amounts, told).await;
     let now = parts.clock.now();
     parts.observer.attempted(&Attempted {
         to: lease.to,
@@ -32,15 +33,21 @@ pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Ar
         ended,
         took: span(began, now),
         since_received: span(lease.received_at, now),
+        trace_id: lease.trace_id,
     });
     ended
 }
 
-/// Everything up to the sending; the journal knows the digest before the first byte leaves.
-async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, lease: &Lease) -> Result<DeliveryRequest, Fault> {
+/// Everything up to the sending, and the amounts of what is sent; the journal knows the digest before the first byte leaves.
+async fn prepare(
+    parts: &Parts,
+    renders: &Semaphore,
+    destination: &Destination,
+    lease: &Lease,
+) -> Result<(DeliveryRequest, Amounts), Fault> {
     // A closed semaphore cannot be: it is never closed.
     let _turn = renders.acquire().await.map_err(|e| Fault::new(FaultCode::Internal).caused_by(e))?;
-    let payload = payload(parts.journal.clone(), parts.render.clone(), lease.clone()).await?;
+    let mut payload = payload(parts.journal.clone(), parts.render.clone(), lease.clone()).await?;
     match lease.rendered {
         None => parts.journal.rendered(lease.delivery, lease.token, payload.digest).await.map_err(journal_fault)?,
         Some(first) if first == payload.digest => {}
@@ -49,7 +56,8 @@ async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, 
     if later(parts.clock.now(), destination.timeout) > lease.until {
         return Err(Fault::new(FaultCode::Unavailable).detail("生成报文耗时超过租约", "rendering took longer than the lease allows"));
     }
-    Ok(request(parts, lease, payload))
+    let amounts = std::mem::take(&mut payload.amounts);
+    Ok((request(parts, lease, payload), amounts))
 }
 
 fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {
@@ -68,7 +76,7 @@ fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {
     }
 }
 
-async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgement: Judgement, told: Told) -> Ended {
+async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgement: Judgement, amounts: Amounts, told: Told) -> Ended {
     let mut random = [0; 8];
     parts.clock.random(&mut random);
     let code = match &judgement {
@@ -76,7 +84,10 @@ async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgeme
         Judgement::Temporary(setback) | Judgement::Lasting(setback) => Some(setback.code),
     };
     let now = parts.clock.now();
-    let settlement = judgement.settlement(lease, destination, now, u64::from_be_bytes(random));
+    let settlement = match judgement.settlement(lease, destination, now, u64::from_be_bytes(random)) {
+        Settlement::Acknowledged(_) => Settlement::Acknowledged(amounts),
+        other => other,
+    };
     let ended = match (&settlement, code) {
         (Settlement::RetryAt { .. }, Some(code)) => Ended::Retried(code),
         (Settlement::Dead { .. }, Some(code)) => Ended::Dead(code),
@@ -112,7 +123,7 @@ enum Told {
 fn log(settlement: &Settlement, told: Told) {
     let of_the_line = told == Told::Detail;
     match settlement {
-        Settlement::Acknowledged => tracing::info!("acknowledged"),
+        Settlement::Acknowledged(_) => tracing::info!("acknowledged"),
         Settlement::RetryAt { at, fault, detail, .. } => {
             tracing::warn!(%at, fault, detail = of_the_line.then_some(detail), "to be tried again");
         }

@@ -8,7 +8,6 @@
 use crate::certs::{Certified, Summary, Usage, files};
 use crate::config::{Destination, Identity, NamedFile, Problem};
 use crate::domain::Digest;
-use crate::fault::BoxError;
 use crate::http::PROTOCOLS;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -28,12 +27,19 @@ pub fn client_config(destination: &Destination, gateway: Option<&Identity>) -> R
     let roots = read_roots(&destination.authorities);
     let client = destination.identity.as_ref().or(gateway).map(client_certificate);
     match (roots, client) {
-        (Ok(roots), Some(Ok(client))) => {
-            let built = build(roots, destination.server_keys.clone(), client);
-            let failed = |error| destination.authorities.first().map(|file| file.problem(format!("TLS cannot be called with it: {error}")));
-            built.map_err(|error| failed(error).into_iter().collect())
-        }
+        (Ok(roots), Some(Ok(client))) => build(&destination.authorities, roots, &destination.server_keys, Some(client)),
         (roots, client) => Err(roots.err().into_iter().chain(client.and_then(Result::err)).flatten().collect()),
+    }
+}
+
+/// The client's configuration towards a server that may not ask who calls, such as a webhook.
+///
+/// # Errors
+/// Every problem of its files.
+pub fn server_trust(authorities: &[NamedFile], server_keys: &[Digest], identity: Option<&Identity>) -> Result<ClientConfig, Vec<Problem>> {
+    match (read_roots(authorities), identity.map(client_certificate).transpose()) {
+        (Ok(roots), Ok(client)) => build(authorities, roots, server_keys, client),
+        (roots, client) => Err(roots.err().into_iter().chain(client.err()).flatten().collect()),
     }
 }
 
@@ -45,14 +51,26 @@ pub fn client_certificate(identity: &Identity) -> Result<Certified, Vec<Problem>
     Certified::read(identity, Usage::Client)
 }
 
-fn build(roots: RootCertStore, keys: Vec<Digest>, client: Certified) -> Result<ClientConfig, BoxError> {
+fn build(
+    authorities: &[NamedFile],
+    roots: RootCertStore,
+    server_keys: &[Digest],
+    client: Option<Certified>,
+) -> Result<ClientConfig, Vec<Problem>> {
+    let failed = |error: &dyn std::fmt::Display| {
+        authorities.first().map(|file| file.problem(format!("TLS cannot be called with it: {error}"))).into_iter().collect::<Vec<_>>()
+    };
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let by_chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+    let by_chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().map_err(|e| failed(&e))?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|e| failed(&e))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Server { by_chain, keys }))
-        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(client.key)));
+        .with_custom_certificate_verifier(Arc::new(Server { by_chain, keys: server_keys.to_vec() }));
+    let mut config = match client {
+        Some(client) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(client.key))),
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;

@@ -19,9 +19,10 @@ use crate::http::{self, Door, Response, TurnedAway};
 use crate::journal::{DeliveryRow, ExchangeFilter, ExchangeRow, PAGE_ROWS_MAX};
 use crate::lineage::Lineages;
 use crate::live::Live;
-use crate::metrics::Metrics;
+use crate::metrics::{Exchanged, Metrics};
 use crate::query::Queries;
 use crate::receipt::{Keys, Receipt};
+use crate::statement::Statements;
 use arc_swap::ArcSwap;
 use hyper::StatusCode;
 use hyper::body::Incoming;
@@ -56,6 +57,8 @@ pub struct PartnerDoor {
     pub lineages: Arc<Lineages>,
     /// The keys that verify receipts.
     pub keys: Arc<Keys>,
+    /// Daily statements.
+    pub statements: Arc<Statements>,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }
@@ -182,6 +185,9 @@ impl PartnerDoor {
         let (method, path) = (asked.head.method.as_str(), asked.head.uri.path());
         let exchange = fault.exchange.map(tracing::field::display);
         self.metrics.refused(code);
+        if matches!(fault.code, FaultCode::RateExceeded | FaultCode::TooManyRequests) {
+            self.metrics.throttled(partner);
+        }
         match &fault.source {
             Some(error) if fault.code.party() == Party::Gateway => {
                 tracing::error!(code, %partner, trace_id, exchange, method, path, %error, "a request failed");
@@ -225,6 +231,7 @@ impl PartnerDoor {
             ["v1", "exchanges", id, "answer"] => self.business_answer(asked, id).await,
             ["v1", "errors", code] => page(code),
             ["v1", "me"] => self.me(asked).await,
+            ["v1", "statements", day] => self.statement(asked, day).await,
             _ => Ok(http::answer(StatusCode::OK, "application/json", self.keys.jwks().to_text())),
         }
     }
@@ -247,6 +254,7 @@ impl PartnerDoor {
             partner: asked.partner.clone(),
             identity: asked.identity,
             live,
+            pauses: &self.exchanges.pauses,
             limits: &limits,
             spool: &self.exchanges.spool,
             clock: self.exchanges.clock.as_ref(),
@@ -264,7 +272,9 @@ impl PartnerDoor {
             tracing::info!(exchange = %evidence.exchange, trace_id = asked.trace_id, partner = %asked.partner, %flow, "a repeat got its first answer");
             return;
         }
-        self.metrics.exchanged(&asked.partner, flow, answer.outcome, answer.counts, evidence.received_bytes, begun.elapsed());
+        let (outcome, counts, bytes) = (answer.outcome, answer.counts, evidence.received_bytes);
+        let exchanged = Exchanged { outcome, counts, bytes, took: begun.elapsed(), trace_id: &asked.trace_id };
+        self.metrics.exchanged(&asked.partner, flow, &exchanged);
         tracing::info!(
             exchange = %evidence.exchange, trace_id = asked.trace_id, partner = %asked.partner, %flow,
             outcome = answer.outcome.as_str(), records = answer.counts.records, refused = answer.counts.refused,
@@ -302,6 +312,18 @@ impl PartnerDoor {
         let rows = self.exchanges.journal.exchanges(filter).await.map_err(journal_fault)?;
         let next = rows.last().map(|row| row.journaled.exchange().to_string());
         Ok(json_answer(&json!({ "exchanges": rows.iter().map(state).collect::<Vec<_>>(), "next_before": next })))
+    }
+
+    /// The caller's own statement of a day.
+    async fn statement(&self, asked: &Asked<'_>, day: &str) -> Result<Response, Fault> {
+        let mut flow = None;
+        for (name, value) in &asked.query {
+            match (name.as_str(), value.parse::<FlowId>()) {
+                ("flow", Ok(named)) => flow = Some(named),
+                _ => return Err(bad_query(name, "flow=NAME")),
+            }
+        }
+        self.statements.answer(&asked.partner, flow.as_ref(), day, &asked.head.headers).await
     }
 
     async fn report(&self, asked: &Asked<'_>, id: &str) -> Result<Response, Fault> {
@@ -357,6 +379,7 @@ fn known(path: &[&str]) -> bool {
             | ["v1", "exchanges", _, "records", _]
             | ["v1", "errors", _]
             | ["v1", "me"]
+            | ["v1", "statements", _]
             | [".well-known", "jwks.json"]
     )
 }

@@ -12,8 +12,8 @@
 use super::authorities::{Authorities, Vouched};
 use super::tls;
 use crate::certs::{Certified, Summary, Usage, files};
-use crate::config::{CertificateMatch, Config, Identity, Listener, Partner, Problem};
-use crate::domain::{Digest, PartnerId};
+use crate::config::{self, CertificateMatch, Config, Identity, Listener, Partner, Problem};
+use crate::domain::{Digest, Name, Operator, PartnerId, Role};
 use crate::fault::{Fault, FaultCode};
 use crate::seams::SharedClock;
 use arc_swap::ArcSwap;
@@ -63,12 +63,70 @@ pub trait Register: Send + Sync + 'static {
     fn partner(who: &Self::Who) -> Option<&PartnerId>;
 }
 
+/// Names by the certificates that they are known by.
+#[derive(Debug, Default)]
+struct Listed {
+    by_key: HashMap<Digest, Name>,
+    by_issuer: HashMap<Digest, Vec<(CertificateMatch, Name)>>,
+}
+
+impl Listed {
+    /// Indexes the certificates of those in a folder of the configuration.
+    fn new<'c>(folder: &str, known: impl Iterator<Item = (&'c Name, &'c [CertificateMatch])>) -> Result<Self, Vec<Problem>> {
+        let mut listed = Self::default();
+        let mut problems = Vec::new();
+        for (name, certificates) in known {
+            for certificate in certificates {
+                if let Some(other) = listed.add(certificate, name).filter(|other| other != name) {
+                    let message = format!("{name} and {other} both list the same certificate; a certificate belongs to one of them");
+                    problems.push(Problem { file: PathBuf::from(format!("{folder}/{name}.toml")), line: 0, message });
+                }
+            }
+        }
+        if problems.is_empty() { Ok(listed) } else { Err(problems) }
+    }
+
+    /// Adds a certificate; returns who had it before.
+    fn add(&mut self, certificate: &CertificateMatch, name: &Name) -> Option<Name> {
+        match certificate {
+            CertificateMatch::Key(key) => self.by_key.insert(*key, name.clone()),
+            CertificateMatch::Issued { issuer_key, .. } => {
+                let issued = self.by_issuer.entry(*issuer_key).or_default();
+                let before = issued.iter().find(|(known, _)| known == certificate).map(|(_, name)| name.clone());
+                issued.push((certificate.clone(), name.clone()));
+                before
+            }
+        }
+    }
+
+    /// Who is known by a caller's certificate, if anybody is.
+    fn find(&self, caller: &Caller) -> Result<Option<&Name>, Fault> {
+        let by_key = self.by_key.get(&caller.key_sha256);
+        let issued = self.by_issuer.get(&caller.issuer_key_sha256).into_iter().flatten();
+        let mut found: Vec<_> = by_key.into_iter().chain(issued.filter(|(m, _)| names_match(m, caller)).map(|(_, name)| name)).collect();
+        found.sort();
+        found.dedup();
+        match found.as_slice() {
+            [] => Ok(None),
+            [name] => Ok(Some(name)),
+            [first, second, ..] => Err(Fault::new(FaultCode::CertificateUnlisted)
+                .detail("该证书同时登记在多个名下", "more than one is known by this certificate")
+                .caused_by(format!("{first} and {second} both match {}", caller.subject))),
+        }
+    }
+}
+
+/// The refusal of a caller whom nobody lists.
+fn unlisted(caller: &Caller) -> Fault {
+    Fault::new(FaultCode::CertificateUnlisted).detail(
+        format!("证书主体 {}，公钥 SHA-256 {}", caller.subject, caller.key_sha256),
+        format!("subject {}, public key SHA-256 {}", caller.subject, caller.key_sha256),
+    )
+}
+
 /// The partners of a configuration, by their certificates.
 #[derive(Debug, Default)]
-pub struct Partners {
-    by_key: HashMap<Digest, PartnerId>,
-    by_issuer: HashMap<Digest, Vec<(CertificateMatch, PartnerId)>>,
-}
+pub struct Partners(Listed);
 
 impl Partners {
     /// Indexes the partners' certificates.
@@ -76,31 +134,7 @@ impl Partners {
     /// # Errors
     /// A problem for every key or name that two partners claim.
     pub fn new(partners: &BTreeMap<PartnerId, Arc<Partner>>) -> Result<Self, Vec<Problem>> {
-        let mut register = Self::default();
-        let mut problems = Vec::new();
-        for partner in partners.values() {
-            for certificate in &partner.certificates {
-                if let Some(other) = register.add(certificate, &partner.id).filter(|other| *other != partner.id) {
-                    let message =
-                        format!("{} and {other} both list the same certificate; a certificate belongs to one partner", partner.id);
-                    problems.push(Problem { file: PathBuf::from(format!("partners/{}.toml", partner.id)), line: 0, message });
-                }
-            }
-        }
-        if problems.is_empty() { Ok(register) } else { Err(problems) }
-    }
-
-    /// Adds a certificate; returns who had it before.
-    fn add(&mut self, certificate: &CertificateMatch, partner: &PartnerId) -> Option<PartnerId> {
-        match certificate {
-            CertificateMatch::Key(key) => self.by_key.insert(*key, partner.clone()),
-            CertificateMatch::Issued { issuer_key, .. } => {
-                let issued = self.by_issuer.entry(*issuer_key).or_default();
-                let before = issued.iter().find(|(known, _)| known == certificate).map(|(_, partner)| partner.clone());
-                issued.push((certificate.clone(), partner.clone()));
-                before
-            }
-        }
+        Listed::new("partners", partners.values().map(|partner| (&partner.id, partner.certificates.as_slice()))).map(Self)
     }
 }
 
@@ -108,22 +142,7 @@ impl Register for Partners {
     type Who = PartnerId;
 
     fn find(&self, caller: &Caller) -> Result<PartnerId, Fault> {
-        let by_key = self.by_key.get(&caller.key_sha256);
-        let issued = self.by_issuer.get(&caller.issuer_key_sha256).into_iter().flatten();
-        let mut found: Vec<_> =
-            by_key.into_iter().chain(issued.filter(|(m, _)| names_match(m, caller)).map(|(_, partner)| partner)).collect();
-        found.sort();
-        found.dedup();
-        match found.as_slice() {
-            [partner] => Ok((*partner).clone()),
-            [] => Err(Fault::new(FaultCode::CertificateUnlisted).detail(
-                format!("证书主体 {}，公钥 SHA-256 {}", caller.subject, caller.key_sha256),
-                format!("subject {}, public key SHA-256 {}", caller.subject, caller.key_sha256),
-            )),
-            [first, second, ..] => Err(Fault::new(FaultCode::CertificateUnlisted)
-                .detail("该证书同时登记在多个接入单位名下", "more than one partner is known by this certificate")
-                .caused_by(format!("{first} and {second} both match {}", caller.subject))),
-        }
+        self.0.find(caller)?.cloned().ok_or_else(|| unlisted(caller))
     }
 
     fn partner(who: &PartnerId) -> Option<&PartnerId> {
@@ -131,24 +150,40 @@ impl Register for Partners {
     }
 }
 
-/// Operators: whoever the operators' authorities vouch for.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Operators;
+/// The operators of a configuration, by their certificates. Whom no file lists stays out, unless the
+/// configuration lets all that the operators' authorities vouch for look.
+#[derive(Debug, Default)]
+pub struct Operators {
+    listed: Listed,
+    roles: BTreeMap<Name, Role>,
+    unlisted_may_read: bool,
+}
 
-/// An operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operator {
-    /// The subject of its certificate, RFC 4514 text.
-    pub subject: String,
-    /// SHA-256 of its certificate.
-    pub leaf_sha256: Digest,
+impl Operators {
+    /// Indexes the operators' certificates.
+    ///
+    /// # Errors
+    /// A problem for every key or name that two operators claim.
+    pub fn new(operators: &BTreeMap<Name, Arc<config::Operator>>, unlisted_may_read: bool) -> Result<Self, Vec<Problem>> {
+        Ok(Self {
+            listed: Listed::new("operators", operators.values().map(|o| (&o.name, o.certificates.as_slice())))?,
+            roles: operators.values().map(|operator| (operator.name.clone(), operator.role)).collect(),
+            unlisted_may_read,
+        })
+    }
 }
 
 impl Register for Operators {
     type Who = Operator;
 
     fn find(&self, caller: &Caller) -> Result<Operator, Fault> {
-        Ok(Operator { subject: caller.subject.clone(), leaf_sha256: caller.leaf_sha256 })
+        let name = self.listed.find(caller)?;
+        let role = match name {
+            Some(name) => self.roles.get(name).copied(),
+            None => self.unlisted_may_read.then_some(Role::Read),
+        };
+        let (subject, certificate) = (caller.subject.clone(), caller.leaf_sha256);
+        Ok(Operator { name: name.cloned(), role: role.ok_or_else(|| unlisted(caller))?, subject, certificate })
     }
 
     fn partner(_who: &Operator) -> Option<&PartnerId> {
@@ -297,6 +332,11 @@ impl<R: Register> TrustStore<R> {
     /// The configuration for the next handshake.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         self.current.load().server_config.clone()
+    }
+
+    /// The names that the server's certificate has: those by which a caller that verified it can have come here.
+    pub fn server_names(&self) -> Vec<String> {
+        self.current.load().trust.certified.summary.alternative_names.clone()
     }
 
     /// The identity of a connection whose handshake is done, from the chain that the peer presented.

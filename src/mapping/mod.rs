@@ -19,6 +19,7 @@ pub mod numbered;
 mod outside;
 pub mod overview;
 mod place;
+pub mod profile;
 mod ranges;
 pub mod read;
 pub mod rules;

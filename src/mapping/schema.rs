@@ -1,11 +1,13 @@
 //! Canonical schemas: `canonical/NAME.vN.schema.json`, JSON Schema 2020-12, compiled once.
 //!
 //! Beside the schema proper a file says under `x-portolan` which paths make a record the same
-//! fact (`key`) and which hold decimals as text (`decimal`). Nothing is ever fetched: a reference
+//! fact (`key`), which hold decimals as text (`decimal`), and what daily statements add up (`statement`). Nothing is ever fetched: a reference
 //! that leaves the file fails at load.
 
 use super::compile::CompileProblem;
 use super::json_place::{line_of_part, value_at};
+use super::profile::{ProfiledField, profiled};
+use crate::amounts::Noted;
 use crate::domain::Digest;
 use portolan_contract::Words;
 use serde::Deserialize;
@@ -35,6 +37,8 @@ pub struct Canonical {
     titles: BTreeMap<String, Words>,
     /// Paths of arrays.
     lists: BTreeSet<String>,
+    /// What a body's profile is made of.
+    profiled: Vec<ProfiledField>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +52,42 @@ struct Annotations {
     key_if: Vec<String>,
     #[serde(default)]
     decimal: BTreeSet<String>,
+    #[serde(default)]
+    statement: Statement,
+}
+
+/// Where a record has what daily statements add up; each is a path outside lists.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Statement {
+    /// The amount, one of `decimal`.
+    amount: Option<String>,
+    /// Its currency.
+    currency: Option<String>,
+    /// Which way the money goes, where records go both ways.
+    direction: Option<String>,
+    /// The work date (工作日期).
+    work_date: Option<String>,
+    /// The booking date (记账日期).
+    booking_date: Option<String>,
+}
+
+impl Statement {
+    fn paths(&self) -> impl Iterator<Item = &String> {
+        [&self.amount, &self.currency, &self.direction, &self.work_date, &self.booking_date].into_iter().flatten()
+    }
+
+    /// What is wrong with it, in words.
+    fn check(&self, decimals: &BTreeSet<String>, lists: &BTreeSet<String>) -> Result<(), String> {
+        if self.amount.is_some() != self.currency.is_some() {
+            return Err("x-portolan: `statement` names `amount` and `currency` together, or neither".to_owned());
+        }
+        if let Some(amount) = self.amount.as_ref().filter(|amount| !decimals.contains(*amount)) {
+            return Err(format!("x-portolan: `statement` adds up {amount:?}, which is not among `decimal`"));
+        }
+        let in_list = |path: &&String| lists.iter().any(|list| path.strip_prefix(list.as_str()).is_some_and(|rest| rest.starts_with('.')));
+        self.paths().find(in_list).map_or(Ok(()), |path| Err(format!("x-portolan: `statement` names {path:?}, which is in a list")))
+    }
 }
 
 /// One way in which a record does not fit its schema.
@@ -85,13 +125,18 @@ impl Canonical {
             None => Annotations::default(),
         };
         let Paths { titles, lists, .. } = Paths::of(&schema).map_err(|message| at(text, message))?;
-        for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal) {
+        for path in
+            annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal).chain(annotations.statement.paths())
+        {
             if !titles.contains_key(path) {
                 let part = own.find(&format!("{path:?}")).map_or(own, |byte| own.get(byte..).unwrap_or(own));
                 return Err(at(part, format!("x-portolan names {path:?}, which the schema has no title for")));
             }
         }
-        Ok(Self { name: name.to_owned(), text: text.into(), digest: Digest::of(text.as_bytes()), validator, annotations, titles, lists })
+        annotations.statement.check(&annotations.decimal, &lists).map_err(|message| at(own, message))?;
+        let profiled = profiled(&schema);
+        let digest = Digest::of(text.as_bytes());
+        Ok(Self { name: name.to_owned(), text: text.into(), digest, validator, annotations, titles, lists, profiled })
     }
 
     /// The record's name without its version: the space in which business keys are unique.
@@ -113,6 +158,25 @@ impl Canonical {
     /// Whether the schema knows a canonical path.
     pub fn knows(&self, path: &str) -> bool {
         self.titles.contains_key(path)
+    }
+
+    /// What daily statements add up of a record.
+    pub fn noted<'r>(&self, record: &'r Value) -> Noted<'r> {
+        let Statement { amount, currency, direction, work_date, booking_date } = &self.annotations.statement;
+        let text = |path: &Option<String>| at_path(record, path.as_ref()?)?.as_str();
+        let date = |path: &Option<String>| path.as_ref().map(|path| at_path(record, path).and_then(Value::as_str).unwrap_or_default());
+        Noted {
+            amount: text(amount),
+            currency: text(currency),
+            direction: text(direction),
+            work_date: date(work_date),
+            booking_date: date(booking_date),
+        }
+    }
+
+    /// The paths that a body's profile is made of.
+    pub fn profiled(&self) -> &[ProfiledField] {
+        &self.profiled
     }
 
     /// Whether a canonical path is that of an array.

@@ -9,6 +9,7 @@ use super::status::{DestinationStatus, Ending, FlowStatus, JournalStatus, PROBLE
 use crate::domain::Digest;
 use crate::figures::thousands;
 use crate::http::{self, Response};
+use crate::journal::acts::Paused;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
@@ -165,12 +166,25 @@ fn notes(status: &Status, zh: bool) -> Markup {
             @if sums.dead > 0 {
                 li.bad { (say("投递失败待处理的记录：", "Records in dead letters: ")) (thousands(sums.dead)) (say("，见「投递」。", "; see “Deliveries”.")) }
             }
+            @for paused in status.journal.iter().flat_map(|journal| &journal.paused) { (paused_note(paused, zh)) }
             @if !open.is_empty() {
                 li.warn { (say("接收方持续失败，已暂停投递：", "Not called for now, as they keep failing: ")) (open.join(say("、", ", "))) }
             }
             @if let Ok(journal) = &status.journal && journal.rows_left_out > 0 {
                 li.warn { (say("表格过长，未列出的行数：", "Rows that the tables leave out: ")) (journal.rows_left_out) }
             }
+        }
+    }
+}
+
+/// What operators have paused, by whom and why.
+fn paused_note(paused: &Paused, zh: bool) -> Markup {
+    let entry = &paused.act.entry;
+    let operator = entry.operator.as_ref().map_or("—", |operator| operator.name.as_str());
+    html! {
+        li.warn {
+            (if zh { "已由运维暂停：" } else { "Paused by an operator: " }) code { (paused.what) }
+            p { (operator) (if zh { "，" } else { ", " }) time datetime=(entry.at) { (entry.at) } (if zh { "：" } else { ": " }) (entry.reason) }
         }
     }
 }

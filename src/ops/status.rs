@@ -3,15 +3,20 @@
 //! What is configured is listed although nothing came or went yet, so that a silent partner is seen;
 //! what the journal knows is listed although it is no longer configured.
 
-use super::health::{HealthState, Phase};
+use super::health::{HealthState, Phase, RefusedReload};
+use super::pauses;
+use crate::alarms::alarm_entry;
 use crate::config::Config;
 use crate::domain::{Counts, DestinationId, FlowId, PartnerId};
+use crate::journal::acts::Paused;
+use crate::journal::alarms::AlarmRow;
 use crate::journal::{ChainPosition, Totals};
 use crate::metrics::{Metrics, Percentiles};
 use jiff::Timestamp;
 use portolan_contract::Words;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Rows of one table of a status; more are counted only.
@@ -30,6 +35,8 @@ pub struct Status {
     pub journal: Result<JournalStatus, String>,
     /// What ends soon or has ended, soonest first.
     pub endings: Vec<Ending>,
+    /// The alarms that are open, oldest first.
+    pub alarms: Arc<Vec<AlarmRow>>,
 }
 
 /// What the journal and the configuration say together.
@@ -43,6 +50,8 @@ pub struct JournalStatus {
     pub rows_left_out: usize,
     /// How far the chain reaches; `None` while it is empty.
     pub chain: Option<ChainPosition>,
+    /// What operators have paused.
+    pub paused: Vec<Paused>,
 }
 
 /// What one partner has sent under one flow.
@@ -126,7 +135,7 @@ impl JournalStatus {
         let rows_left_out = flows.len().saturating_sub(ROWS_MAX) + destinations.len().saturating_sub(ROWS_MAX);
         flows.truncate(ROWS_MAX);
         destinations.truncate(ROWS_MAX);
-        Self { flows, destinations, rows_left_out, chain }
+        Self { flows, destinations, rows_left_out, chain, paused: Vec::new() }
     }
 
     /// Sums over the rows.
@@ -154,14 +163,7 @@ impl Status {
 
     /// The status as `/status.json` has it. Times are RFC 3339 in UTC, durations are in milliseconds.
     pub fn to_json(&self) -> Value {
-        let refused = self.health.refused_reload.as_ref().map(|refused| {
-            let shown = refused.problems.iter().take(PROBLEMS_MAX);
-            json!({
-                "at": refused.at.to_string(),
-                "problems": shown.map(|p| json!({ "file": p.file, "line": p.line, "message": p.message })).collect::<Vec<_>>(),
-                "problems_left_out": refused.problems.len().saturating_sub(PROBLEMS_MAX),
-            })
-        });
+        let refused = self.health.refused_reload.as_ref().map(|refused| refused.to_json());
         let journal = self.journal.as_ref();
         json!({
             "at": self.at.to_string(),
@@ -176,8 +178,22 @@ impl Status {
             "configuration": { "in_force_since": self.health.in_force_since.to_string(), "refused_reload": refused },
             "flows": journal.map(|j| j.flows.iter().map(FlowStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
             "destinations": journal.map(|j| j.destinations.iter().map(DestinationStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
+            "paused": journal.map(|j| j.paused.iter().map(pauses::one).collect::<Vec<_>>()).unwrap_or_default(),
             "rows_left_out": journal.map_or(0, |j| j.rows_left_out),
             "endings": self.endings.iter().map(Ending::to_json).collect::<Vec<_>>(),
+            "alarms": self.alarms.iter().take(ROWS_MAX).map(alarm_entry).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl RefusedReload {
+    /// What was wrong with it, at most [`PROBLEMS_MAX`] problems.
+    pub fn to_json(&self) -> Value {
+        let shown = self.problems.iter().take(PROBLEMS_MAX);
+        json!({
+            "at": self.at.to_string(),
+            "problems": shown.map(|p| json!({ "file": p.file, "line": p.line, "message": p.message })).collect::<Vec<_>>(),
+            "problems_left_out": self.problems.len().saturating_sub(PROBLEMS_MAX),
         })
     }
 }

@@ -10,7 +10,8 @@ use bench::{Bench, within};
 use portolan::delivery::Ended;
 use portolan::domain::Digest;
 use portolan::fault::FaultCode;
-use portolan::journal::{ActKind, DeliveryState};
+use portolan::journal::DeliveryState;
+use portolan::journal::acts::{Deed, Pick};
 use receiver::Reply;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -128,7 +129,7 @@ async fn a_dead_letter_is_resent_under_the_same_id() {
     let exchange = bench.commit(&RECORDS, &["tax/push"], None, 0).await;
     delivery.wake(&"tax/push".parse().unwrap());
     let dead = bench.reaches(exchange, DeliveryState::Dead).await;
-    assert!(bench.act(dead.id, ActKind::Resent).await);
+    assert!(bench.act(Deed::Resend { per_second: 1, pick: Pick::one(dead.id) }).await);
     delivery.wake(&"tax/push".parse().unwrap());
     bench.reaches(exchange, DeliveryState::Acknowledged).await;
 
@@ -153,7 +154,7 @@ async fn a_dead_letter_holds_its_key_until_it_is_waived() {
     bench.reaches(other, DeliveryState::Acknowledged).await;
     assert_eq!(bench.delivery(ordered[1]).await.attempts, 0, "what is behind a dead letter waits");
 
-    assert!(bench.act(dead.id, ActKind::Waived).await);
+    assert!(bench.act(Deed::Waive { pick: Pick::one(dead.id) }).await);
     delivery.wake(&"tax/push".parse().unwrap());
     bench.reaches(ordered[3], DeliveryState::Acknowledged).await;
     let seen = receiver.seen().iter().map(|seen| seen.field("portolan-exchange").to_owned()).collect::<Vec<_>>();

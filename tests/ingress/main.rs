@@ -192,7 +192,8 @@ fn the_issuer_is_the_key_that_signed() {
 #[test]
 fn operators_are_whoever_their_authorities_vouch_for() {
     let mut world = World::new();
-    let trust = Trust::build(&world.listener(false), Operators).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let trust = Trust::build(&world.listener(false), Operators::new(&BTreeMap::new(), true).unwrap())
+        .unwrap_or_else(|problems| panic!("{problems:?}"));
     let store = TrustStore::new(prepared(trust), Arc::new(SystemClock));
     for (signed_by, expected) in [("main", Ok("CN=bank".to_owned())), ("stranger", Err(FaultCode::CertificateUntrusted))] {
         let issued = world.issue(&Case { signed_by: signed_by.to_owned(), ..Case::default() }).unwrap();

@@ -12,6 +12,7 @@ use portolan::config::{Flow, OnInvalid, Order, Route};
 use portolan::domain::{Counts, Digest, Routed, Stored, Verdict};
 use portolan::mapping::Library;
 use portolan::routing::Router;
+use portolan::schedule::BusinessDay;
 use portolan::spool::Spool;
 use portolan::translate::{Arrived, FlowPlan, TranslateLimits, translate};
 use portolan_contract::{Limits, Words};
@@ -161,7 +162,8 @@ fn verdict(library: &Library, case: &Case, rendering: &str) -> Verdict {
     let flow = flow(case, &mapping.canonical.name, route);
     let router = Router::compile(&flow, mapping.canonical.decimals()).unwrap();
     let zone = TimeZone::get(&flow.zone).unwrap();
-    let plan = FlowPlan { flow: Arc::new(flow), zone, canonical: Arc::clone(&mapping.canonical), router, destinations, answers: [].into() };
+    let (business_day, canonical) = (BusinessDay::new(&flow.zone, None), Arc::clone(&mapping.canonical));
+    let plan = FlowPlan { flow: Arc::new(flow), zone, business_day, canonical, router, destinations, answers: [].into() };
 
     let Body { head, again, times, foot } = &case.body;
     let body = format!("{head}{}{foot}", again.repeat(*times)).into_bytes();
@@ -186,9 +188,11 @@ fn flow(case: &Case, canonical: &str, route: Route) -> Flow {
         senders: [].into(),
         on_invalid: OnInvalid::RefuseRecord,
         zone: "Asia/Shanghai".to_owned(),
+        cut_off: None,
         routes: vec![route],
         order: case.order.clone().map_or(Order::None, Order::Key),
         reference: None,
+        promise: None,
         delivery_records_max: 1_000,
         delivery_bytes_max: 1 << 20,
         findings_per_record_max: case.findings_per_record_max,

@@ -179,7 +179,7 @@ impl Door for SlowDoor {
 async fn the_end_waits_for_answers_whose_line_is_gone() {
     let world = World::new();
     let config = Config::load(&world.path("conf")).unwrap();
-    let trust = Trust::build(&config.gateway.operator_listener, Operators).unwrap();
+    let trust = Trust::build(&config.gateway.operator_listener, Operators::new(&config.operators, true).unwrap()).unwrap();
     let trust = TrustStore::new(PreparedTrust::new(trust, Arc::new(SystemClock)).unwrap(), Arc::new(SystemClock));
     let door = Arc::new(SlowDoor { trust, asked: Notify::new(), allowed: Notify::new(), answered: AtomicBool::new(false) });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -15,6 +15,7 @@ mod limits;
 mod line;
 mod lineage;
 mod names;
+mod pauses;
 mod queries;
 #[allow(dead_code, reason = "not every reply is scripted here")]
 #[path = "../delivery/receiver.rs"]
@@ -23,6 +24,7 @@ mod references;
 mod refused;
 mod reload;
 mod schema;
+mod search;
 mod storage;
 #[allow(dead_code, reason = "ports are the system's choice here")]
 #[path = "../support/mod.rs"]

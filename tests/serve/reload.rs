@@ -133,3 +133,25 @@ async fn sighup_reads_the_configuration_again() {
     gateway.signal("HUP");
     gateway.logs(REFUSED, refusals + 1).await;
 }
+
+#[tokio::test]
+async fn changes_are_logged_with_their_files_and_keys() {
+    let world = World::new();
+    let gateway = world.serve().await;
+    let mut operator = world.line_to(gateway.operators, "bureau").await.unwrap();
+    let configuration = operator.ask(&get("/v1/configuration")).await.unwrap().json();
+    let first = &configuration["changes"][0];
+    assert_eq!((first["deed"]["kind"].as_str(), first["operator"].is_null()), (Some("configure"), true), "{configuration}");
+    world.partner("bank", &["bank"], "[limits]\nrequests = { per_second = 7000 }\n");
+    gateway.logs("the new configuration is in force", 1).await;
+    let latest = eventually("the change is logged", async || {
+        let configuration = operator.ask(&get("/v1/configuration")).await.unwrap().json();
+        let latest = configuration["changes"][0].clone();
+        (latest["number"].as_u64() == Some(2)).then_some((latest, configuration))
+    });
+    let (latest, configuration) = latest.await;
+    let file = &latest["deed"]["files"][0];
+    assert_eq!(file["file"], "partners/bank.toml", "{configuration}");
+    assert_eq!((file["how"].as_str(), file["keys"][0].as_str()), (Some("changed"), Some("limits.requests.per_second")));
+    assert_eq!(configuration["sha256"], latest["deed"]["digest"]);
+}

@@ -59,7 +59,7 @@ impl Checker<'_> {
         })
     }
 
-    fn https(&mut self, url: &At<String>) -> Option<String> {
+    pub(super) fn https(&mut self, url: &At<String>) -> Option<String> {
         let parsed = url.value().parse::<hyper::Uri>().ok();
         let good = parsed.is_some_and(|uri| {
             let host = uri.host().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Opening the embedded store: the lock, the tables, the end of the chain, and what a crash left over.
 
+use super::acts;
 use super::reads::{self, Readers};
 use super::writer::{ChainEnd, Writer};
 use super::{LIST_READERS_MAX, Options, QUEUE_CALLS_MAX, READERS_MAX, RESTORED_MARK, SqliteJournal, Synchronous, column, milliseconds};
@@ -215,6 +216,8 @@ fn connect_writer(database: &Path, options: &Options, clock: &dyn Clock) -> Resu
     if application == 0 {
         create_tables(&mut connection, clock)?;
     }
+    connection.execute_batch(include_str!("duty.sql"))?;
+    connection.execute_batch(include_str!("statements.sql"))?;
     Ok(connection)
 }
 
@@ -239,19 +242,18 @@ fn find_end(connection: &Connection, clock: &dyn Clock, restored: bool) -> Resul
     let epoch = reads::one(connection, "SELECT max(epoch) FROM epoch", [], |row| reads::number(row, 0))?.unwrap_or(FIRST_EPOCH);
     let last = "SELECT epoch, batch, jws FROM head ORDER BY epoch DESC, batch DESC LIMIT 1";
     let last = reads::one(connection, last, [], |row| Ok((reads::number(row, 0)?, reads::number(row, 1)?, row.get::<_, String>(2)?)))?;
-    let Some((last_epoch, batch, jws)) = last else {
-        return Ok(ChainEnd { epoch, next_batch: 0, next_index: 0, previous: Digest::default() });
-    };
+    let begun = ChainEnd { epoch, next_batch: 0, next_index: 0, previous: Digest::default(), acts: acts::end(connection)? };
+    let Some((last_epoch, batch, jws)) = last else { return Ok(begun) };
     let head = check_head(connection, last_epoch, batch, &jws)?;
     let previous = Digest::of(jws.as_bytes());
     if restored && last_epoch == epoch {
         begin_epoch(connection, epoch + 1, clock)?;
-        return Ok(ChainEnd { epoch: epoch + 1, next_batch: 0, next_index: 0, previous });
+        return Ok(ChainEnd { epoch: epoch + 1, previous, ..begun });
     }
     if last_epoch < epoch {
-        return Ok(ChainEnd { epoch, next_batch: 0, next_index: 0, previous });
+        return Ok(ChainEnd { previous, ..begun });
     }
-    Ok(ChainEnd { epoch, next_batch: batch + 1, next_index: head.first_index + head.size, previous })
+    Ok(ChainEnd { next_batch: batch + 1, next_index: head.first_index + head.size, previous, ..begun })
 }
 
 fn check_head(connection: &Connection, epoch: u64, batch: u64, jws: &str) -> Result<Head, OpenError> {
