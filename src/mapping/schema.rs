@@ -1,7 +1,7 @@
 //! Canonical schemas: `canonical/NAME.vN.schema.json`, JSON Schema 2020-12, compiled once.
 //!
 //! Beside the schema proper a file says under `x-portolan` which paths make a record the same
-//! fact (`key`) and which hold decimals as text (`decimal`). Nothing is ever fetched: a reference
+//! fact (`key`), which hold decimals as text (`decimal`) and which are personal (`personal`). Nothing is ever fetched: a reference
 //! that leaves the file fails at load.
 
 use crate::domain::Digest;
@@ -41,6 +41,9 @@ struct Annotations {
     key_if: Vec<String>,
     #[serde(default)]
     decimal: BTreeSet<String>,
+    /// Paths of values that are personal, with all below them.
+    #[serde(default)]
+    personal: BTreeSet<String>,
 }
 
 /// One way in which a record does not fit its schema.
@@ -72,7 +75,7 @@ impl Canonical {
         };
         let (mut titles, mut lists) = (BTreeMap::new(), BTreeSet::new());
         collect_titles(&schema, &schema, "", &mut titles, &mut lists);
-        for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal) {
+        for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal).chain(&annotations.personal) {
             if !titles.contains_key(path) {
                 return Err(format!("x-portolan names {path:?}, which the schema has no title for"));
             }
@@ -88,6 +91,16 @@ impl Canonical {
     /// Canonical paths that hold decimals as text.
     pub fn decimals(&self) -> &BTreeSet<String> {
         &self.annotations.decimal
+    }
+
+    /// Whether a canonical path, whatever its list indexes, holds a personal value or is below one that does.
+    pub fn is_personal(&self, path: &str) -> bool {
+        let personal = &self.annotations.personal;
+        let mut above = String::new();
+        path.split('.').filter(|step| step.parse::<usize>().is_err()).any(|step| {
+            above = if above.is_empty() { step.to_owned() } else { format!("{above}.{step}") };
+            personal.contains(&above)
+        })
     }
 
     /// The title of a canonical path, whatever its list indexes; the path itself where it has none.

@@ -142,12 +142,7 @@ pub const FORMS: &[Form] = &[
         "不符合 XML Schema 规定的类型",
         "is not of the type that the schema gives here",
     ),
-    form(
-        "'<found>' is not a valid value of the <variety> type '<type>'.",
-        "xsd.type",
-        "类型应为 <type>",
-        "must be of the type <type>",
-    ),
+    form("'<found>' is not a valid value of the <variety> type '<type>'.", "xsd.type", "类型应为 <type>", "must be of the type <type>"),
     form(
         "Character content is not allowed, because the content type is empty.",
         "xsd.content",
