@@ -169,7 +169,9 @@ pub fn refusal(lines: &[String], folder: &Path) -> Refusal {
         let mut place = place.splitn(3, ':');
         if let (Some(file), Some(number)) = (place.next(), place.next().and_then(|number| number.parse().ok())) {
             at.get_or_insert((file.to_owned(), number));
-            reasons.push(reason.to_owned());
+            let element = place.next().and_then(|rest| rest.trim().strip_prefix("element ")?.split(':').next());
+            let element = element.filter(|element| !reason.contains(&format!("'{element}'")));
+            reasons.push(element.map_or_else(|| reason.to_owned(), |element| format!("at the element '{element}': {reason}")));
         }
     }
     reasons.dedup();
