@@ -35,9 +35,30 @@ impl Library {
     pub fn load(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let files = all_files(folders, &mut problems);
-        let canonicals = compile_canonicals(&files, &mut problems);
+        let canonicals = compile_canonicals(&files, &mut problems, |schema| schema);
+        Self::of_files(&files, canonicals, folders, problems)
+    }
+
+    /// The same with mappings that are drafts: some of their values may have no canonical path yet. To be looked at,
+    /// never to be used.
+    ///
+    /// # Errors
+    /// Every other problem in every file.
+    pub fn load_drafts(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let files = all_files(folders, &mut problems);
+        let canonicals = compile_canonicals(&files, &mut problems, Canonical::of_draft);
+        Self::of_files(&files, canonicals, folders, problems)
+    }
+
+    fn of_files(
+        files: &Files,
+        canonicals: BTreeMap<String, Arc<Canonical>>,
+        folders: &[PathBuf],
+        mut problems: Vec<Problem>,
+    ) -> Result<Self, Vec<Problem>> {
         let formats = Formats::load(folders, &mut problems);
-        let mappings = compile_mappings(&files, &canonicals, &formats, &mut problems);
+        let mappings = compile_mappings(files, &canonicals, &formats, &mut problems);
         if problems.is_empty() { Ok(Self { mappings, canonicals }) } else { Err(problems) }
     }
 
@@ -48,7 +69,7 @@ impl Library {
     /// Every problem in every schema.
     pub fn of_canonicals(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let canonicals = compile_canonicals(&all_files(folders, &mut problems), &mut problems);
+        let canonicals = compile_canonicals(&all_files(folders, &mut problems), &mut problems, |schema| schema);
         if problems.is_empty() { Ok(Self { mappings: BTreeMap::new(), canonicals }) } else { Err(problems) }
     }
 
@@ -128,12 +149,16 @@ fn read_capped(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|e| e.to_string())
 }
 
-fn compile_canonicals(files: &Files, problems: &mut Vec<Problem>) -> BTreeMap<String, Arc<Canonical>> {
+fn compile_canonicals(
+    files: &Files,
+    problems: &mut Vec<Problem>,
+    kind: impl Fn(Canonical) -> Canonical,
+) -> BTreeMap<String, Arc<Canonical>> {
     let mut canonicals = BTreeMap::new();
     for (relative, (path, text)) in files {
         let Some(name) = relative.strip_prefix("canonical/").and_then(|n| n.strip_suffix(".schema.json")) else { continue };
         match Canonical::compile(name, text) {
-            Ok(canonical) => drop(canonicals.insert(name.to_owned(), Arc::new(canonical))),
+            Ok(canonical) => drop(canonicals.insert(name.to_owned(), Arc::new(kind(canonical)))),
             Err(message) => problems.push(Problem { file: path.clone(), line: 0, message }),
         }
     }

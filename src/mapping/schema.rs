@@ -28,7 +28,12 @@ pub struct Canonical {
     titles: BTreeMap<String, Words>,
     /// Paths of arrays.
     lists: BTreeSet<String>,
+    /// A draft may still say [`UNMAPPED`] of its values.
+    takes_unmapped: bool,
 }
+
+/// The step of a canonical path with which a draft says that none has been chosen yet.
+pub const UNMAPPED: &str = "unmapped";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,7 +85,23 @@ impl Canonical {
                 return Err(format!("x-portolan names {path:?}, which the schema has no title for"));
             }
         }
-        Ok(Self { name: name.to_owned(), text: text.into(), digest: Digest::of(text.as_bytes()), validator, annotations, titles, lists })
+        Ok(Self {
+            name: name.to_owned(),
+            text: text.into(),
+            digest: Digest::of(text.as_bytes()),
+            validator,
+            annotations,
+            titles,
+            lists,
+            takes_unmapped: false,
+        })
+    }
+
+    /// The same schema for a draft, whose values need not have a place in it yet.
+    #[must_use]
+    pub fn of_draft(mut self) -> Self {
+        self.takes_unmapped = true;
+        self
     }
 
     /// The record's name without its version: the space in which business keys are unique.
@@ -111,7 +132,7 @@ impl Canonical {
 
     /// Whether the schema knows a canonical path.
     pub fn knows(&self, path: &str) -> bool {
-        self.titles.contains_key(path)
+        self.titles.contains_key(path) || (self.takes_unmapped && path.split('.').any(|step| step == UNMAPPED))
     }
 
     /// Whether a canonical path is that of an array.

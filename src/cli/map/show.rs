@@ -1,6 +1,6 @@
 //! `portolan map show`: a mapping as a table, on a terminal or in a document.
 
-use crate::cli::library::{choose, named};
+use crate::cli::library::{choose_among, load_drafts, named};
 use crate::cli::print;
 use crate::cli::terminal::{Language, Paint, fail, speaks_chinese, table};
 use crate::mapping::Mapping;
@@ -52,7 +52,7 @@ enum Format {
 
 /// Runs it.
 pub fn run(args: &Show) -> ExitCode {
-    let chosen = match choose(&args.mapping, &args.mappings) {
+    let chosen = match choose_among(&args.mapping, &args.mappings, load_drafts) {
         Ok(chosen) => chosen,
         Err(code) => return code,
     };
