@@ -18,14 +18,6 @@ pub fn load(folders: &[PathBuf]) -> Result<Library, ExitCode> {
     Library::load(folders).map_err(|problems| tell(&problems))
 }
 
-/// The same, drafts included that are not whole yet: to be looked at alone.
-///
-/// # Errors
-/// As for [`load`].
-pub fn load_drafts(folders: &[PathBuf]) -> Result<Library, ExitCode> {
-    Library::load_drafts(folders).map_err(|problems| tell(&problems))
-}
-
 /// Prints every problem.
 pub fn tell(problems: &[Problem]) -> ExitCode {
     problems.iter().for_each(|problem| eprintln!("{problem}"));
@@ -80,7 +72,11 @@ pub fn choose(argument: &str, given: &[PathBuf]) -> Result<Chosen, ExitCode> {
 ///
 /// # Errors
 /// As for [`choose`].
-pub fn choose_among(argument: &str, given: &[PathBuf], load: impl Fn(&[PathBuf]) -> Result<Library, ExitCode>) -> Result<Chosen, ExitCode> {
+pub fn choose_among(
+    argument: &str,
+    given: &[PathBuf],
+    mut load: impl FnMut(&[PathBuf]) -> Result<Library, ExitCode>,
+) -> Result<Chosen, ExitCode> {
     let path = Path::new(argument);
     let own = if path.is_file() { path.parent() } else { Some(path).filter(|p| p.join("mapping.toml").is_file()) };
     let mut all = folders(given);

@@ -36,30 +36,22 @@ impl Library {
         let mut problems = Vec::new();
         let files = all_files(folders, &mut problems);
         let canonicals = compile_canonicals(&files, &mut problems, |schema| schema);
-        Self::of_files(&files, canonicals, folders, problems)
+        let formats = Formats::load(folders, &mut problems);
+        let mappings = compile_mappings(&files, &canonicals, &formats, &mut problems);
+        if problems.is_empty() { Ok(Self { mappings, canonicals }) } else { Err(problems) }
     }
 
     /// The same with mappings that are drafts: some of their values may have no canonical path yet. To be looked at,
     /// never to be used.
     ///
-    /// # Errors
-    /// Every other problem in every file.
-    pub fn load_drafts(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
+    /// What does not compile even so is left out, and every problem of it is told.
+    pub fn load_drafts(folders: &[PathBuf]) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let files = all_files(folders, &mut problems);
         let canonicals = compile_canonicals(&files, &mut problems, Canonical::of_draft);
-        Self::of_files(&files, canonicals, folders, problems)
-    }
-
-    fn of_files(
-        files: &Files,
-        canonicals: BTreeMap<String, Arc<Canonical>>,
-        folders: &[PathBuf],
-        mut problems: Vec<Problem>,
-    ) -> Result<Self, Vec<Problem>> {
         let formats = Formats::load(folders, &mut problems);
-        let mappings = compile_mappings(files, &canonicals, &formats, &mut problems);
-        if problems.is_empty() { Ok(Self { mappings, canonicals }) } else { Err(problems) }
+        let mappings = compile_mappings(&files, &canonicals, &formats, &mut problems);
+        (Self { mappings, canonicals }, problems)
     }
 
     /// The canonical schemas alone, as [`Library::load`] finds them: the mappings beside them may be drafts that do

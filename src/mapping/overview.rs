@@ -66,6 +66,21 @@ pub fn rules(mapping: &Mapping) -> Vec<Rule> {
     computed.chain(rules).chain(checks).collect()
 }
 
+/// What the canonical record must have and no row of a draft fills yet.
+pub fn still_open(mapping: &Mapping, rows: &[Row]) -> Option<Words> {
+    if !mapping.canonical.is_of_draft() || !mapping.direction.reads() {
+        return None;
+    }
+    let computed = |name: &str| mapping.computed.iter().any(|(to, _)| to == name || to.starts_with(&format!("{name}.")));
+    let fills = |row: &Row, name: &str| row.depth == 0 && row.canonical.split(['.', '[']).next() == Some(name);
+    let mut open = mapping.canonical.required();
+    open.retain(|name| !computed(name) && !rows.iter().any(|row| fills(row, name)));
+    let names = open.join(", ");
+    (!open.is_empty()).then(|| {
+        Words::new(format!("草稿：必填而尚未填的标准路径：{names}"), format!("a draft: required and filled by nothing yet: {names}"))
+    })
+}
+
 /// What is said of the mapping as a whole, a line each.
 pub fn head(mapping: &Mapping) -> Vec<Words> {
     let path = |slot: SlotId| mapping.plan.slot(slot).path.clone();

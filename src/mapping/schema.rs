@@ -130,6 +130,18 @@ impl Canonical {
         self.titles.get(&steps.join(".")).cloned().unwrap_or_else(|| Words::new(path, path))
     }
 
+    /// Whether it is that of a draft.
+    pub fn is_of_draft(&self) -> bool {
+        self.takes_unmapped
+    }
+
+    /// The values that every record must have.
+    pub fn required(&self) -> Vec<String> {
+        let schema: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        let names = schema.get("required").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
     /// Whether the schema knows a canonical path.
     pub fn knows(&self, path: &str) -> bool {
         self.titles.contains_key(path) || (self.takes_unmapped && path.split('.').any(|step| step == UNMAPPED))

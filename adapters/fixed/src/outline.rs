@@ -63,12 +63,24 @@ pub fn outline<'a>(input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Outline
     let lines: Vec<Line> = raw.iter().map(|line| Line::new(line, charset, in_bytes)).collect::<Result<_, _>>()?;
     let kinds = kinds(&lines);
     let mut outliner = Outliner::new(limits);
+    // The record's line stays open for those that belong to it.
+    let mut in_record = false;
     for line in &lines {
         let Some(kind) = kinds.iter().find(|kind| kind.tag.is_empty() || kind.tag.as_bytes() == [line.tag]) else { continue };
-        outliner.enter(&kind.path, at)?;
+        let below = kind.path.strip_prefix(RECORD).and_then(|rest| rest.strip_prefix('/'));
+        if below.is_none() && std::mem::take(&mut in_record) {
+            outliner.leave();
+        }
+        outliner.enter(below.unwrap_or(&kind.path), at)?;
         for column in &kind.columns {
             outliner.value(&column.name, line.text(column).trim(), at)?;
         }
+        in_record |= kind.path == RECORD;
+        if kind.path != RECORD {
+            outliner.leave();
+        }
+    }
+    if in_record {
         outliner.leave();
     }
     Ok(Outline { record: Some(RECORD.to_owned()), ..outliner.finish(options(&kinds, charset, in_bytes)) })
@@ -117,7 +129,7 @@ fn width(character: char, charset: Charset) -> usize {
 fn decoded(line: &[u8], charset: Charset) -> Result<String, FormatError> {
     let mut text = String::new();
     let at = Position { line: 1, byte: 0, column: 0 };
-    let mut input = TextInput::new(Box::new(line), charset, line.len() + 1)?;
+    let mut input = TextInput::new(Box::new(line), charset, 2 * line.len() + 1)?;
     input.read_to_string(&mut text).map_err(|error| FormatError::from_io(error, at))?;
     Ok(text)
 }
@@ -162,6 +174,8 @@ fn kinds(lines: &[Line]) -> Vec<Kind<'_>> {
             () if begins == first => RECORD.to_owned(),
             () if begins < first && own.len() == 1 => numbered("header", &kinds),
             () if begins > last && own.len() == 1 => numbered("trailer", &kinds),
+            // A line before the first record belongs to none.
+            () if begins < first => continue,
             () => format!("{RECORD}/{}", numbered("line", &kinds)),
         };
         let columns = columns(&own, 1);

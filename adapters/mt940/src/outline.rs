@@ -79,11 +79,9 @@ impl Statements<'_> {
     fn entry(&mut self, raw: &RawRecord) -> Result<(), FormatError> {
         let head = self.texts(raw, |path, after| !after && !path.starts_with("entry/"));
         self.begin(head)?;
-        let entry: Vec<_> = self.texts(raw, |path, _| path.starts_with("entry/"));
+        let entry = self.texts(raw, |path, _| path.starts_with("entry/"));
         self.outliner.enter("entry", Position::default())?;
-        for (path, text) in entry {
-            self.value(path.strip_prefix("entry/").unwrap_or(&path), &text)?;
-        }
+        self.values(entry.iter().map(|(path, text)| (path.strip_prefix("entry/").unwrap_or(path), text.as_str())))?;
         self.outliner.leave();
         Ok(())
     }
@@ -93,9 +91,8 @@ impl Statements<'_> {
             let head = self.texts(raw, |_, after| !after);
             self.begin(head)?;
         }
-        for (path, text) in self.texts(raw, |_, after| after) {
-            self.value(&path, &text)?;
-        }
+        let tail = self.texts(raw, |_, after| after);
+        self.values(tail.iter().map(|(path, text)| (path.as_str(), text.as_str())))?;
         self.outliner.leave();
         Ok(())
     }
@@ -109,9 +106,7 @@ impl Statements<'_> {
             self.outliner.leave();
         }
         self.outliner.enter("statement", Position::default())?;
-        for (path, text) in &head {
-            self.value(path, text)?;
-        }
+        self.values(head.iter().map(|(path, text)| (path.as_str(), text.as_str())))?;
         self.open = Some(head);
         Ok(())
     }
@@ -126,16 +121,24 @@ impl Statements<'_> {
         told.collect()
     }
 
-    fn value(&mut self, path: &str, text: &str) -> Result<(), FormatError> {
+    /// Tells values; those of one field that follow one another stand in it together.
+    fn values<'v>(&mut self, values: impl Iterator<Item = (&'v str, &'v str)>) -> Result<(), FormatError> {
         let at = Position::default();
-        match path.split_once('/') {
-            None => self.outliner.value(path, text, at),
-            Some((field, part)) => {
-                self.outliner.enter(field, at)?;
-                self.outliner.value(part, text, at)?;
-                self.outliner.leave();
-                Ok(())
+        let mut open: Option<&str> = None;
+        for (path, text) in values {
+            let (field, part) = path.split_once('/').map_or((None, path), |(field, part)| (Some(field), part));
+            if open != field {
+                if open.is_some() {
+                    self.outliner.leave();
+                }
+                field.map_or(Ok(()), |field| self.outliner.enter(field, at))?;
+                open = field;
             }
+            self.outliner.value(part, text, at)?;
         }
+        if open.is_some() {
+            self.outliner.leave();
+        }
+        Ok(())
     }
 }

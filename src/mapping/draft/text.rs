@@ -177,7 +177,7 @@ fn quoted(text: &str) -> String {
 /// One table of an option that has several, such as a line of a layout; what is in it is a guess too.
 fn option_table(text: &mut String, name: &str, item: &toml::Value) {
     let _ = write!(text, "\n# guess\n[[format.{name}]]\n");
-    for (name, value) in item.as_table().into_iter().flatten() {
+    for (name, value) in item.as_table().into_iter().flat_map(in_order) {
         match value.as_array() {
             Some(items) if items.iter().any(toml::Value::is_table) => {
                 let items: Vec<String> = items.iter().map(|item| format!("    {},\n", inline(item))).collect();
@@ -190,12 +190,26 @@ fn option_table(text: &mut String, name: &str, item: &toml::Value) {
     }
 }
 
+/// The members of a table, what says which one it is first.
+fn in_order(members: &toml::Table) -> impl Iterator<Item = (&String, &toml::Value)> {
+    const FIRST: [&str; 5] = ["path", "tag", "name", "start", "length"];
+    let mut members: Vec<_> = members.iter().collect();
+    members.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+    members.into_iter()
+}
+
+/// A key as TOML has it: in quotes where it is not a plain word.
+fn key(name: &str) -> String {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    if plain { name.to_owned() } else { quoted(name) }
+}
+
 fn inline(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => quoted(text),
         toml::Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         toml::Value::Table(members) => {
-            let members: Vec<String> = members.iter().map(|(name, value)| format!("{} = {}", quoted(name), inline(value))).collect();
+            let members: Vec<String> = in_order(members).map(|(name, value)| format!("{} = {}", key(name), inline(value))).collect();
             format!("{{ {} }}", members.join(", "))
         }
         toml::Value::Integer(number) => number.to_string(),
