@@ -10,12 +10,15 @@ use super::file::{
 };
 use super::place::{Besides, Choice, Place};
 use super::rules::Expression;
-use super::schema::Canonical;
+use super::schema::{Canonical, is_unmapped};
 use crate::domain::Digest;
 use portolan_contract::{Bound, Format, ListId, Plan, PlanBuilder, PlanError, Repeat, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toml::Spanned;
+
+/// Paths that are told for one that a draft leaves open.
+const UNMAPPED_TOLD_MAX: usize = 3;
 
 /// One problem of a mapping file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -263,6 +266,11 @@ impl<'f> Compiler<'f> {
     fn knows(&mut self, to: &str) {
         if !self.schema.knows(to) {
             let (near, left_out) = nearest(to, &self.schema);
+            if is_unmapped(to) {
+                let such = near.get(..UNMAPPED_TOLD_MAX).unwrap_or(&near).join(", ");
+                let message = format!("{} has no {to:?}; choose a path, such as {such}, or take the entry away", self.schema.name);
+                return self.problem(message);
+            }
             let more = if left_out == 0 { String::new() } else { format!(" and {left_out} others less like it") };
             let message = format!("{} has no {to:?}; it has {}{more}", self.schema.name, near.join(", "));
             self.problem(message);

@@ -4,7 +4,7 @@ use super::compiled::{Check, CurrencyAt, Field, Group, ListMap, Mapping};
 use super::file::{CheckSeverity, Direction};
 use super::place::Place as SourcePlace;
 use super::read::dotted;
-use super::schema::UNMAPPED;
+use super::schema::is_unmapped;
 use portolan_contract::{NodeId, Repeat, SlotId, Words};
 
 /// Codes of a list that are told one by one; of a longer one the first are, and how many there are.
@@ -199,7 +199,7 @@ fn value(place: &Place<'_>, field: &Field, rows: &mut Vec<Row>) {
 fn notes(mapping: &Mapping, field: &Field) -> Vec<Words> {
     let mut notes = Vec::new();
     let mut note = |zh: String, en: String| notes.push(Words::new(zh, en));
-    if field.to.split('.').any(|step| step == UNMAPPED) {
+    if is_unmapped(&field.to) {
         note("草稿：尚未选定标准记录路径".to_owned(), "a draft: its canonical path is still to be chosen".to_owned());
     }
     match field.direction {

@@ -35,6 +35,11 @@ pub struct Canonical {
 /// The step of a canonical path with which a draft says that none has been chosen yet.
 pub const UNMAPPED: &str = "unmapped";
 
+/// Whether a draft says of a canonical path that none has been chosen yet.
+pub fn is_unmapped(path: &str) -> bool {
+    path.split('.').any(|step| step == UNMAPPED)
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Annotations {
@@ -144,7 +149,7 @@ impl Canonical {
 
     /// Whether the schema knows a canonical path.
     pub fn knows(&self, path: &str) -> bool {
-        self.titles.contains_key(path) || (self.takes_unmapped && path.split('.').any(|step| step == UNMAPPED))
+        self.titles.contains_key(path) || (self.takes_unmapped && is_unmapped(path))
     }
 
     /// Whether a canonical path is that of an array.
