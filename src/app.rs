@@ -14,7 +14,7 @@ use crate::fault::BoxError;
 use crate::http;
 use crate::ingress::api::PartnerDoor;
 use crate::ingress::identity::{Operators, Partners, PreparedTrust, Trust, TrustStore};
-use crate::ingress::in_flight::{InFlight, PerName};
+use crate::ingress::in_flight::{InFlight, Per, PerName};
 use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
 use crate::journal::Journal;
@@ -159,6 +159,7 @@ impl Gateway {
                 exchanges: Arc::clone(&exchanges),
                 provider: Arc::new(PushProvider { transport, clock: Arc::clone(&clock) }),
                 under_way: PerName::default(),
+                under_way_of: Per::default(),
                 metrics: Arc::clone(&metrics),
             },
             exchanges,

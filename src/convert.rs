@@ -7,6 +7,7 @@
 //! a body is kept.
 
 use crate::domain::{Counts, Finding, Severity};
+use crate::ended::Measured;
 use crate::fault::FaultCode;
 use crate::mapping::body::{BodyReader, ReadRecord, Step};
 use crate::mapping::findings::{FINDINGS_PER_RECORD_MAX, RecordFindings};
@@ -93,7 +94,8 @@ struct Pass<'m, 'n> {
 
 impl<'m> Pass<'m, '_> {
     fn body(&mut self, mapping: &'m Mapping, zone: &'m TimeZone, limits: &Limits, input: Box<dyn Read + 'm>) -> Result<(), Stop> {
-        let mut reader = BodyReader::new(mapping, zone, limits, FINDINGS_PER_RECORD_MAX, input).map_err(Stop::of)?;
+        let (input, extent) = Measured::new(input);
+        let mut reader = BodyReader::new(mapping, zone, limits, FINDINGS_PER_RECORD_MAX, Box::new(input)).map_err(Stop::of)?;
         let mut tracer = Tracer::new(mapping);
         loop {
             match reader.read().map_err(Stop::of)? {
@@ -113,7 +115,7 @@ impl<'m> Pass<'m, '_> {
             }
         }
         if self.converted.counts.records < mapping.records_min {
-            return Err(Stop::Body(FaultCode::NoRecords, Box::new(no_records(mapping))));
+            return Err(Stop::Body(FaultCode::NoRecords, Box::new(no_records(mapping, extent.get().end(mapping)))));
         }
         Ok(())
     }

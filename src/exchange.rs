@@ -171,8 +171,7 @@ pub async fn take_in(
     let received = Received { intake, body, received_at: exchanges.clock.now() };
     let (received, translated) = translated(exchanges, received).await?;
     let translated = know_referred(exchanges, &received.intake, translated).await?;
-    let turning = tokio::task::spawn_blocking(move || (turned(&translated.verdict), translated));
-    let (business, translated) = turning.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))?;
+    let (business, translated) = pooled(exchanges, move || (turned(&translated.verdict), translated)).await?;
     commit(exchanges, received, translated, business).await
 }
 
@@ -191,8 +190,23 @@ async fn settle(exchanges: &Arc<Exchanges>, caller: Caller, received: Received) 
         return Ok(validated(translated));
     }
     still_entitled(exchanges, &caller.identity, &received.intake)?;
-    let business = business_answer(&received, &translated.verdict, &translated.facts);
+    let (received, translated, business) = answered(exchanges, received, translated).await?;
     commit(exchanges, received, translated, business).await
+}
+
+/// Writes the business answer, where the sender is given one. An adapter from outside does so on a thread of the bounded
+/// pool: it may take its whole time limit.
+async fn answered(
+    exchanges: &Exchanges,
+    received: Received,
+    translated: Translated,
+) -> Result<(Received, Translated, Option<BusinessAnswer>), Fault> {
+    let write = |received: Received, translated: Translated| {
+        let business = business_answer(&received, &translated.verdict, &translated.facts);
+        (received, translated, business)
+    };
+    let is_outside = received.intake.flow.answers.get(&received.intake.partner).is_some_and(|mapping| mapping.is_outside);
+    if is_outside { pooled(exchanges, move || write(received, translated)).await } else { Ok(write(received, translated)) }
 }
 
 /// Whether the caller is still who it was when it was admitted, and may still send this flow: a
@@ -255,14 +269,19 @@ async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(R
         let translated = run(&received, &spool)?;
         return Ok((received, translated));
     }
+    pooled(exchanges, move || run(&received, &spool).map(|translated| (received, translated))).await?
+}
+
+/// Does a piece of work on a thread of the bounded pool.
+async fn pooled<T: Send + 'static>(exchanges: &Exchanges, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
     let permit = Arc::clone(&exchanges.translations).acquire_owned().await;
     let permit = permit.map_err(|_| Fault::new(FaultCode::ShuttingDown))?;
     let done = tokio::task::spawn_blocking(move || {
-        let translated = run(&received, &spool);
+        let done = work();
         drop(permit);
-        translated.map(|translated| (received, translated))
+        done
     });
-    done.await.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal).caused_by(error)))
+    done.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))
 }
 
 fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {

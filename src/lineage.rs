@@ -15,6 +15,7 @@ use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::mapping::findings::FINDINGS_PER_RECORD_MAX;
 use crate::mapping::lineage::{Asked, Lineage, Reached, lineage};
+use crate::mask::{self, Shown};
 use crate::pinned::{PinnedMappings, Unavailable};
 use crate::spool;
 use crate::translate::{Stop, storage_fault};
@@ -39,11 +40,11 @@ pub struct Lineages {
 }
 
 impl Lineages {
-    /// The lineage of a record of an exchange, by its number as the address has it.
+    /// The lineage of a record of an exchange, by its number as the address has it, with its personal values `shown` or not.
     ///
     /// # Errors
     /// A record that the exchange does not have, and failures of the gateway.
-    pub async fn record(&self, row: &ExchangeRow, number: &str, zh: bool) -> Result<Value, Fault> {
+    pub async fn record(&self, row: &ExchangeRow, number: &str, shown: Shown, zh: bool) -> Result<Value, Fault> {
         let records = row.journaled.counts().records;
         let record = number.parse::<u64>().ok().filter(|n| (1..=records).contains(n)).ok_or_else(|| unknown(row))?;
         let body = self.journal.body(row.journaled.exchange()).await.map_err(journal_fault)?.ok_or_else(|| unknown(row))?;
@@ -81,7 +82,15 @@ impl Lineages {
         drop(caller);
         let (mapping, mut lineage) = read?.ok_or_else(|| unknown(row))?;
         add_told(&mut lineage, told);
-        Ok(answer(row, &mapping, &lineage, zh))
+        if shown == Shown::Masked {
+            // The record's own schema, and the one of that name that is in force: marks may have come since.
+            let live = self.live.load();
+            let schemas = [Some(mapping.canonical.as_ref()), live.library.canonical(&mapping.canonical.name).map(AsRef::as_ref)];
+            mask::lineage(&mut lineage, &schemas.into_iter().flatten().collect::<Vec<_>>());
+        }
+        let mut answer = answer(row, &mapping, &lineage, zh);
+        answer["masked"] = json!(shown == Shown::Masked);
+        Ok(answer)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::answer::Facts;
 use crate::coding::{self, Coding, DecodeError, DecodeLimits};
 use crate::config::{Flow, OnInvalid, Order};
 use crate::domain::{Chunk, Counts, Digest, Finding, Hasher, IndexRow, Outcome, PartnerId, Pins, Routed, Severity, Stored, Verdict};
+use crate::ended::end_of;
 use crate::fault::{Fault, FaultCode};
 use crate::mapping::body::{BodyReader, ReadRecord, Step};
 use crate::mapping::findings::RecordFindings;
@@ -111,6 +112,14 @@ pub fn translate(
         (Err(Stop::Gateway(error)), _) => return Err(storage_fault(error)),
     };
     let decoded_digest = input.digest(arrived.digest);
+    let fault = match fault {
+        None if pass.counts.records < mapping.records_min => {
+            let ended = end_of(mapping, Decoded::open(arrived, limits)?).map_err(storage_fault)?;
+            pass.findings.of_body(vec![no_records(mapping, ended)]);
+            Some(FaultCode::NoRecords)
+        }
+        fault => fault,
+    };
     pass.conclude(fault, decoded_digest)
 }
 
@@ -151,11 +160,26 @@ impl Stop {
     }
 }
 
-/// The finding of a body with fewer records than its mapping asks for (`records.none`).
-pub fn no_records(mapping: &Mapping) -> Finding {
-    let place = mapping.plan.anchors.first().map(|&a| mapping.plan.path(a)).unwrap_or_default();
-    let words = Words::new(format!("报文中没有记录，应有 {place}"), format!("the body holds no record; {place} is expected"));
-    body_finding(FaultCode::NoRecords, Position::default(), Some(place), words)
+/// The finding of a body with fewer records than its mapping asks for (`records.none`), which was read to where it ended.
+pub fn no_records(mapping: &Mapping, ended: Position) -> Finding {
+    let expected: Vec<String> = mapping.plan.anchors.iter().map(|&anchor| mapping.plan.path(anchor)).collect();
+    let (zh, en) = (expected.join(" 或 "), expected.join(" or "));
+    let (zh, en) = match en.as_str() {
+        "row" => ("表头之下的数据行（row）".to_owned(), "a row below the headings (row)".to_owned()),
+        _ => (zh, en),
+    };
+    let Position { line, byte, .. } = ended;
+    let words = match line {
+        0 => Words::new(
+            format!("读到报文末尾（共 {byte} 字节）没有记录，应有 {zh}"),
+            format!("read to its end, after {byte} bytes, the body holds no record; {en} is expected"),
+        ),
+        _ => Words::new(
+            format!("读到报文末尾（第 {line} 行，共 {byte} 字节）没有记录，应有 {zh}"),
+            format!("read to its end in line {line}, after {byte} bytes, the body holds no record; {en} is expected"),
+        ),
+    };
+    body_finding(FaultCode::NoRecords, ended, expected.into_iter().next(), words)
 }
 
 /// The decoded body, hashed as it is read.
@@ -336,11 +360,7 @@ impl<'p> Pass<'p> {
         Ok(invalid.then_some(FaultCode::SchemaInvalid))
     }
 
-    fn conclude(mut self, mut fault: Option<FaultCode>, decoded_digest: Digest) -> Result<Translated, Fault> {
-        if fault.is_none() && self.counts.records < self.mapping.records_min {
-            self.findings.of_body(vec![no_records(self.mapping)]);
-            fault = Some(FaultCode::NoRecords);
-        }
+    fn conclude(self, mut fault: Option<FaultCode>, decoded_digest: Digest) -> Result<Translated, Fault> {
         if fault.is_none() && self.findings.kept.iter().any(|f| f.record.is_none() && f.severity == Severity::Error) {
             fault = Some(FaultCode::TotalsMismatch);
         }

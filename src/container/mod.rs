@@ -12,6 +12,7 @@
 //! what stands around its part are one record to `record_values_max` and `record_bytes_max`.
 
 mod envelope;
+mod kind;
 mod multipart;
 mod names;
 mod packed;
@@ -98,7 +99,10 @@ impl Bound for Contained {
     fn reader<'a>(&'a self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Box<dyn ReadRecords + 'a>, FormatError> {
         let parts: Box<dyn Parts + 'a> = match &self.container {
             Container::Packed(packing) => Box::new(packed::Packed::new(*packing, input, limits)?),
-            Container::Zip { members, names, .. } => Box::new(zip::read::Archive::new(input, members, *names, limits)),
+            Container::Zip { members, names, .. } => {
+                let input = kind::expect(&[b"PK"], "zip", input)?;
+                Box::new(zip::read::Archive::new(input, members, *names, limits))
+            }
             Container::Multipart(members) => Box::new(multipart::Multipart::new(input, members, limits)),
             Container::Envelope(envelope) => Box::new(envelope::Reader::new(envelope, input, limits)?),
         };

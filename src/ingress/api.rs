@@ -19,6 +19,7 @@ use crate::http::{self, Door, Response, TurnedAway};
 use crate::journal::{DeliveryRow, ExchangeFilter, ExchangeRow, PAGE_ROWS_MAX};
 use crate::lineage::Lineages;
 use crate::live::Live;
+use crate::mask::Shown;
 use crate::metrics::Metrics;
 use crate::query::Queries;
 use crate::receipt::{Keys, Receipt};
@@ -220,7 +221,7 @@ impl PartnerDoor {
             ["v1", "exchanges", id, "deliveries"] => self.deliveries(asked, id).await,
             ["v1", "exchanges", id, "records", number] => {
                 let row = self.own(asked, id).await?;
-                self.lineages.record(&row, number, asked.zh).await.map(|lineage| json_answer(&lineage))
+                self.lineages.record(&row, number, Shown::Whole, asked.zh).await.map(|lineage| json_answer(&lineage))
             }
             ["v1", "exchanges", id, "answer"] => self.business_answer(asked, id).await,
             ["v1", "errors", code] => page(code),

@@ -4,6 +4,7 @@
 use crate::domain::{FlowId, Name, PartnerId};
 use crate::fault::{Fault, FaultCode};
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 type Key = (PartnerId, FlowId, String);
@@ -45,30 +46,39 @@ impl Drop for Place {
 
 /// How many each has of something: a partner of connections or submissions, a service of questions. It holds
 /// no more entries than there are partners or services.
-#[derive(Clone, Debug, Default)]
-pub struct PerName(Arc<Mutex<HashMap<Name, usize>>>);
+pub type PerName = Per<Name>;
+
+/// How many each has of something, whatever it is told apart by.
+#[derive(Clone, Debug)]
+pub struct Per<K>(Arc<Mutex<HashMap<K, usize>>>);
+
+impl<K> Default for Per<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
 
 /// One of somebody's, until it is dropped.
 #[derive(Debug)]
-pub struct Share {
-    counts: PerName,
-    whose: Name,
+pub struct Share<K: Eq + Hash = Name> {
+    counts: Per<K>,
+    whose: K,
 }
 
-impl PerName {
+impl<K: Clone + Eq + Hash> Per<K> {
     /// One more for somebody who has fewer than `max`.
-    pub fn enter(&self, whose: &Name, max: usize) -> Option<Share> {
+    pub fn enter(&self, whose: &K, max: usize) -> Option<Share<K>> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(whose.clone()).or_default();
         if *count >= max {
             return None;
         }
         *count += 1;
-        Some(Share { counts: self.clone(), whose: whose.clone() })
+        Some(Share { counts: Self(Arc::clone(&self.0)), whose: whose.clone() })
     }
 }
 
-impl Drop for Share {
+impl<K: Eq + Hash> Drop for Share<K> {
     fn drop(&mut self) {
         let mut counts = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.whose) {

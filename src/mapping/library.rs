@@ -35,10 +35,23 @@ impl Library {
     pub fn load(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let files = all_files(folders, &mut problems);
-        let canonicals = compile_canonicals(&files, &mut problems);
+        let canonicals = compile_canonicals(&files, &mut problems, |schema| schema);
         let formats = Formats::load(folders, &mut problems);
         let mappings = compile_mappings(&files, &canonicals, &formats, &mut problems);
         if problems.is_empty() { Ok(Self { mappings, canonicals }) } else { Err(problems) }
+    }
+
+    /// The same with mappings that are drafts: some of their values may have no canonical path yet. To be looked at,
+    /// never to be used.
+    ///
+    /// What does not compile even so is left out, and every problem of it is told.
+    pub fn load_drafts(folders: &[PathBuf]) -> (Self, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let files = all_files(folders, &mut problems);
+        let canonicals = compile_canonicals(&files, &mut problems, Canonical::of_draft);
+        let formats = Formats::load(folders, &mut problems);
+        let mappings = compile_mappings(&files, &canonicals, &formats, &mut problems);
+        (Self { mappings, canonicals }, problems)
     }
 
     /// The canonical schemas alone, as [`Library::load`] finds them: the mappings beside them may be drafts that do
@@ -48,7 +61,7 @@ impl Library {
     /// Every problem in every schema.
     pub fn of_canonicals(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let canonicals = compile_canonicals(&all_files(folders, &mut problems), &mut problems);
+        let canonicals = compile_canonicals(&all_files(folders, &mut problems), &mut problems, |schema| schema);
         if problems.is_empty() { Ok(Self { mappings: BTreeMap::new(), canonicals }) } else { Err(problems) }
     }
 
@@ -128,12 +141,16 @@ fn read_capped(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|e| e.to_string())
 }
 
-fn compile_canonicals(files: &Files, problems: &mut Vec<Problem>) -> BTreeMap<String, Arc<Canonical>> {
+fn compile_canonicals(
+    files: &Files,
+    problems: &mut Vec<Problem>,
+    kind: impl Fn(Canonical) -> Canonical,
+) -> BTreeMap<String, Arc<Canonical>> {
     let mut canonicals = BTreeMap::new();
     for (relative, (path, text)) in files {
         let Some(name) = relative.strip_prefix("canonical/").and_then(|n| n.strip_suffix(".schema.json")) else { continue };
         match Canonical::compile(name, text) {
-            Ok(canonical) => drop(canonicals.insert(name.to_owned(), Arc::new(canonical))),
+            Ok(canonical) => drop(canonicals.insert(name.to_owned(), Arc::new(kind(canonical)))),
             Err(message) => problems.push(Problem { file: path.clone(), line: 0, message }),
         }
     }

@@ -373,8 +373,8 @@ const DESTINATION_TOTALS: &str = "SELECT destination, queued, acknowledged, dead
     FROM destination_total t ORDER BY destination";
 
 pub(super) fn totals(connection: &Connection) -> Result<Totals, JournalError> {
-    let flows = "SELECT partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at
-                 FROM flow_total ORDER BY partner, flow";
+    let flows = "SELECT partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at,
+                 refused_whole FROM flow_total ORDER BY partner, flow";
     let flows = all(connection, flows, [], |row| {
         let counts = Counts {
             records: number(row, 3)?,
@@ -384,7 +384,8 @@ pub(super) fn totals(connection: &Connection) -> Result<Totals, JournalError> {
             repeated: number(row, 7)?,
         };
         let last_received_at = Some(timestamp(row.get(8)?)?);
-        Ok(FlowTotals { partner: name(row, 0)?, flow: name(row, 1)?, exchanges: number(row, 2)?, counts, last_received_at })
+        let (exchanges, refused_whole) = (number(row, 2)?, number(row, 9)?);
+        Ok(FlowTotals { partner: name(row, 0)?, flow: name(row, 1)?, exchanges, refused_whole, counts, last_received_at })
     })?;
     let destinations = all(connection, DESTINATION_TOTALS, [], |row| {
         let oldest: Option<i64> = row.get(4)?;
