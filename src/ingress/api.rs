@@ -39,6 +39,9 @@ const REFUSED_RECORDS: HeaderName = HeaderName::from_static("portolan-refused-re
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+/// Reads that one partner may have under way, so that none keeps all others waiting for the journal.
+const PARTNER_READS_MAX: usize = 8;
+
 /// The partners' door.
 pub struct PartnerDoor {
     /// What exchanges are handled with.
@@ -51,6 +54,8 @@ pub struct PartnerDoor {
     pub connections: PerName,
     /// Submissions under way, of each partner.
     pub submissions: PerName,
+    /// Reads under way, of each partner.
+    pub reads: PerName,
     /// Queries.
     pub queries: Queries,
     /// Looks into records.
@@ -210,6 +215,8 @@ impl PartnerDoor {
             return self.query(asked, service, body).await;
         }
         self.limits.load().admit(&asked.partner, None, None)?;
+        let share = self.reads.enter(&asked.partner, PARTNER_READS_MAX);
+        let _share = share.ok_or_else(|| too_many(PARTNER_READS_MAX, "查询", "reads"))?;
         match path {
             ["v1", "exchanges"] => self.list(asked).await,
             ["v1", "exchanges", id] => self.own(asked, id).await.map(|row| json_answer(&state(&row))),

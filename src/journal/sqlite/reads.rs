@@ -17,7 +17,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Heads of one page: with full groups, some ten megabytes of leaves.
 const HEADS_MAX: usize = 32;
@@ -38,23 +38,26 @@ impl Readers {
         Self { free: Mutex::new(connections), permits, timeout }
     }
 
-    /// Runs a read in one transaction. It goes on, within its time, even if nobody waits any more.
+    /// Runs a read in one transaction. What waits for its turn ends with whoever waits for it; what has begun goes
+    /// on, within its time.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
+        let closed = || JournalError::Unavailable("the journal is closed".to_owned());
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
+        let connection = self.lock().pop().ok_or_else(closed)?;
         let readers = self.clone();
-        let read = tokio::spawn(async move { readers.read_within_time(work).await });
+        let read = tokio::spawn(async move { readers.read_within_time(permit, connection, work).await });
         read.await.unwrap_or_else(|error| Err(JournalError::Unavailable(error.to_string())))
     }
 
     async fn read_within_time<T: Send + 'static>(
         self: Arc<Self>,
+        permit: OwnedSemaphorePermit,
+        mut connection: Connection,
         work: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
-        let closed = || JournalError::Unavailable("the journal is closed".to_owned());
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
-        let mut connection = self.lock().pop().ok_or_else(closed)?;
         let (interrupt, readers) = (connection.get_interrupt_handle(), self.clone());
         let mut reading = tokio::task::spawn_blocking(move || {
             let read = in_transaction(&mut connection, work);
