@@ -19,7 +19,7 @@ use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
 use crate::journal::Journal;
 use crate::journal::sqlite::{Options, SqliteJournal};
-use crate::lineage::{self, Lineages};
+use crate::lineage::{LINEAGES_MAX, Lineages};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::ops::{Health, OperatorDoor, OpsView};
@@ -134,7 +134,7 @@ impl Gateway {
         let lineages = || Lineages {
             journal: Arc::clone(&journal),
             live: Arc::clone(&live),
-            places: Arc::new(Semaphore::new(lineage::PLACES_MAX)),
+            places: Arc::new(Semaphore::new(LINEAGES_MAX)),
             mappings: Arc::clone(&mappings),
         };
         let (partner_lineages, operator_lineages) = (Arc::new(lineages()), Arc::new(lineages()));

@@ -2,7 +2,7 @@
 //! and what is wrong with the record.
 //!
 //! The stored body is read again, through the mapping that the commit pinned, up to the record that is
-//! asked for: on a blocking thread, as one of [`PLACES_MAX`] looks that a listener may take at once, and in
+//! asked for: on a blocking thread, as one of [`LINEAGES_MAX`] looks that a listener may take at once, and in
 //! memory that is bounded by the largest record. Who finds no place free is asked to come back, and no
 //! translation waits. Reading ends when nobody waits for the answer any more.
 
@@ -29,7 +29,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 /// Looks into records that one listener may take at once.
-pub const PLACES_MAX: usize = 2;
+pub const LINEAGES_MAX: usize = 2;
 
 /// Looks into records of exchanges.
 pub struct Lineages {
