@@ -14,12 +14,12 @@ use crate::fault::BoxError;
 use crate::http;
 use crate::ingress::api::PartnerDoor;
 use crate::ingress::identity::{Operators, Partners, PreparedTrust, Trust, TrustStore};
-use crate::ingress::in_flight::{InFlight, Per, PerName};
+use crate::ingress::in_flight::{InFlight, Per, PerName, Places};
 use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
 use crate::journal::Journal;
 use crate::journal::sqlite::{Options, SqliteJournal};
-use crate::lineage::Lineages;
+use crate::lineage::{LINEAGES_MAX, Lineages};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::ops::{Health, OperatorDoor, OpsView};
@@ -130,13 +130,14 @@ impl Gateway {
         let limits = Arc::new(ArcSwap::from_pointee(RateLimits::new(&config.partners, &config.flows, None, Arc::clone(&clock))));
         let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
         let mappings = Arc::new(PinnedMappings::default());
-        let translations = Arc::new(Semaphore::new(config.gateway.limits.translations_max));
-        let lineages = Arc::new(Lineages {
+        // Each listener has looks of its own, so that no partner takes those of the operators.
+        let lineages = || Lineages {
             journal: Arc::clone(&journal),
             live: Arc::clone(&live),
-            translations: Arc::clone(&translations),
+            places: Arc::new(Semaphore::new(LINEAGES_MAX)),
             mappings: Arc::clone(&mappings),
-        });
+        };
+        let (partner_lineages, operator_lineages) = (Arc::new(lineages()), Arc::new(lineages()));
         let transport = Arc::new(transport(&live));
         let delivery = Arc::new(deliver(&journal, mappings, &metrics, &clock, &transport, config_receiver));
         let exchanges = Arc::new(Exchanges {
@@ -144,7 +145,7 @@ impl Gateway {
             trust: Arc::clone(&partners),
             journal: Arc::clone(&journal),
             in_flight: InFlight::default(),
-            translations,
+            translations: Places::new(config.gateway.limits.translations_max),
             spool,
             clock: Arc::clone(&clock),
             wake: {
@@ -167,7 +168,8 @@ impl Gateway {
             strangers: Arc::clone(&partner_strangers),
             connections: PerName::default(),
             submissions: PerName::default(),
-            lineages: Arc::clone(&lineages),
+            reads: PerName::default(),
+            lineages: partner_lineages,
             keys: Arc::clone(&keys),
             metrics: Arc::clone(&metrics),
         });
@@ -178,7 +180,7 @@ impl Gateway {
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
             health: Arc::new(Health::new(clock.now())),
-            lineages,
+            lineages: operator_lineages,
             lookups: lookups(endings.clone(), &metrics, &clock, &delivery),
         });
         let gate = OperatorGate { trust: Arc::clone(&operators), strangers: Arc::clone(&operator_strangers), clock: Arc::clone(&clock) };

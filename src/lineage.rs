@@ -2,8 +2,9 @@
 //! and what is wrong with the record.
 //!
 //! The stored body is read again, through the mapping that the commit pinned, up to the record that is
-//! asked for: on a blocking thread, as one of the translations that may run at once, and in memory
-//! that is bounded by the largest record. Reading ends when nobody waits for the answer any more.
+//! asked for: on a blocking thread, as one of [`LINEAGES_MAX`] looks that a listener may take at once, and in
+//! memory that is bounded by the largest record. Who finds no place free is asked to come back, and no
+//! translation waits. Reading ends when nobody waits for the answer any more.
 
 use crate::coding::{self, Coding, DecodeLimits};
 use crate::domain::{Finding, Outcome, Severity, Stored};
@@ -27,14 +28,17 @@ use std::sync::{Arc, Weak};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+/// Looks into records that one listener may take at once.
+pub const LINEAGES_MAX: usize = 2;
+
 /// Looks into records of exchanges.
 pub struct Lineages {
     /// Where bodies, reports and pinned texts are.
     pub journal: Arc<dyn Journal>,
     /// The limits in force.
     pub live: Arc<ArcSwap<Live>>,
-    /// Large bodies being read at once, those being translated included.
-    pub translations: Arc<Semaphore>,
+    /// Bodies being read at once.
+    pub places: Arc<Semaphore>,
     /// The mappings that commits pinned.
     pub mappings: Arc<PinnedMappings>,
 }
@@ -49,8 +53,7 @@ impl Lineages {
         let record = number.parse::<u64>().ok().filter(|n| (1..=records).contains(n)).ok_or_else(|| unknown(row))?;
         let body = self.journal.body(row.journaled.exchange()).await.map_err(journal_fault)?.ok_or_else(|| unknown(row))?;
         let told = report(self.journal.as_ref(), row.journaled.exchange()).await?;
-        let permit = Arc::clone(&self.translations).acquire_owned().await;
-        let permit = permit.map_err(|_| Fault::new(FaultCode::ShuttingDown))?;
+        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Fault::new(FaultCode::TooManyRequests))?;
         // Held as long as someone waits for the answer.
         let caller = Arc::new(());
         let limits = &self.live.load().config.gateway.limits;

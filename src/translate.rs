@@ -29,6 +29,8 @@ use std::sync::Arc;
 /// Deliveries that one body may give rise to. A new one begins wherever the key of an ordered flow or the heading of
 /// what is written changes, so that without this a body could choose how long its commit holds the journal.
 pub const DELIVERIES_PER_BODY_MAX: usize = 100_000;
+/// Characters of a message id, as many as those of an idempotency key: it stands in the receipt.
+pub const MESSAGE_ID_CHARS_MAX: usize = 255;
 
 /// A flow as translation needs it: compiled once, pinned by its digests.
 pub struct FlowPlan {
@@ -70,7 +72,7 @@ pub struct TranslateLimits {
 pub struct Translated {
     /// The verdict.
     pub verdict: Verdict,
-    /// What a business answer repeats of the body.
+    /// What a business answer repeats of the body; nothing where none is given.
     pub facts: Facts,
     /// The files of its canonical records and of their index.
     pub files: [Spooled; 2],
@@ -87,6 +89,8 @@ pub struct Arrived<'b> {
     pub digest: Digest,
     /// How they are compressed.
     pub coding: Coding,
+    /// Its sender is answered in a format of its own.
+    pub is_answered: bool,
 }
 
 /// Translates a body, which must also pass `check` where there is one. A body that cannot be taken in gives a
@@ -102,7 +106,7 @@ pub fn translate(
     limits: &TranslateLimits,
     spool: &Spool,
 ) -> Result<Translated, Fault> {
-    let mut pass = Pass::new(mapping, plan, limits, spool);
+    let mut pass = Pass { is_answered: arrived.is_answered, ..Pass::new(mapping, plan, limits, spool) };
     let mut input = Decoded::open(arrived, limits)?;
     let fault = match (pass.read_all(&mut input), check) {
         (Ok(()), None) => None,
@@ -152,13 +156,18 @@ impl Stop {
         let code = fault_code(error.code);
         Self::Body(code, Box::new(Finding { part: error.part, ..body_finding(code, error.at, error.path, error.words) }))
     }
-}
 
-impl Stop {
     /// A body that holds more than `max` records.
     pub fn too_many_records(max: u64, at: Position) -> Self {
         let words = Words::new(format!("记录数超过 {max}"), format!("the body holds more than {max} records"));
         Self::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, at, None, words)))
+    }
+
+    /// A message id that a receipt has no room for, and that would not tell repeats apart if it were cut.
+    fn message_id_too_long(at: Position) -> Self {
+        let max = MESSAGE_ID_CHARS_MAX;
+        let words = Words::new(format!("报文编号超过 {max} 个字符"), format!("the message id has more than {max} characters"));
+        Self::Body(FaultCode::TokenExceeded, Box::new(body_finding(FaultCode::TokenExceeded, at, None, words)))
     }
 }
 
@@ -228,6 +237,7 @@ struct Pass<'p> {
     counts: Counts,
     findings: Findings<'p>,
     message_id: Option<String>,
+    is_answered: bool,
     facts: Facts,
     canonical: SpoolWriter,
     index: SpoolWriter,
@@ -248,6 +258,7 @@ impl<'p> Pass<'p> {
             counts: Counts::default(),
             findings: Findings { kept: Vec::new(), left_out: 0, warnings: 0, around: HashSet::new(), flow },
             message_id: None,
+            is_answered: false,
             facts: Facts::default(),
             canonical: spool.writer(),
             index: spool.writer(),
@@ -267,12 +278,12 @@ impl<'p> Pass<'p> {
                 Step::Record(ReadRecord { number, raw, canonical, findings, of_body }) => {
                     self.count_record(number, raw)?;
                     self.findings.of_body(of_body);
-                    self.note_message(raw);
+                    self.note_message(raw)?;
                     self.record(raw, &canonical, findings).map_err(Stop::Gateway)?;
                     self.within_deliveries(raw)?;
                 }
                 Step::End { raw, of_body } => {
-                    self.note_message(raw);
+                    self.note_message(raw)?;
                     self.findings.of_body(of_body);
                     return Ok(());
                 }
@@ -299,11 +310,19 @@ impl<'p> Pass<'p> {
         Err(Stop::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, raw.at, None, words))))
     }
 
-    fn note_message(&mut self, raw: &RawRecord) {
-        self.facts.note_message(self.mapping, raw);
-        if self.message_id.is_none() {
-            self.message_id = self.mapping.message_id_in(raw);
+    fn note_message(&mut self, raw: &RawRecord) -> Result<(), Stop> {
+        if self.is_answered {
+            self.facts.note_message(self.mapping, raw);
         }
+        if self.message_id.is_none()
+            && let Some((id, at)) = self.mapping.message_id_in(raw)
+        {
+            if id.chars().nth(MESSAGE_ID_CHARS_MAX).is_some() {
+                return Err(Stop::message_id_too_long(at));
+            }
+            self.message_id = Some(id.to_owned());
+        }
+        Ok(())
     }
 
     /// Routes one record, and writes it where nothing is wrong with it.
@@ -322,7 +341,9 @@ impl<'p> Pass<'p> {
         self.findings.of_record(findings, raw.at.byte);
         if !taken {
             self.counts.refused += 1;
-            self.facts.note_refused(self.mapping, raw, self.counts.records);
+            if self.is_answered {
+                self.facts.note_refused(self.mapping, raw, self.counts.records);
+            }
             return Ok(());
         }
         self.counts.accepted += 1;
@@ -379,15 +400,6 @@ impl<'p> Pass<'p> {
     }
 
     fn finish(mut self, outcome: Outcome, fault: Option<FaultCode>, decoded_digest: Digest) -> io::Result<Translated> {
-        if outcome == Outcome::Refused {
-            // Nothing of a refused body goes on; what was written of it is dropped with its files.
-            self.counts.refused = self.counts.records;
-            self.counts.accepted = 0;
-            let nowhere = Spool::nowhere();
-            self.canonical = nowhere.writer();
-            self.index = nowhere.writer();
-            self.chunks.clear();
-        }
         self.counts.warnings = self.findings.warnings;
         let (canonical, canonical_digest) = self.canonical.finish()?;
         let (index, _) = self.index.finish()?;
@@ -406,7 +418,33 @@ impl<'p> Pass<'p> {
             chunks: self.chunks.finish(),
             pins: Pins { mapping: self.mapping.digest, schema: self.plan.canonical.digest, flow: self.plan.flow.digest },
         };
-        Ok(Translated { verdict, facts: self.facts, files: [canonical, index], references: self.references })
+        let translated = Translated { verdict, facts: self.facts, files: [canonical, index], references: self.references };
+        match fault {
+            Some(fault) => translated.refuse(fault),
+            None => Ok(translated),
+        }
+    }
+}
+
+impl Translated {
+    /// Refuses the body whole: nothing of it goes on, and what was written of it is dropped with its files.
+    ///
+    /// # Errors
+    /// I/O of the gateway.
+    pub fn refuse(mut self, fault: FaultCode) -> io::Result<Self> {
+        let nothing = || Spool::nowhere().writer().finish();
+        let ((canonical, digest), (index, _)) = (nothing()?, nothing()?);
+        let verdict = &mut self.verdict;
+        verdict.outcome = Outcome::Refused;
+        verdict.fault = Some(fault);
+        verdict.counts.refused = verdict.counts.records;
+        verdict.counts.accepted = 0;
+        verdict.chunks.clear();
+        verdict.canonical_digest = digest;
+        verdict.canonical = canonical.stored().clone();
+        verdict.index = index.stored().clone();
+        self.files = [canonical, index];
+        Ok(self)
     }
 }
 
@@ -438,9 +476,9 @@ struct Findings<'p> {
     left_out: u64,
     /// Warnings, those left out included.
     warnings: u64,
-    /// Rule, place and part of what was found before the record that it is told of: in a heading or a message's
+    /// Rule, place, part and field of what was found before the record that it is told of: in a heading or a message's
     /// header, which every record repeats. Once is enough, or it would fill the room of all others.
-    around: HashSet<(String, u64, Option<String>)>,
+    around: HashSet<(String, u64, Option<String>, Option<String>)>,
     flow: &'p Flow,
 }
 
@@ -452,7 +490,7 @@ impl Findings<'_> {
         let all = findings.len();
         findings.retain(|finding| {
             let around = finding.at.byte < begins_at && self.around.len() < self.flow.findings_per_body_max;
-            !around || self.around.insert((finding.rule.clone(), finding.at.byte, finding.part.clone()))
+            !around || self.around.insert(around_key(finding))
         });
         self.left_out += left_out + (all - findings.len()) as u64;
         self.keep(findings, self.flow.findings_per_body_max);
@@ -469,6 +507,12 @@ impl Findings<'_> {
         self.left_out += findings.len().saturating_sub(room) as u64;
         self.kept.extend(findings.into_iter().take(room));
     }
+}
+
+/// What makes two findings before their records the same. All values of an envelope stand at one place.
+fn around_key(finding: &Finding) -> (String, u64, Option<String>, Option<String>) {
+    let field = finding.canonical.as_ref().or(finding.source.as_ref());
+    (finding.rule.clone(), finding.at.byte, finding.part.clone(), field.cloned())
 }
 
 fn unroutable(raw: &RawRecord, record: u64, message: &str) -> Finding {

@@ -8,7 +8,8 @@
 //! stands beside them.
 //!
 //! Limits: [`CONTAINERS_MAX`] within one another, a document that is itself an archive is refused;
-//! `Limits::members_max`, `expanded_bytes_max` and `expansion_ratio_max` for each container.
+//! `Limits::members_max`, `expanded_bytes_max` and `expansion_ratio_max` for each container; a record and
+//! what stands around its part are one record to `record_values_max` and `record_bytes_max`.
 
 mod envelope;
 mod kind;
@@ -182,6 +183,7 @@ impl ReadRecords for Reader<'_> {
             };
             self.record.part = joined(&self.part, self.record.part.take());
             self.parts.borrow().around(&mut self.record);
+            self.limits.check_record(self.record.values().len(), self.record.text_bytes(), self.record.at)?;
             if is_record {
                 return Ok(Found::Record(&self.record));
             }

@@ -369,10 +369,10 @@ impl<'m> RecordReader<'m> {
 }
 
 impl Mapping {
-    /// The message id of a body, from any record of it or from its end.
-    pub fn message_id_in(&self, raw: &RawRecord) -> Option<String> {
+    /// The message id of a body and its place, from any record of it or from its end.
+    pub fn message_id_in<'r>(&self, raw: &'r RawRecord) -> Option<(&'r str, Position)> {
         let slot = self.message_id?;
-        raw.find(slot, None).map(|v| raw.text(v).trim().to_owned()).filter(|t| !t.is_empty())
+        raw.find(slot, None).map(|value| (raw.text(value).trim(), value.at)).filter(|(text, _)| !text.is_empty())
     }
 }
 

@@ -173,8 +173,14 @@ fn verdict(library: &Library, case: &Case, rendering: &str) -> Verdict {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::new(folder.path(), 1 << 20, 0);
     let digest = Digest::of(&body);
-    let translated =
-        translate(Arrived { body: &Stored::Inline(body.into()), digest, coding: Coding::Identity }, &mapping, None, &plan, &limits, &spool);
+    let translated = translate(
+        Arrived { body: &Stored::Inline(body.into()), digest, coding: Coding::Identity, is_answered: false },
+        &mapping,
+        None,
+        &plan,
+        &limits,
+        &spool,
+    );
     translated.unwrap_or_else(|fault| panic!("{fault:?}")).verdict
 }
 
