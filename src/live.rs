@@ -4,7 +4,7 @@
 //! any problem is refused whole, and the old one stays.
 
 use crate::answer::CANONICAL;
-use crate::config::{Config, Flow, Problem, Query, Reference};
+use crate::config::{Config, Flow, Order, Problem, Query, Reference};
 use crate::domain::{FlowId, Name, Routed};
 use crate::mapping::{Library, Mapping};
 use crate::query::QueryPlan;
@@ -108,9 +108,14 @@ fn compile(flow: &Arc<Flow>, config: &Config, library: &Library) -> Result<FlowP
             problems.push((format!("{field:?}"), format!("`reference`: {} has no {field:?}", flow.canonical)));
         }
     }
+    if let (Order::Key(path), Some(canonical)) = (&flow.order, &canonical)
+        && !canonical.knows(path)
+    {
+        problems.push((format!("{path:?}"), format!("`order`: {} has no {path:?}", flow.canonical)));
+    }
     let zone = TimeZone::get(&flow.zone).unwrap_or(TimeZone::UTC);
     let Some(canonical) = canonical else { return Err(problems) };
-    match Router::compile(flow, canonical.decimals()) {
+    match Router::compile(flow, &canonical) {
         Ok(router) if problems.is_empty() => Ok(FlowPlan { flow: Arc::clone(flow), zone, canonical, router, destinations, answers }),
         Ok(_) => Err(problems),
         Err(messages) => {

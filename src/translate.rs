@@ -284,10 +284,8 @@ impl<'p> Pass<'p> {
     fn record(&mut self, raw: &RawRecord, canonical: &Value, mut findings: RecordFindings) -> io::Result<()> {
         let mut bits = 0;
         if !findings.refuse() {
-            match self.plan.router.destinations(&self.runner, canonical) {
-                Ok(found) => bits = found,
-                Err(message) => findings.push(unroutable(raw, self.counts.records, &message)),
-            }
+            let found = self.plan.router.destinations(&self.runner, canonical);
+            bits = found.map_err(|message| undecided(self.counts.records, &message))?;
         }
         let taken = !findings.refuse();
         if taken && bits == 0 && !self.plan.destinations.is_empty() {
@@ -524,18 +522,9 @@ impl<'p> Chunks<'p> {
     }
 }
 
-fn unroutable(raw: &RawRecord, record: u64, message: &str) -> Finding {
-    Finding {
-        severity: Severity::Error,
-        rule: "route.undecided".to_owned(),
-        record: Some(record),
-        part: raw.part.clone(),
-        at: raw.at,
-        source: None,
-        canonical: None,
-        found: None,
-        words: Words::new(format!("无法判断投递去向：{message}"), format!("where it goes cannot be decided: {message}")),
-    }
+/// A condition that cannot be judged is the operator's, and no fault of the record.
+fn undecided(record: u64, message: &str) -> io::Error {
+    io::Error::other(format!("where record {record} goes cannot be decided, mend the `when` of the flow's routes: {message}"))
 }
 
 /// A record that no route takes is kept and delivered to no one, which its sender may not have meant.
