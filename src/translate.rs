@@ -426,12 +426,12 @@ impl Findings<'_> {
     fn of_record(&mut self, findings: RecordFindings, begins_at: u64) {
         self.warnings += findings.warnings();
         let (mut findings, left_out) = findings.into_kept();
-        let all = findings.len();
+        // What stands around the records is told with the first of them, and is not left out of what the others are told.
         findings.retain(|finding| {
             let around = finding.at.byte < begins_at && self.around.len() < self.flow.findings_per_body_max;
             !around || self.around.insert((finding.rule.clone(), finding.at.byte, finding.part.clone()))
         });
-        self.left_out += left_out + (all - findings.len()) as u64;
+        self.left_out += left_out;
         self.keep(findings, self.flow.findings_per_body_max);
     }
 
