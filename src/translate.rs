@@ -329,10 +329,8 @@ impl<'p> Pass<'p> {
     fn record(&mut self, raw: &RawRecord, canonical: &Value, mut findings: RecordFindings) -> io::Result<()> {
         let mut bits = 0;
         if !findings.refuse() {
-            match self.plan.router.destinations(&self.runner, canonical) {
-                Ok(found) => bits = found,
-                Err(message) => findings.push(unroutable(raw, self.counts.records, &message)),
-            }
+            let found = self.plan.router.destinations(&self.runner, canonical);
+            bits = found.map_err(|message| undecided(self.counts.records, &message))?;
         }
         let taken = !findings.refuse();
         if taken && bits == 0 && !self.plan.destinations.is_empty() {
@@ -487,12 +485,12 @@ impl Findings<'_> {
     fn of_record(&mut self, findings: RecordFindings, begins_at: u64) {
         self.warnings += findings.warnings();
         let (mut findings, left_out) = findings.into_kept();
-        let all = findings.len();
+        // What stands around the records is told with the first of them, and is not left out of what the others are told.
         findings.retain(|finding| {
             let around = finding.at.byte < begins_at && self.around.len() < self.flow.findings_per_body_max;
             !around || self.around.insert(around_key(finding))
         });
-        self.left_out += left_out + (all - findings.len()) as u64;
+        self.left_out += left_out;
         self.keep(findings, self.flow.findings_per_body_max);
     }
 
@@ -515,18 +513,9 @@ fn around_key(finding: &Finding) -> (String, u64, Option<String>, Option<String>
     (finding.rule.clone(), finding.at.byte, finding.part.clone(), field.cloned())
 }
 
-fn unroutable(raw: &RawRecord, record: u64, message: &str) -> Finding {
-    Finding {
-        severity: Severity::Error,
-        rule: "route.undecided".to_owned(),
-        record: Some(record),
-        part: raw.part.clone(),
-        at: raw.at,
-        source: None,
-        canonical: None,
-        found: None,
-        words: Words::new(format!("无法判断投递去向：{message}"), format!("where it goes cannot be decided: {message}")),
-    }
+/// A condition that cannot be judged is the operator's, and no fault of the record.
+fn undecided(record: u64, message: &str) -> io::Error {
+    io::Error::other(format!("where record {record} goes cannot be decided, mend the `when` of the flow's routes: {message}"))
 }
 
 /// A record that no route takes is kept and delivered to no one, which its sender may not have meant.

@@ -373,7 +373,9 @@ impl<'f> Compiler<'f> {
     }
 
     fn expression(&mut self, cel: &str) -> Option<Expression> {
-        Expression::compile(cel, self.schema.decimals()).map_err(|e| self.problem(e)).ok()
+        let expression = Expression::compile(cel, self.schema.decimals()).map_err(|e| self.problem(e)).ok()?;
+        expression.paths().iter().for_each(|path| self.knows(path));
+        Some(expression)
     }
 
     fn list(&mut self, entry: &ListEntry, text: &str, base: &str, to_base: &str) -> Option<ListMap> {

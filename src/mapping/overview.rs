@@ -214,8 +214,7 @@ fn notes(mapping: &Mapping, field: &Field) -> Vec<Words> {
         note(format!("格式 {layout}"), format!("layout {layout}"));
     }
     if let Some(codes) = &field.codes {
-        let all: Vec<String> =
-            codes.sources().map(|source| format!("{source} → {}", codes.canonical(source).unwrap_or_default())).collect();
+        let all: Vec<String> = codes.pairs().map(|(source, canonical)| format!("{source} → {canonical}")).collect();
         let told = all.iter().take(CODES_TOLD_MAX).cloned().collect::<Vec<_>>().join(", ");
         let more = if all.len() > CODES_TOLD_MAX { format!(", … ({})", all.len()) } else { String::new() };
         note(format!("代码 {told}{more}"), format!("codes {told}{more}"));

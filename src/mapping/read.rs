@@ -211,12 +211,7 @@ impl<'m> RecordReader<'m> {
             Some(codes) => match codes.canonical(text) {
                 Some(code) => code,
                 None => {
-                    let known: Vec<&str> = codes.sources().take(12).collect();
-                    let words = Words::new(
-                        format!("不在代码表中；可用 {}", known.join("、")),
-                        format!("not in the code list; there are {}", known.join(", ")),
-                    );
-                    let (rule, words) = told("code.unknown", text, words);
+                    let (rule, words) = told("code.unknown", text, codes.not_listed(text));
                     self.note(notes, Severity::Error, rule, value.at, Some(value.slot), Some(canonical), Some(text), words);
                     return None;
                 }
