@@ -97,9 +97,8 @@ impl Gateway {
         let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
         let transport = shared.transport();
         let delivery = shared.deliver(&transport, config_receiver);
-        let lineages = shared.lineages();
-        let door = shared.partner_door(spool, transport, &delivery, &lineages);
-        let view = shared.view(&delivery, lineages);
+        let door = shared.partner_door(spool, transport, &delivery);
+        let view = shared.view(&delivery);
         let operator_door = shared.operator_door(&view);
         let expiry = Arc::new(ExpiryWatch::new(shared.endings(), Arc::clone(&shared.metrics), Arc::clone(&shared.clock)));
         let (stop, stopped) = watch::channel(false);

@@ -10,11 +10,11 @@ use crate::exchange::Exchanges;
 use crate::expiry::Endings;
 use crate::ingress::api::PartnerDoor;
 use crate::ingress::identity::{Operators, Partners, TrustStore};
-use crate::ingress::in_flight::{InFlight, PerName};
+use crate::ingress::in_flight::{InFlight, Per, PerName, Places};
 use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
 use crate::journal::Journal;
-use crate::lineage::Lineages;
+use crate::lineage::{LINEAGES_MAX, Lineages};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::ops::{Health, OperatorDoor, OpsView};
@@ -53,7 +53,6 @@ pub struct Shared {
     /// Time and chance.
     pub clock: SharedClock,
     mappings: Arc<PinnedMappings>,
-    translations: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -77,7 +76,6 @@ impl Shared {
             metrics: Arc::new(Metrics::new()),
             clock,
             mappings: Arc::new(PinnedMappings::default()),
-            translations: Arc::new(Semaphore::new(limits.translations_max)),
             started_with,
         }
     }
@@ -100,31 +98,25 @@ impl Shared {
         Arc::new(Delivery::start(parts, config))
     }
 
-    /// Where values came from, for whoever asks.
-    pub fn lineages(&self) -> Arc<Lineages> {
+    /// Where values came from. Each listener has looks of its own, so that no partner takes those of the operators.
+    fn lineages(&self) -> Arc<Lineages> {
         Arc::new(Lineages {
             journal: Arc::clone(&self.journal),
             live: Arc::clone(&self.live),
-            translations: Arc::clone(&self.translations),
+            places: Arc::new(Semaphore::new(LINEAGES_MAX)),
             mappings: Arc::clone(&self.mappings),
         })
     }
 
     /// The door that partners come in by.
-    pub fn partner_door(
-        &self,
-        spool: Spool,
-        transport: Arc<PushTransport>,
-        delivery: &Arc<Delivery>,
-        lineages: &Arc<Lineages>,
-    ) -> Arc<PartnerDoor> {
+    pub fn partner_door(&self, spool: Spool, transport: Arc<PushTransport>, delivery: &Arc<Delivery>) -> Arc<PartnerDoor> {
         let delivery = Arc::clone(delivery);
         let exchanges = Arc::new(Exchanges {
             live: Arc::clone(&self.live),
             trust: Arc::clone(&self.partners),
             journal: Arc::clone(&self.journal),
             in_flight: InFlight::default(),
-            translations: Arc::clone(&self.translations),
+            translations: Places::new(self.started_with.gateway.limits.translations_max),
             spool,
             clock: Arc::clone(&self.clock),
             wake: Box::new(move |to| delivery.wake(to)),
@@ -133,6 +125,7 @@ impl Shared {
             exchanges: Arc::clone(&exchanges),
             provider: Arc::new(PushProvider { transport, clock: Arc::clone(&self.clock) }),
             under_way: PerName::default(),
+            under_way_of: Per::default(),
             metrics: Arc::clone(&self.metrics),
         };
         let [strangers, _] = &self.strangers;
@@ -143,7 +136,8 @@ impl Shared {
             strangers: Arc::clone(strangers),
             connections: PerName::default(),
             submissions: PerName::default(),
-            lineages: Arc::clone(lineages),
+            reads: PerName::default(),
+            lineages: self.lineages(),
             keys: Arc::clone(&self.keys),
             metrics: Arc::clone(&self.metrics),
         })
@@ -155,14 +149,14 @@ impl Shared {
     }
 
     /// What operators see.
-    pub fn view(&self, delivery: &Arc<Delivery>, lineages: Arc<Lineages>) -> Arc<OpsView> {
+    pub fn view(&self, delivery: &Arc<Delivery>) -> Arc<OpsView> {
         Arc::new(OpsView {
             journal: Arc::clone(&self.journal),
             metrics: Arc::clone(&self.metrics),
             live: Arc::clone(&self.live),
             clock: Arc::clone(&self.clock),
             health: Arc::new(Health::new(self.clock.now())),
-            lineages,
+            lineages: self.lineages(),
             lookups: lookups(self.endings(), &self.metrics, &self.clock, delivery),
         })
     }

@@ -1,7 +1,7 @@
 //! Canonical schemas: `canonical/NAME.vN.schema.json`, JSON Schema 2020-12, compiled once.
 //!
 //! Beside the schema proper a file says under `x-portolan` which paths make a record the same
-//! fact (`key`) and which hold decimals as text (`decimal`). Nothing is ever fetched: a reference
+//! fact (`key`), which hold decimals as text (`decimal`) and which are personal (`personal`). Nothing is ever fetched: a reference
 //! that leaves the file fails at load.
 
 use super::compile::CompileProblem;
@@ -35,6 +35,16 @@ pub struct Canonical {
     titles: BTreeMap<String, Words>,
     /// Paths of arrays.
     lists: BTreeSet<String>,
+    /// A draft may still say [`UNMAPPED`] of its values.
+    takes_unmapped: bool,
+}
+
+/// The step of a canonical path with which a draft says that none has been chosen yet.
+pub const UNMAPPED: &str = "unmapped";
+
+/// Whether a draft says of a canonical path that none has been chosen yet.
+pub fn is_unmapped(path: &str) -> bool {
+    path.split('.').any(|step| step == UNMAPPED)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -48,6 +58,9 @@ struct Annotations {
     key_if: Vec<String>,
     #[serde(default)]
     decimal: BTreeSet<String>,
+    /// Paths of values that are personal, with all below them.
+    #[serde(default)]
+    personal: BTreeSet<String>,
 }
 
 /// One way in which a record does not fit its schema.
@@ -85,13 +98,29 @@ impl Canonical {
             None => Annotations::default(),
         };
         let Paths { titles, lists, .. } = Paths::of(&schema).map_err(|message| at(text, message))?;
-        for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal) {
+        for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal).chain(&annotations.personal) {
             if !titles.contains_key(path) {
                 let part = own.find(&format!("{path:?}")).map_or(own, |byte| own.get(byte..).unwrap_or(own));
                 return Err(at(part, format!("x-portolan names {path:?}, which the schema has no title for")));
             }
         }
-        Ok(Self { name: name.to_owned(), text: text.into(), digest: Digest::of(text.as_bytes()), validator, annotations, titles, lists })
+        Ok(Self {
+            name: name.to_owned(),
+            text: text.into(),
+            digest: Digest::of(text.as_bytes()),
+            validator,
+            annotations,
+            titles,
+            lists,
+            takes_unmapped: false,
+        })
+    }
+
+    /// The same schema for a draft, whose values need not have a place in it yet.
+    #[must_use]
+    pub fn of_draft(mut self) -> Self {
+        self.takes_unmapped = true;
+        self
     }
 
     /// The record's name without its version: the space in which business keys are unique.
@@ -104,15 +133,37 @@ impl Canonical {
         &self.annotations.decimal
     }
 
+    /// Whether a canonical path, whatever its list indexes, holds a personal value or is below one that does.
+    pub fn is_personal(&self, path: &str) -> bool {
+        let personal = &self.annotations.personal;
+        let mut above = String::new();
+        path.split('.').filter(|step| step.parse::<usize>().is_err()).any(|step| {
+            above = if above.is_empty() { step.to_owned() } else { format!("{above}.{step}") };
+            personal.contains(&above)
+        })
+    }
+
     /// The title of a canonical path, whatever its list indexes; the path itself where it has none.
     pub fn title(&self, path: &str) -> Words {
         let steps: Vec<&str> = path.split('.').filter(|step| step.parse::<usize>().is_err()).collect();
         self.titles.get(&steps.join(".")).cloned().unwrap_or_else(|| Words::new(path, path))
     }
 
+    /// Whether it is that of a draft.
+    pub fn is_of_draft(&self) -> bool {
+        self.takes_unmapped
+    }
+
+    /// The values that every record must have.
+    pub fn required(&self) -> Vec<String> {
+        let schema: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        let names = schema.get("required").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
     /// Whether the schema knows a canonical path.
     pub fn knows(&self, path: &str) -> bool {
-        self.titles.contains_key(path)
+        self.titles.contains_key(path) || (self.takes_unmapped && is_unmapped(path))
     }
 
     /// Whether a canonical path is that of an array.

@@ -7,7 +7,7 @@
 //! | `/metrics` | OpenMetrics text |
 //! | `/`, `/status` | the status page; `?lang=zh` or `?lang=en` overrules `Accept-Language` |
 //! | `/status.json` | the same numbers |
-//! | `/v1/exchanges/ID/records/N` | where each value of a record came from, by which rule, and what is wrong with it; each look is logged with the operator's name |
+//! | `/v1/exchanges/ID/records/N` | where each value of a record came from, by which rule, and what is wrong with it; each look is logged with the operator's name. Personal values are masked unless `?reveal=REASON` says why they are needed, which is logged too |
 //!
 //! GET and HEAD. Beside them the calls of [`super::dead_letters`]. Everything else is problem+json.
 
@@ -19,7 +19,9 @@ use super::view::OpsView;
 use crate::domain::ExchangeId;
 use crate::fault::problem::prefers_chinese;
 use crate::fault::{Fault, FaultCode};
+use crate::http::query::{bad_query, parse_query};
 use crate::http::{self, Door, Response, TurnedAway};
+use crate::mask::Shown;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, HeaderValue, VARY};
@@ -33,6 +35,10 @@ use std::sync::Arc;
 
 /// What can be asked of every page here.
 pub(super) const METHODS: &str = "GET, HEAD";
+/// The parameter that asks for personal values.
+const REVEAL: &str = "reveal";
+/// Characters of the reason for it.
+const REASON_CHARS_MAX: usize = 200;
 /// The media type of OpenMetrics text (OpenMetrics 1.0, "Overall structure").
 pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -144,7 +150,8 @@ impl OpsView {
             return Ok(http::method_not_allowed(METHODS, zh));
         }
         if let Some((id, number)) = record {
-            return self.record(id, number, operator, zh).await;
+            let reveal = reason_to_reveal(request)?;
+            return self.record(id, number, reveal.as_deref(), operator, zh).await;
         }
         match path {
             "/healthz" => Ok(http::answer(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
@@ -155,12 +162,20 @@ impl OpsView {
         }
     }
 
-    async fn record(&self, id: &str, number: &str, operator: &str, zh: bool) -> Result<Response, Fault> {
+    /// A record with its personal values masked, unless they are asked for with a reason, which is logged.
+    async fn record(&self, id: &str, number: &str, reveal: Option<&str>, operator: &str, zh: bool) -> Result<Response, Fault> {
         let unknown = || Fault::new(FaultCode::ExchangeUnknown);
         let exchange: ExchangeId = id.parse().map_err(|_| unknown())?;
         let row = self.journal.exchange(exchange).await?.ok_or_else(unknown)?;
+        let shown = match reveal {
+            None => Shown::Masked,
+            Some(reason) => {
+                tracing::warn!(%exchange, number, operator, reason, "an operator looks at the personal values of a record");
+                Shown::Whole
+            }
+        };
         tracing::info!(%exchange, number, operator, "an operator looks into a record");
-        let lineage = self.lineages.record(&row, number, zh).await?;
+        let lineage = self.lineages.record(&row, number, shown, zh).await?;
         Ok(http::answer(StatusCode::OK, "application/json", lineage.to_string()))
     }
 
@@ -178,6 +193,16 @@ impl OpsView {
         let body = json!({ "ready": true, "configuration_in_force_since": state.in_force_since.to_string() });
         Ok(http::answer(StatusCode::OK, "application/json", body.to_string()))
     }
+}
+
+/// Why an operator wants to see personal values, where it does: `?reveal=REASON`.
+fn reason_to_reveal(request: &request::Parts) -> Result<Option<String>, Fault> {
+    let parameters = parse_query(request.uri.query().unwrap_or_default());
+    let Some((name, reason)) = parameters.into_iter().find(|(name, _)| name == REVEAL) else { return Ok(None) };
+    let reason = reason.trim();
+    let says_something = (1..=REASON_CHARS_MAX).contains(&reason.chars().count()) && !reason.contains(char::is_control);
+    let allowed = format!("{REVEAL}=REASON (1-{REASON_CHARS_MAX})");
+    if says_something { Ok(Some(reason.to_owned())) } else { Err(bad_query(&name, &allowed)) }
 }
 
 /// The exchange and the record's number that an address names.

@@ -73,7 +73,7 @@ impl World {
         let lineages = Lineages {
             journal: Arc::clone(&journal),
             live: Arc::clone(&live),
-            translations: Arc::new(Semaphore::new(1)),
+            places: Arc::new(Semaphore::new(1)),
             mappings: Arc::default(),
         };
         let view = OpsView {
