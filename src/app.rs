@@ -108,9 +108,9 @@ impl Gateway {
         let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
         let transport = shared.transport();
         let delivery = shared.deliver(&transport, config_receiver);
-        let (lineages, statements, alarms) = (shared.lineages(), shared.statements(), shared.alarms());
-        let door = shared.partner_door(spool, transport, &delivery, &lineages, &statements);
-        let view = shared.view(&delivery, lineages, statements, &alarms);
+        let (statements, alarms) = (shared.statements(), shared.alarms());
+        let door = shared.partner_door(spool, transport, &delivery, &statements);
+        let view = shared.view(&delivery, statements, &alarms);
         let operator_door = shared.operator_door(&view);
         let expiry = Arc::new(ExpiryWatch::new(shared.endings(), Arc::clone(&shared.metrics), Arc::clone(&shared.clock)));
         let (stop, stopped) = watch::channel(false);

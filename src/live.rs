@@ -4,7 +4,7 @@
 //! any problem is refused whole, and the old one stays.
 
 use crate::answer::CANONICAL;
-use crate::config::{Config, Destination, Draft, Flow, Problem, Query, Reference};
+use crate::config::{Config, Destination, Draft, Flow, Order, Problem, Query, Reference};
 use crate::domain::{FlowId, Name, Routed};
 use crate::mapping::{Library, Mapping};
 use crate::query::QueryPlan;
@@ -127,9 +127,14 @@ fn compile(flow: &Arc<Flow>, draft: &Draft, library: &Library) -> Result<FlowPla
             problems.push((format!("{field:?}"), format!("`reference`: {} has no {field:?}", flow.canonical)));
         }
     }
+    if let (Order::Key(path), Some(canonical)) = (&flow.order, &canonical)
+        && !canonical.knows(path)
+    {
+        problems.push((format!("{path:?}"), format!("`order`: {} has no {path:?}", flow.canonical)));
+    }
     let zone = TimeZone::get(&flow.zone).unwrap_or(TimeZone::UTC);
     let Some(canonical) = canonical else { return Err(problems) };
-    let router = Router::compile(flow, canonical.decimals())
+    let router = Router::compile(flow, &canonical)
         .map_err(|messages| problems.extend(messages.into_iter().map(|message| ("when".to_owned(), message))));
     match (router, read, destinations, answers) {
         (Ok(router), Some(_), Some(destinations), Some(answers)) if problems.is_empty() => {

@@ -12,11 +12,11 @@ use crate::exchange::Exchanges;
 use crate::expiry::Endings;
 use crate::ingress::api::PartnerDoor;
 use crate::ingress::identity::{Operators, Partners, TrustStore};
-use crate::ingress::in_flight::{InFlight, PerName};
+use crate::ingress::in_flight::{InFlight, Per, PerName, Places};
 use crate::ingress::limits::RateLimits;
 use crate::ingress::strangers::Strangers;
 use crate::journal::Journal;
-use crate::lineage::Lineages;
+use crate::lineage::{LINEAGES_MAX, Lineages};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::ops::{Guard, Health, OperatorDoor, OpsView};
@@ -58,7 +58,6 @@ pub struct Shared {
     pub clock: SharedClock,
     pauses: Arc<Pauses>,
     mappings: Arc<PinnedMappings>,
-    translations: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -83,7 +82,6 @@ impl Shared {
             clock,
             pauses,
             mappings: Arc::new(PinnedMappings::default()),
-            translations: Arc::new(Semaphore::new(limits.translations_max)),
             started_with,
         }
     }
@@ -106,12 +104,12 @@ impl Shared {
         Arc::new(Delivery::start(parts, config))
     }
 
-    /// Where values came from, for whoever asks.
-    pub fn lineages(&self) -> Arc<Lineages> {
+    /// Where values came from. Each listener has looks of its own, so that no partner takes those of the operators.
+    fn lineages(&self) -> Arc<Lineages> {
         Arc::new(Lineages {
             journal: Arc::clone(&self.journal),
             live: Arc::clone(&self.live),
-            translations: Arc::clone(&self.translations),
+            places: Arc::new(Semaphore::new(LINEAGES_MAX)),
             mappings: Arc::clone(&self.mappings),
         })
     }
@@ -144,7 +142,6 @@ impl Shared {
         spool: Spool,
         transport: Arc<PushTransport>,
         delivery: &Arc<Delivery>,
-        lineages: &Arc<Lineages>,
         statements: &Arc<Statements>,
     ) -> Arc<PartnerDoor> {
         let delivery = Arc::clone(delivery);
@@ -154,7 +151,7 @@ impl Shared {
             journal: Arc::clone(&self.journal),
             pauses: Arc::clone(&self.pauses),
             in_flight: InFlight::default(),
-            translations: Arc::clone(&self.translations),
+            translations: Places::new(self.started_with.gateway.limits.translations_max),
             spool,
             clock: Arc::clone(&self.clock),
             wake: Box::new(move |to| delivery.wake(to)),
@@ -163,6 +160,7 @@ impl Shared {
             exchanges: Arc::clone(&exchanges),
             provider: Arc::new(PushProvider { transport, clock: Arc::clone(&self.clock) }),
             under_way: PerName::default(),
+            under_way_of: Per::default(),
             metrics: Arc::clone(&self.metrics),
         };
         let [strangers, _] = &self.strangers;
@@ -173,7 +171,8 @@ impl Shared {
             strangers: Arc::clone(strangers),
             connections: PerName::default(),
             submissions: PerName::default(),
-            lineages: Arc::clone(lineages),
+            reads: PerName::default(),
+            lineages: self.lineages(),
             keys: Arc::clone(&self.keys),
             statements: Arc::clone(statements),
             metrics: Arc::clone(&self.metrics),
@@ -186,20 +185,14 @@ impl Shared {
     }
 
     /// What operators see.
-    pub fn view(
-        &self,
-        delivery: &Arc<Delivery>,
-        lineages: Arc<Lineages>,
-        statements: Arc<Statements>,
-        alarms: &Arc<AlarmWatch>,
-    ) -> Arc<OpsView> {
+    pub fn view(&self, delivery: &Arc<Delivery>, statements: Arc<Statements>, alarms: &Arc<AlarmWatch>) -> Arc<OpsView> {
         Arc::new(OpsView {
             journal: Arc::clone(&self.journal),
             metrics: Arc::clone(&self.metrics),
             live: Arc::clone(&self.live),
             clock: Arc::clone(&self.clock),
             health: Arc::new(Health::new(self.clock.now())),
-            lineages,
+            lineages: self.lineages(),
             statements,
             pauses: Arc::clone(&self.pauses),
             guard: Guard::new(self.clock.as_ref()),

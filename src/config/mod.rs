@@ -395,6 +395,8 @@ pub struct Query {
     pub answer_repeats: Vec<String>,
     /// Questions under way at once.
     pub concurrency_max: usize,
+    /// Those of them that one asker may have.
+    pub concurrency_per_asker_max: usize,
     /// Who asks, and the mapping that an answer is rendered with for each.
     pub askers: BTreeMap<PartnerId, String>,
     /// The file's text, for the places of problems.

@@ -497,6 +497,8 @@ pub struct RawQuery {
     pub answer_repeats: Vec<At<String>>,
     /// Questions under way at once, of all who ask.
     pub concurrency_max: NonZeroU32,
+    /// Questions under way at once of one who asks, so that none takes the places of all others.
+    pub concurrency_per_asker_max: NonZeroU32,
     /// Who asks, each under the partner's name: every sender of the questions' flow.
     #[schemars(extend("x-required" = true))]
     pub asker: BTreeMap<String, At<RawAsker>>,
@@ -514,6 +516,7 @@ impl Default for RawQuery {
             answer_valid_until: None,
             answer_repeats: Vec::new(),
             concurrency_max: count(32),
+            concurrency_per_asker_max: count(8),
             asker: BTreeMap::new(),
         }
     }

@@ -439,6 +439,8 @@ pub struct FlowTotals {
     pub flow: FlowId,
     /// Exchanges journaled.
     pub exchanges: u64,
+    /// Those of them whose body was refused whole.
+    pub refused_whole: u64,
     /// Their records.
     pub counts: Counts,
     /// When the last came.

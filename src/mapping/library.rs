@@ -45,7 +45,19 @@ impl Library {
     pub fn read(folders: &[PathBuf]) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let files = all_files(folders, &mut problems);
-        let mut library = Self::of_schemas(&files, &mut problems);
+        let mut library = Self::of_schemas(&files, &mut problems, |schema| schema);
+        library.compile_mappings(&files, &Formats::load(folders, &mut problems), &mut problems);
+        (library, problems)
+    }
+
+    /// The same with mappings that are drafts: some of their values may have no canonical path yet. To be looked at,
+    /// never to be used.
+    ///
+    /// What does not compile even so is left out, and every problem of it is told.
+    pub fn load_drafts(folders: &[PathBuf]) -> (Self, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let files = all_files(folders, &mut problems);
+        let mut library = Self::of_schemas(&files, &mut problems, Canonical::of_draft);
         library.compile_mappings(&files, &Formats::load(folders, &mut problems), &mut problems);
         (library, problems)
     }
@@ -57,7 +69,7 @@ impl Library {
     /// Every problem in every schema.
     pub fn of_canonicals(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let library = Self::of_schemas(&all_files(folders, &mut problems), &mut problems);
+        let library = Self::of_schemas(&all_files(folders, &mut problems), &mut problems, |schema| schema);
         if problems.is_empty() { Ok(library) } else { Err(problems) }
     }
 
@@ -101,12 +113,12 @@ impl Library {
 }
 
 impl Library {
-    fn of_schemas(files: &Files, problems: &mut Vec<Problem>) -> Self {
+    fn of_schemas(files: &Files, problems: &mut Vec<Problem>, kind: impl Fn(Canonical) -> Canonical) -> Self {
         let mut library = Self { mappings: BTreeMap::new(), canonicals: BTreeMap::new(), broken: BTreeSet::new() };
         for (relative, (path, text)) in files {
             let Some(name) = relative.strip_prefix("canonical/").and_then(|n| n.strip_suffix(".schema.json")) else { continue };
             match Canonical::compile(name, text) {
-                Ok(canonical) => drop(library.canonicals.insert(name.to_owned(), Arc::new(canonical))),
+                Ok(canonical) => drop(library.canonicals.insert(name.to_owned(), Arc::new(kind(canonical)))),
                 Err(CompileProblem { line, message }) => {
                     library.broken.insert(name.to_owned());
                     problems.push(Problem { file: path.clone(), line, message });

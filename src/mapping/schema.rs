@@ -1,7 +1,8 @@
 //! Canonical schemas: `canonical/NAME.vN.schema.json`, JSON Schema 2020-12, compiled once.
 //!
 //! Beside the schema proper a file says under `x-portolan` which paths make a record the same
-//! fact (`key`), which hold decimals as text (`decimal`), and what daily statements add up (`statement`). Nothing is ever fetched: a reference
+//! fact (`key`), which hold decimals as text (`decimal`), which are personal (`personal`), and what daily statements
+//! add up (`statement`). Nothing is ever fetched: a reference
 //! that leaves the file fails at load.
 
 use super::compile::CompileProblem;
@@ -39,6 +40,16 @@ pub struct Canonical {
     lists: BTreeSet<String>,
     /// What a body's profile is made of.
     profiled: Vec<ProfiledField>,
+    /// A draft may still say [`UNMAPPED`] of its values.
+    takes_unmapped: bool,
+}
+
+/// The step of a canonical path with which a draft says that none has been chosen yet.
+pub const UNMAPPED: &str = "unmapped";
+
+/// Whether a draft says of a canonical path that none has been chosen yet.
+pub fn is_unmapped(path: &str) -> bool {
+    path.split('.').any(|step| step == UNMAPPED)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -52,6 +63,9 @@ struct Annotations {
     key_if: Vec<String>,
     #[serde(default)]
     decimal: BTreeSet<String>,
+    /// Paths of values that are personal, with all below them.
+    #[serde(default)]
+    personal: BTreeSet<String>,
     #[serde(default)]
     statement: Statement,
 }
@@ -125,18 +139,37 @@ impl Canonical {
             None => Annotations::default(),
         };
         let Paths { titles, lists, .. } = Paths::of(&schema).map_err(|message| at(text, message))?;
-        for path in
-            annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal).chain(annotations.statement.paths())
-        {
+        let Annotations { key, key_if, decimal, personal, statement } = &annotations;
+        for path in key.iter().flatten().chain(key_if).chain(decimal).chain(personal).chain(statement.paths()) {
             if !titles.contains_key(path) {
                 let part = own.find(&format!("{path:?}")).map_or(own, |byte| own.get(byte..).unwrap_or(own));
                 return Err(at(part, format!("x-portolan names {path:?}, which the schema has no title for")));
             }
         }
         annotations.statement.check(&annotations.decimal, &lists).map_err(|message| at(own, message))?;
-        let profiled = profiled(&schema);
-        let digest = Digest::of(text.as_bytes());
-        Ok(Self { name: name.to_owned(), text: text.into(), digest, validator, annotations, titles, lists, profiled })
+        let mut canonical = Self {
+            name: name.to_owned(),
+            text: text.into(),
+            digest: Digest::of(text.as_bytes()),
+            validator,
+            annotations,
+            titles,
+            lists,
+            profiled: profiled(&schema),
+            takes_unmapped: false,
+        };
+        // What is personal is counted nowhere.
+        let personal: Vec<bool> = canonical.profiled.iter().map(|field| canonical.is_personal(&field.path)).collect();
+        let mut personal = personal.into_iter();
+        canonical.profiled.retain(|_| !personal.next().unwrap_or_default());
+        Ok(canonical)
+    }
+
+    /// The same schema for a draft, whose values need not have a place in it yet.
+    #[must_use]
+    pub fn of_draft(mut self) -> Self {
+        self.takes_unmapped = true;
+        self
     }
 
     /// The record's name without its version: the space in which business keys are unique.
@@ -149,15 +182,37 @@ impl Canonical {
         &self.annotations.decimal
     }
 
+    /// Whether a canonical path, whatever its list indexes, holds a personal value or is below one that does.
+    pub fn is_personal(&self, path: &str) -> bool {
+        let personal = &self.annotations.personal;
+        let mut above = String::new();
+        path.split('.').filter(|step| step.parse::<usize>().is_err()).any(|step| {
+            above = if above.is_empty() { step.to_owned() } else { format!("{above}.{step}") };
+            personal.contains(&above)
+        })
+    }
+
     /// The title of a canonical path, whatever its list indexes; the path itself where it has none.
     pub fn title(&self, path: &str) -> Words {
         let steps: Vec<&str> = path.split('.').filter(|step| step.parse::<usize>().is_err()).collect();
         self.titles.get(&steps.join(".")).cloned().unwrap_or_else(|| Words::new(path, path))
     }
 
+    /// Whether it is that of a draft.
+    pub fn is_of_draft(&self) -> bool {
+        self.takes_unmapped
+    }
+
+    /// The values that every record must have.
+    pub fn required(&self) -> Vec<String> {
+        let schema: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        let names = schema.get("required").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
     /// Whether the schema knows a canonical path.
     pub fn knows(&self, path: &str) -> bool {
-        self.titles.contains_key(path)
+        self.titles.contains_key(path) || (self.takes_unmapped && is_unmapped(path))
     }
 
     /// What daily statements add up of a record.

@@ -223,10 +223,10 @@ fn sums(journal: &JournalStatus, zh: bool) -> Markup {
 }
 
 fn flows(journal: &JournalStatus, now: Timestamp, zh: bool) -> Markup {
-    let heads: [&str; 9] = if zh {
-        ["接入单位", "交换业务", "交换单", "已接收", "退回", "重复", "p50", "p99", "最近接收"]
+    let heads: [&str; 10] = if zh {
+        ["接入单位", "交换业务", "交换单", "整体退回", "已接收记录", "退回记录", "重复记录", "p50", "p99", "最近接收"]
     } else {
-        ["Partner", "Flow", "Exchanges", "Accepted", "Refused", "Repeated", "p50", "p99", "Last received"]
+        ["Partner", "Flow", "Exchanges", "Refused whole", "Accepted", "Refused", "Repeated", "p50", "p99", "Last received"]
     };
     let row = |flow: &FlowStatus| {
         html! {
@@ -234,12 +234,13 @@ fn flows(journal: &JournalStatus, now: Timestamp, zh: bool) -> Markup {
                 th scope="row" { (titled(flow.partner_title.as_ref(), flow.partner.as_str(), zh)) }
                 td { (titled(flow.flow_title.as_ref(), flow.flow.as_str(), zh)) }
                 td.number data-label=(heads[2]) { (count(flow.exchanges)) }
-                td.number data-label=(heads[3]) { (count(flow.counts.accepted)) }
-                td.number data-label=(heads[4]) { (marked(flow.counts.refused, "tag warn")) }
-                td.number data-label=(heads[5]) { (count(flow.counts.repeated)) }
-                td.number data-label=(heads[6]) { (taken(flow.percentiles.map(|p| p.p50))) }
-                td.number data-label=(heads[7]) { (taken(flow.percentiles.map(|p| p.p99))) }
-                td.number.moment data-label=(heads[8]) { (moment(flow.last_received_at, now, zh)) }
+                td.number data-label=(heads[3]) { (marked(flow.refused_whole, "tag warn")) }
+                td.number data-label=(heads[4]) { (count(flow.counts.accepted)) }
+                td.number data-label=(heads[5]) { (marked(flow.counts.refused, "tag warn")) }
+                td.number data-label=(heads[6]) { (count(flow.counts.repeated)) }
+                td.number data-label=(heads[7]) { (taken(flow.percentiles.map(|p| p.p50))) }
+                td.number data-label=(heads[8]) { (taken(flow.percentiles.map(|p| p.p99))) }
+                td.number.moment data-label=(heads[9]) { (moment(flow.last_received_at, now, zh)) }
             }
         }
     };

@@ -67,6 +67,8 @@ pub struct FlowStatus {
     pub flow_title: Option<Words>,
     /// Exchanges journaled.
     pub exchanges: u64,
+    /// Those of them whose body was refused whole.
+    pub refused_whole: u64,
     /// Their records.
     pub counts: Counts,
     /// Times of the latest exchanges since the gateway started.
@@ -206,6 +208,7 @@ impl FlowStatus {
             "flow": self.flow,
             "configured": self.partner_title.is_some() && self.flow_title.is_some(),
             "exchanges": self.exchanges,
+            "refused_whole": self.refused_whole,
             "records": self.counts,
             "p50_ms": self.percentiles.map(|p| milliseconds(p.p50)),
             "p99_ms": self.percentiles.map(|p| milliseconds(p.p99)),
@@ -252,6 +255,7 @@ fn flows(totals: Vec<crate::journal::FlowTotals>, config: &Config, metrics: &Met
         flow: flow.clone(),
         flow_title: config.flows.get(flow).map(|f| f.title.clone()),
         exchanges: 0,
+        refused_whole: 0,
         counts: Counts::default(),
         percentiles: metrics.percentiles(partner, flow),
         last_received_at: None,
@@ -261,6 +265,7 @@ fn flows(totals: Vec<crate::journal::FlowTotals>, config: &Config, metrics: &Met
     for total in totals {
         let row = rows.entry((total.partner.clone(), total.flow.clone())).or_insert_with(|| empty(&total.partner, &total.flow));
         row.exchanges = total.exchanges;
+        row.refused_whole = total.refused_whole;
         row.counts = total.counts;
         row.last_received_at = total.last_received_at;
     }

@@ -101,6 +101,8 @@ pub async fn refused_is_kept(store: &dyn Store) {
     assert_eq!(journaled.outcome(), Outcome::Refused);
     let row = journal.exchange(exchange.id).await.unwrap().unwrap();
     assert_eq!(row.fault.as_deref(), Some("syntax.malformed"));
+    let totals = journal.totals().await.unwrap();
+    assert_eq!((totals.flows[0].exchanges, totals.flows[0].refused_whole), (1, 1));
     assert_eq!(bytes_of(&journal.body(exchange.id).await.unwrap().unwrap()), b"not XML");
     assert!(journal.deliveries(exchange.id, None, 99).await.unwrap().is_empty());
 }
@@ -879,7 +881,7 @@ pub async fn totals_add_up(store: &dyn Store) {
     assert!(waive(store, journal.as_ref(), leases[3].delivery, "not needed").await);
     let totals = journal.totals().await.unwrap();
     let flow = &totals.flows[0];
-    assert_eq!((flow.partner.as_str(), flow.flow.as_str(), flow.exchanges), ("bank", "payments", 5));
+    assert_eq!((flow.partner.as_str(), flow.flow.as_str(), flow.exchanges, flow.refused_whole), ("bank", "payments", 5, 0));
     assert_eq!(flow.counts, Counts { records: 9, accepted: 9, refused: 0, warnings: 0, repeated: 1 });
     assert_eq!(flow.last_received_at, Some(begin + SignedDuration::from_secs(4)));
     let stand: Vec<_> = totals.destinations.iter().map(|row| (row.to.to_string(), row.queued, row.acknowledged, row.dead)).collect();

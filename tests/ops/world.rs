@@ -72,7 +72,7 @@ impl World {
         let lineages = Lineages {
             journal: Arc::clone(&journal),
             live: Arc::clone(&live),
-            translations: Arc::new(Semaphore::new(1)),
+            places: Arc::new(Semaphore::new(1)),
             mappings: Arc::default(),
         };
         let statements = Statements { journal: Arc::clone(&journal), live: Arc::clone(&live), keys, clock: clock.clone() };

@@ -66,7 +66,7 @@ fn a_table_has_one_value_for_each_label() {
     assert!(write_all(bound.as_ref(), &first, &[first.clone(), first.clone()]).is_ok());
     for other in [Some("2026-01-02"), None] {
         let error = write_all(bound.as_ref(), &first, &[first.clone(), record(other)]).unwrap_err();
-        assert_eq!((error.code, error.path.as_deref()), (FormatCode::ValueUnwritable, Some("header/报送日期")), "{error}");
+        assert_eq!((error.code, error.path.as_deref()), (FormatCode::ValueUnwritable, Some("报送日期")), "{error}");
         assert!(error.words.zh.contains("报送日期") && error.words.en.contains("报送日期"), "{:?}", error.words);
     }
 }

@@ -329,7 +329,6 @@ impl Parts for Archive<'_> {
                     self.over = true;
                 }
                 signature if offset == 0 && SPANNED.contains(&signature) => return Err(several_disks(0)),
-                _ if offset == 0 => return Err(damaged(0, "这不是 zip 压缩包", "this is no zip archive")),
                 _ => return Err(self.no_structure()),
             }
         }

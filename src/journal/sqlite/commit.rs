@@ -107,6 +107,7 @@ struct NewLeaf {
 #[derive(Default)]
 struct FlowTotal {
     exchanges: u64,
+    refused_whole: u64,
     counts: Counts,
     last_received_at: i64,
 }
@@ -240,11 +241,11 @@ impl<'a> Group<'a> {
 
     fn add_totals(&self) -> Result<(), JournalError> {
         let mut flows = self.connection.prepare_cached(
-            "INSERT INTO flow_total (partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            "INSERT INTO flow_total (partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at,
+             refused_whole) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT DO UPDATE SET exchanges = exchanges + ?3, records = records + ?4, accepted = accepted + ?5,
              refused = refused + ?6, warnings = warnings + ?7, repeated = repeated + ?8,
-             last_received_at = max(last_received_at, ?9)",
+             last_received_at = max(last_received_at, ?9), refused_whole = refused_whole + ?10",
         )?;
         for ((partner, flow), total) in &self.flow_totals {
             let Counts { records, accepted, refused, warnings, repeated } = total.counts;
@@ -258,7 +259,8 @@ impl<'a> Group<'a> {
                 column(refused),
                 column(warnings),
                 column(repeated),
-                total.last_received_at
+                total.last_received_at,
+                column(total.refused_whole)
             ])?;
         }
         let mut destinations = self.connection.prepare_cached(
@@ -335,7 +337,7 @@ impl<'a> Group<'a> {
             self.queue_deliveries(exchange, sequence, &claimed.records)?;
         }
         let total = self.flow_totals.entry((exchange.partner.clone(), exchange.flow.clone())).or_default();
-        total.add(counts, milliseconds(exchange.received_at));
+        total.add(exchange.verdict.outcome, counts, milliseconds(exchange.received_at));
         self.hours.exchange(exchange, counts, &claimed.told, self.clock.now());
         self.profiles.add(exchange);
         self.days.exchange(exchange, counts, self.clock.now());
@@ -549,8 +551,9 @@ impl<'a> Group<'a> {
 }
 
 impl FlowTotal {
-    fn add(&mut self, counts: Counts, received_at: i64) {
+    fn add(&mut self, outcome: Outcome, counts: Counts, received_at: i64) {
         self.exchanges += 1;
+        self.refused_whole += u64::from(outcome == Outcome::Refused);
         self.counts.records += counts.records;
         self.counts.accepted += counts.accepted;
         self.counts.refused += counts.refused;
