@@ -243,7 +243,7 @@ mod tests {
         ];
         let told = refusal(&lines.map(str::to_owned), Path::new("/copies"));
         assert_eq!(told.at, Some(("a/one.xsd".to_owned(), 7)));
-        let expected = "http://x.example/e.xsd is not fetched: put a copy into the mapping's folder; Element 'element': no T.; \
+        let expected = "http://x.example/e.xsd is not fetched: put a copy into the mapping's folder; at the element 'e': Element 'element': no T.; \
                         attributes construct error";
         assert_eq!(told.reason, expected);
     }
