@@ -32,6 +32,7 @@ use crate::pinned::PinnedMappings;
 use crate::query::Queries;
 use crate::receipt::Keys;
 use crate::receipt::keys::keys_folder;
+use crate::reconcile::Follower;
 use crate::render::PinnedRender;
 use crate::seams::{SharedClock, SystemClock};
 use crate::spool::Spool;
@@ -224,6 +225,7 @@ impl Gateway {
         let operator_address = operator_listener.local_addr().map_err(other("the operator listener"))?;
         tasks.spawn(http::listen(partner_listener, door, config.gateway.limits.clone(), stopped.clone()));
         tasks.spawn(http::listen(operator_listener, operator_door, config.gateway.limits.clone(), stopped.clone()));
+        tasks.spawn(Follower::new(Arc::clone(&journal), Arc::clone(&live)).run(stopped.clone()));
         tasks.spawn(alarms.run(stopped));
         view.health.serving();
         tracing::info!(%partner_address, %operator_address, partners = config.partners.len(), flows = config.flows.len(), "the gateway is up");

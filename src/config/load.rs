@@ -7,6 +7,7 @@
 mod alarms;
 mod operator;
 mod query;
+pub(super) mod reconciliation;
 
 use super::page::{Page, read_bytes};
 use super::raw::{
@@ -15,7 +16,7 @@ use super::raw::{
 };
 use super::{
     CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Operator, Order, Partner, Problem, Query,
-    Rate, Reference, RequestLimits, Route, Sender,
+    Rate, Reconciliation, Reference, RequestLimits, Route, Sender,
 };
 use crate::domain::{DESTINATIONS_PER_FLOW_MAX, DestinationId, Digest, Name, PartnerId, Severity};
 use crate::schedule::Calendar;
@@ -46,7 +47,7 @@ type Span = Option<Range<usize>>;
 
 impl Config {
     /// Reads the configuration in `folder`: `portolan.toml`, `partners/*.toml`, `flows/*.toml`, `queries/*.toml`,
-    /// `operators/*.toml`.
+    /// `reconciliations/*.toml`, `operators/*.toml`.
     /// Paths in the files are relative to `folder`.
     ///
     /// # Errors
@@ -68,6 +69,8 @@ pub struct Draft {
     pub flows: Flows,
     /// The queries without a problem of their own.
     pub queries: BTreeMap<Name, Arc<Query>>,
+    /// The reconciliations without a problem of their own.
+    pub reconciliations: BTreeMap<Name, Arc<Reconciliation>>,
     /// Every problem so far, in the order of files and lines.
     pub problems: Vec<Problem>,
     calendars: Calendars,
@@ -96,9 +99,22 @@ impl Draft {
         let calendars = alarms::calendars(folder, &mut problems);
         let flows = load_flows(folder, &partners, &calendars, &mut problems);
         let queries = query::load(folder, &partners, &flows, &mut problems);
+        let reconciliations = reconciliation::load(folder, &flows, &mut problems);
         let operators = operator::load(folder, &mut certificate_files, &mut problems);
         problems.sort();
-        Self { folder: folder.to_owned(), mappings, partners, flows, calendars, queries, operators, problems, gateway, certificate_files }
+        Self {
+            folder: folder.to_owned(),
+            mappings,
+            partners,
+            flows,
+            calendars,
+            queries,
+            reconciliations,
+            operators,
+            problems,
+            gateway,
+            certificate_files,
+        }
     }
 
     /// The whole configuration.
@@ -114,6 +130,7 @@ impl Draft {
                 flows: self.flows.into_iter().filter_map(|(id, flow)| Some((id, flow?))).collect(),
                 calendars: self.calendars,
                 queries: self.queries,
+                reconciliations: self.reconciliations,
                 operators: self.operators,
                 certificate_files: self.certificate_files,
             }),

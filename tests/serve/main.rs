@@ -24,8 +24,11 @@ mod references;
 mod reload;
 mod schema;
 mod search;
+mod statements;
 mod storage;
 #[allow(dead_code, reason = "ports are the system's choice here")]
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/tools.rs"]
+mod tools;
 mod world;
