@@ -227,8 +227,7 @@ pub trait MatterBook: Send + Sync {
     /// Where a reconciliation stands; `None` before its first step.
     async fn reconciled_to(&self, name: &Name) -> Result<Option<Progress>, JournalError>;
 
-    /// The place in the order of commits of the first exchange that was received at a moment or later; the place of the next
-    /// commit where there is none.
+    /// The place in the order of commits from which on the exchanges stand that were received at a moment or later.
     async fn first_received(&self, from: Timestamp) -> Result<u64, JournalError>;
 
     /// Committed exchanges from a place on, at most `rows_max`, in the order of commits.

@@ -117,6 +117,40 @@ pub async fn a_late_commit_is_the_next_days(store: &dyn Store) {
     assert_eq!(counted("2026-07-03").await, 1);
 }
 
+/// However records are split into bodies and days, the sums of all days are those that another library's decimals come to.
+pub async fn days_add_up_however_bodies_are_split(store: &dyn Store) {
+    let journal = store.open();
+    let (mut state, mut expected, mut records) = (7, rust_decimal::Decimal::ZERO, 0);
+    let first = day("2026-07-01");
+    for body in 0..40 {
+        let rows: Vec<(String, String)> = (0..splitmix(&mut state) % 30)
+            .map(|_| {
+                let cents = (splitmix(&mut state) % 1_000_000_000_000) as i64;
+                expected += rust_decimal::Decimal::new(cents, 2);
+                records += 1;
+                let date = first.saturating_add(jiff::Span::new().days((splitmix(&mut state) % 5) as i64));
+                (rust_decimal::Decimal::new(cents, 2).to_string(), date.to_string())
+            })
+            .collect();
+        let rows: Vec<(&str, &str, &str)> = rows.iter().map(|(amount, date)| (amount.as_str(), "CNY", date.as_str())).collect();
+        let mut exchange = sample(store.clock(), &format!("body {body}"));
+        exchange.verdict.tally.accepted = amounts(&rows);
+        new(journal.as_ref(), exchange).await;
+        store.clock().advance(SignedDuration::from_mins((splitmix(&mut state) % 600) as i64));
+    }
+    for basis in [Basis::Received, Basis::Booking] {
+        let (mut sum, mut counted) = (rust_decimal::Decimal::ZERO, 0);
+        for days in 0..30 {
+            let on = first.saturating_add(jiff::Span::new().days(days)).to_string();
+            for found in book(journal.as_ref(), "bank", &on).await.sums.iter().filter(|found| found.line.basis == basis) {
+                sum += found.sum.amount.unwrap().to_string().parse::<rust_decimal::Decimal>().unwrap();
+                counted += found.sum.records;
+            }
+        }
+        assert_eq!((sum, counted), (expected, records), "{basis:?}");
+    }
+}
+
 pub async fn a_day_has_a_bounded_number_of_sums(store: &dyn Store) {
     let journal = store.open();
     let start = day("2000-01-01");

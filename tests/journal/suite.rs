@@ -74,6 +74,7 @@ macro_rules! journal_suite {
             a_day_adds_up
             what_is_delivered_counts_on_its_own_day
             a_late_commit_is_the_next_days
+            days_add_up_however_bodies_are_split
             a_day_has_a_bounded_number_of_sums
             a_statement_is_kept_once
             matters_stand_as_they_should

@@ -20,6 +20,7 @@ mod queries;
 #[allow(dead_code, reason = "not every reply is scripted here")]
 #[path = "../delivery/receiver.rs"]
 mod receiver;
+mod reconciliations;
 mod references;
 mod reload;
 mod schema;

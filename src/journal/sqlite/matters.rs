@@ -33,7 +33,8 @@ impl MatterBook for SqliteJournal {
     }
 
     async fn first_received(&self, from: Timestamp) -> Result<u64, JournalError> {
-        let find = "SELECT ifnull((SELECT min(sequence) FROM exchange WHERE received_at >= ?1),
+        // Those received first are committed first, but for a few that take long.
+        let find = "SELECT ifnull((SELECT min(sequence) FROM (SELECT sequence FROM exchange WHERE received_at >= ?1 ORDER BY received_at LIMIT 1000)),
             (SELECT ifnull(max(sequence), 0) + 1 FROM exchange))";
         let read = move |connection: &Connection| Ok(one(connection, find, [milliseconds(from)], |row| number(row, 0))?.unwrap_or(1));
         self.list_readers.read(read).await
@@ -189,18 +190,19 @@ fn forget(connection: &Connection, name: &Name) -> Result<bool, JournalError> {
 }
 
 fn matters(connection: &Connection, filter: &MatterFilter) -> Result<Vec<MatterRow>, JournalError> {
-    let condition = match (filter.state, &filter.key) {
-        (_, Some(_)) => "m.key = ?4 AND ?3 IS NOT NULL",
-        (None, None) => "?4 IS NULL AND ?3 IS NOT NULL",
-        (Some(MatterState::Matched), _) => "m.state = 0 AND ?4 IS NULL AND ?3 IS NOT NULL",
-        (Some(MatterState::Waiting), _) => "m.state = 1 AND m.due_at >= ?3 AND ?4 IS NULL",
-        (Some(MatterState::Late), _) => "m.state = 1 AND m.due_at < ?3 AND ?4 IS NULL",
-        (Some(MatterState::Unmatched), _) => "m.state = 2 AND ?4 IS NULL AND ?3 IS NOT NULL",
-        (Some(MatterState::AmountDifferent), _) => "m.state = 3 AND ?4 IS NULL AND ?3 IS NOT NULL",
+    // Those that are late are few, however many wait.
+    let (index, condition) = match (filter.state, &filter.key) {
+        (_, Some(_)) => ("matter_key", "m.key = ?4"),
+        (None, None) => ("matter_number", "TRUE"),
+        (Some(MatterState::Matched), _) => ("matter_state", "m.state = 0"),
+        (Some(MatterState::Waiting), _) => ("matter_state", "m.state = 1 AND m.due_at >= ?3"),
+        (Some(MatterState::Late), _) => ("matter_due", "m.state = 1 AND m.due_at < ?3"),
+        (Some(MatterState::Unmatched), _) => ("matter_state", "m.state = 2"),
+        (Some(MatterState::AmountDifferent), _) => ("matter_state", "m.state = 3"),
     };
     let find = format!(
-        "SELECT m.number, m.key, m.state, m.due_at, m.came_late, (SELECT max(leg) FROM matter_leg WHERE matter = m.number) FROM matter m
-         WHERE m.reconciliation = ?1 AND m.number < ?2 AND {condition} ORDER BY m.number DESC LIMIT ?5"
+        "SELECT m.number, m.key, m.state, m.due_at, m.came_late, (SELECT max(leg) FROM matter_leg WHERE matter = m.number)
+         FROM matter m INDEXED BY {index} WHERE m.reconciliation = ?1 AND m.number < ?2 AND {condition} ORDER BY m.number DESC LIMIT ?5"
     );
     let (name, before, now) = (filter.name.as_str(), filter.before.map_or(i64::MAX, column), milliseconds(filter.now));
     let rows_max = column(filter.rows_max.min(PAGE_ROWS_MAX) as u64);

@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS matter (
     came_late      INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS matter_key ON matter (reconciliation, key);
+CREATE INDEX IF NOT EXISTS matter_number ON matter (reconciliation, number);
 CREATE INDEX IF NOT EXISTS matter_state ON matter (reconciliation, state, number);
 CREATE INDEX IF NOT EXISTS matter_due ON matter (reconciliation, due_at) WHERE state = 1;
 CREATE INDEX IF NOT EXISTS matter_trouble ON matter (reconciliation, changed_at) WHERE state >= 2;
