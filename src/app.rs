@@ -20,6 +20,7 @@ use crate::journal::acts::{ActFilter, ActRequest, Deed, NewAct};
 use crate::journal::{Journal, JournalError};
 use crate::ops::OpsView;
 use crate::pauses::Pauses;
+use crate::reconcile::Follower;
 use crate::seams::{SharedClock, SystemClock};
 use changes::Snapshot;
 use jiff::Timestamp;
@@ -117,6 +118,7 @@ impl Gateway {
         let mut tasks = JoinSet::new();
         tasks.spawn(http::listen(partner_listener, door, config.gateway.limits.clone(), stopped.clone()));
         tasks.spawn(http::listen(operator_listener, operator_door, config.gateway.limits.clone(), stopped.clone()));
+        tasks.spawn(Follower::new(Arc::clone(&journal), Arc::clone(&shared.live)).run(stopped.clone()));
         tasks.spawn(alarms.run(stopped));
         view.health.serving();
         tracing::info!(%partner_address, %operator_address, partners = config.partners.len(), flows = config.flows.len(), "the gateway is up");

@@ -45,6 +45,7 @@ pub mod pinned;
 pub mod profile;
 pub mod query;
 pub mod receipt;
+pub mod reconcile;
 pub mod references;
 pub mod render;
 pub mod routing;

@@ -8,6 +8,7 @@ use crate::config::{Config, Destination, Draft, Flow, Order, Problem, Query, Ref
 use crate::domain::{FlowId, Name, Routed};
 use crate::mapping::{Library, Mapping};
 use crate::query::QueryPlan;
+use crate::reconcile::ReconciliationPlan;
 use crate::routing::Router;
 use crate::translate::FlowPlan;
 use crate::xsd::{self, Xsds};
@@ -28,6 +29,8 @@ pub struct Live {
     pub flows: BTreeMap<FlowId, Arc<FlowPlan>>,
     /// Every query service, compiled.
     pub queries: BTreeMap<Name, Arc<QueryPlan>>,
+    /// Every reconciliation, compiled.
+    pub reconciliations: BTreeMap<Name, Arc<ReconciliationPlan>>,
 }
 
 impl Live {
@@ -50,10 +53,11 @@ impl Live {
         let xsds = xsd::load(&library).map_err(|mut found| problems.append(&mut found)).unwrap_or_default();
         let flows = compile_flows(&draft, &library, &mut problems);
         let queries = compile_queries(&draft, &flows, &library, &mut problems);
+        let reconciliations = compile_reconciliations(&draft, &flows, &mut problems);
         draft.problems.append(&mut problems);
         draft.problems.sort();
         let config = Arc::new(draft.finish()?);
-        Ok(Self { config, library, xsds, flows, queries })
+        Ok(Self { config, library, xsds, flows, queries, reconciliations })
     }
 }
 
@@ -90,6 +94,24 @@ fn compile_queries(
         }
     }
     queries
+}
+
+fn compile_reconciliations(
+    draft: &Draft,
+    flows: &BTreeMap<FlowId, Arc<FlowPlan>>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<Name, Arc<ReconciliationPlan>> {
+    let mut plans = BTreeMap::new();
+    for (name, reconciliation) in &draft.reconciliations {
+        match ReconciliationPlan::compile(reconciliation, flows) {
+            Ok(plan) => drop(plans.insert(name.clone(), Arc::new(plan))),
+            Err(messages) => {
+                let file = draft.folder.join("reconciliations").join(format!("{name}.toml"));
+                problems.extend(messages.into_iter().map(|(needle, message)| problem(&file, &reconciliation.text, &needle, message)));
+            }
+        }
+    }
+    plans
 }
 
 /// A problem at the line of a file in which `needle` first stands.

@@ -10,13 +10,14 @@ mod folder;
 mod gateway;
 mod operator;
 mod query;
+pub(super) mod reconciliation;
 mod route;
 
 use super::page::{Page, read_bytes};
 use super::raw::{At, RawCertificate, RawFlow, RawGateway, RawLimits, RawOnInvalid, RawPartner, RawRate, RawSchedule, RawSender, RawWords};
 use super::{
     CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, NamedFile, OnInvalid, Operator, Partner, Problem,
-    Query, Rate, Sender, alarms::Webhook,
+    Query, Rate, Reconciliation, Sender, alarms::Webhook,
 };
 use crate::certs::{Summary, files};
 use crate::domain::{Digest, Name, PartnerId};
@@ -48,7 +49,7 @@ type Span = Option<Range<usize>>;
 
 impl Config {
     /// Reads the configuration in `folder`: `portolan.toml`, `partners/*.toml`, `flows/*.toml`, `queries/*.toml`,
-    /// `operators/*.toml`.
+    /// `reconciliations/*.toml`, `operators/*.toml`.
     /// Paths in the files are relative to `folder`.
     ///
     /// # Errors
@@ -70,6 +71,8 @@ pub struct Draft {
     pub flows: Flows,
     /// The queries without a problem of their own.
     pub queries: BTreeMap<Name, Arc<Query>>,
+    /// The reconciliations without a problem of their own.
+    pub reconciliations: BTreeMap<Name, Arc<Reconciliation>>,
     /// What `portolan.toml` says of the gateway itself.
     pub gateway: GatewayDraft,
     /// The destinations without a problem of their own, whatever else is wrong with their partners.
@@ -133,10 +136,23 @@ impl Draft {
         let calendars = alarms::calendars(folder, &mut problems);
         let flows = load_flows(folder, &partners, &calendars, &mut problems);
         let queries = query::load(folder, &partners, &flows, &mut problems);
+        let reconciliations = reconciliation::load(folder, &flows, &mut problems);
         let operators = operator::load(folder, &mut certificate_files, &mut problems);
         problems.sort();
-        let folder = folder.to_owned();
-        Self { folder, mappings, partners, flows, calendars, queries, operators, gateway, destinations, problems, certificate_files }
+        Self {
+            folder: folder.to_owned(),
+            mappings,
+            partners,
+            flows,
+            calendars,
+            queries,
+            reconciliations,
+            operators,
+            gateway,
+            destinations,
+            problems,
+            certificate_files,
+        }
     }
 
     /// The whole configuration.
@@ -152,6 +168,7 @@ impl Draft {
                 flows: self.flows.into_iter().filter_map(|(id, flow)| Some((id, flow?))).collect(),
                 calendars: self.calendars,
                 queries: self.queries,
+                reconciliations: self.reconciliations,
                 operators: self.operators,
                 certificate_files: self.certificate_files,
             }),

@@ -9,17 +9,20 @@ mod load;
 mod named_file;
 mod page;
 mod raw;
+pub mod reconciliation;
 pub mod recovery;
 mod reference;
 pub mod watch;
 
 pub use alarms::Alarms;
+pub use load::reconciliation::{KEY_PARTS_MAX, LEGS_MAX, RECONCILIATIONS_MAX};
 pub use load::{
     CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, Draft, FILES_PER_FOLDER_MAX, GatewayDraft, ListenerDraft,
     MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
 };
 pub use named_file::NamedFile;
 pub use page::FILE_BYTES_MAX;
+pub use reconciliation::{Leg, Reconciliation};
 pub use recovery::PROBLEMS_PER_FILE_MAX;
 pub use reference::reference;
 pub use watch::Reloads;
@@ -52,6 +55,8 @@ pub struct Config {
     pub calendars: BTreeMap<Name, Calendar>,
     /// Every query service.
     pub queries: BTreeMap<Name, Arc<Query>>,
+    /// Reconciliations by name.
+    pub reconciliations: BTreeMap<Name, Arc<Reconciliation>>,
     /// Every operator.
     pub operators: BTreeMap<Name, Arc<Operator>>,
     /// The certificate files that partners' and operators' files name.

@@ -6,8 +6,10 @@
 //! What a value must be beyond its type is checked in `load.rs`.
 
 mod alarms;
+mod reconciliation;
 
 pub use alarms::{RawAlarms, RawEvery, RawHold, RawOnHoliday, RawQuiet, RawSchedule, RawWebhook, RawWeekday};
+pub use reconciliation::{RawKeyPart, RawLeg, RawReconciliation};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};

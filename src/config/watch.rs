@@ -128,7 +128,7 @@ impl Scope {
         let webhooks = gateway.alarms.webhooks.values();
         files.extend(webhooks.flat_map(|webhook| webhook.authorities.iter().chain([&webhook.secret])).map(|file| file.to_path_buf()));
         files.insert(keys_folder(&gateway.data).join(NEXT_KEY_FILE));
-        let folders = ["partners", "flows", "queries", "operators", "calendars"];
+        let folders = ["partners", "flows", "queries", "reconciliations", "operators", "calendars"];
         let mut folders: BTreeSet<PathBuf> = folders.iter().map(|folder| config.folder.join(folder)).collect();
         folders.extend(gateway.mappings.iter().cloned());
         Self { files: files.iter().map(|file| as_in_events(file)).collect(), folders: folders.iter().map(|f| as_in_events(f)).collect() }

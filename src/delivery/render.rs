@@ -109,7 +109,11 @@ async fn rows_of(journal: &dyn Journal, lease: &Lease) -> Result<Vec<IndexRow>, 
     Ok(rows)
 }
 
-fn lines(rows: Vec<IndexRow>, canonical: &Stored) -> Result<Vec<(IndexRow, Bytes)>, Fault> {
+/// The canonical lines of rows, in their order. Blocks.
+///
+/// # Errors
+/// Lines that are not there, and files that cannot be read.
+pub(crate) fn lines(rows: Vec<IndexRow>, canonical: &Stored) -> Result<Vec<(IndexRow, Bytes)>, Fault> {
     match canonical {
         Stored::Inline(bytes) => rows.into_iter().map(|row| Ok((row, slice(bytes, row.offset, row.length)?))).collect(),
         Stored::File { path, bytes } => {

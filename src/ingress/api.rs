@@ -3,6 +3,7 @@
 
 mod me;
 mod queries;
+mod statements;
 
 use super::admit::{Admitted, Asking, Mode, Query, admit, trace_id};
 use super::identity::{ConnectionIdentity, Partners, TrustStore};
@@ -318,18 +319,6 @@ impl PartnerDoor {
         let rows = self.exchanges.journal.exchanges(filter).await.map_err(journal_fault)?;
         let next = rows.last().map(|row| row.journaled.exchange().to_string());
         Ok(json_answer(&json!({ "exchanges": rows.iter().map(state).collect::<Vec<_>>(), "next_before": next })))
-    }
-
-    /// The caller's own statement of a day.
-    async fn statement(&self, asked: &Asked<'_>, day: &str) -> Result<Response, Fault> {
-        let mut flow = None;
-        for (name, value) in &asked.query {
-            match (name.as_str(), value.parse::<FlowId>()) {
-                ("flow", Ok(named)) => flow = Some(named),
-                _ => return Err(bad_query(name, "flow=NAME")),
-            }
-        }
-        self.statements.answer(&asked.partner, flow.as_ref(), day, &asked.head.headers).await
     }
 
     async fn report(&self, asked: &Asked<'_>, id: &str) -> Result<Response, Fault> {

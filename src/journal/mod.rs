@@ -10,6 +10,7 @@ pub mod bodies;
 pub mod chain;
 pub mod evidence;
 pub mod hours;
+pub mod matters;
 mod repeats;
 mod resolve;
 pub mod search;
@@ -488,7 +489,7 @@ pub trait HeadSigner: Send + Sync {
 
 /// A journal. Every method may be called from any task; none blocks a thread of the runtime.
 #[async_trait::async_trait]
-pub trait Journal: alarms::DutyBook + statements::StatementBook {
+pub trait Journal: alarms::DutyBook + matters::MatterBook + statements::StatementBook {
     /// Makes an exchange durable, in one transaction with everything that follows from it, and
     /// returns once it is on the disk. Repeats are found here, inside the transaction. Bodies in
     /// files are made durable first. A refused exchange is kept but binds no key.

@@ -19,6 +19,7 @@ pub mod loopback;
 pub mod page;
 pub mod partners;
 mod pauses;
+pub mod reconciliations;
 pub mod routes;
 mod search;
 mod statements;

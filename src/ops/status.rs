@@ -5,6 +5,7 @@
 
 use super::health::{HealthState, Phase, RefusedReload};
 use super::pauses;
+use super::reconciliations::Reconciled;
 use crate::alarms::alarm_entry;
 use crate::config::Config;
 use crate::domain::{Counts, DestinationId, FlowId, PartnerId};
@@ -52,6 +53,8 @@ pub struct JournalStatus {
     pub chain: Option<ChainPosition>,
     /// What operators have paused.
     pub paused: Vec<Paused>,
+    /// How the reconciliations stand.
+    pub reconciliations: Vec<Reconciled>,
 }
 
 /// What one partner has sent under one flow.
@@ -137,7 +140,7 @@ impl JournalStatus {
         let rows_left_out = flows.len().saturating_sub(ROWS_MAX) + destinations.len().saturating_sub(ROWS_MAX);
         flows.truncate(ROWS_MAX);
         destinations.truncate(ROWS_MAX);
-        Self { flows, destinations, rows_left_out, chain, paused: Vec::new() }
+        Self { flows, destinations, rows_left_out, chain, paused: Vec::new(), reconciliations: Vec::new() }
     }
 
     /// Sums over the rows.

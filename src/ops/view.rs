@@ -75,8 +75,11 @@ impl OpsView {
     pub async fn status(&self) -> Status {
         let endings = Arc::clone(&self.lookups.endings);
         let endings = tokio::task::spawn_blocking(move || endings());
-        let journal =
-            self.in_time(async { Ok((self.journal.totals().await?, self.chain_end().await?, self.journal.paused().await?)) }).await;
+        let journal = self
+            .in_time(async {
+                Ok((self.journal.totals().await?, self.chain_end().await?, self.journal.paused().await?, self.reconciled().await?))
+            })
+            .await;
         let endings = endings.await.unwrap_or_else(|error| {
             tracing::error!(%error, "what ends soon could not be found out");
             Vec::new()
@@ -84,7 +87,10 @@ impl OpsView {
         Status {
             at: self.clock.now(),
             health: self.health.state(),
-            journal: journal.map(|(totals, chain, paused)| self.beside_configuration(totals, chain, paused)),
+            journal: journal.map(|(totals, chain, paused, reconciliations)| JournalStatus {
+                reconciliations,
+                ..self.beside_configuration(totals, chain, paused)
+            }),
             endings,
             alarms: (self.lookups.alarms)(),
         }

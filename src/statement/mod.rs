@@ -121,8 +121,9 @@ fn lines(book: &DayBook, day: Date) -> Vec<StatementLine> {
     let mut sent: BTreeMap<&Line, Sum> = BTreeMap::new();
     for sum in book.sums.iter().filter(|sum| matches!(sum.measure, Measure::Accepted | Measure::Refused)) {
         let total = sent.entry(&sum.line).or_default();
-        // Two sums that the store has kept apart have far fewer digits than one may have.
-        *total = total.checked_add(sum.sum).unwrap_or(*total);
+        // What has too many digits together is counted, and its amount not told.
+        let uncounted = Sum { records: total.records.saturating_add(sum.sum.records), amount: None };
+        *total = total.checked_add(sum.sum).unwrap_or(uncounted);
     }
     let line = |measure: &str, other: &str, line: &Line, sum: &Sum| StatementLine {
         amount: sum.amount.map(|amount| amount.to_string()),

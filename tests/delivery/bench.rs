@@ -334,6 +334,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
         partners,
         flows: BTreeMap::new(),
         calendars: BTreeMap::new(),
+        reconciliations: BTreeMap::new(),
         queries: BTreeMap::new(),
         operators: BTreeMap::new(),
         certificate_files: BTreeSet::new(),

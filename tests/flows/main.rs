@@ -19,6 +19,7 @@ mod reader;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "the tests of deliveries use more of it")]
 mod receiver;
+mod reconciliation;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
 mod support;

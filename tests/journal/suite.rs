@@ -2,6 +2,7 @@
 //!
 //! A store joins by implementing [`Store`] and calling `journal_suite!`.
 
+pub use crate::books::*;
 use crate::support::{SampleRecord, TestClock, bytes_of, of, sample, sample_of, spooled, unknown_id};
 use jiff::{SignedDuration, Timestamp};
 use portolan::domain::{Chunk, Counts, DeliveryId, DestinationId, Digest, ExchangeId, Finding, Operator, Outcome, Role, Severity, Stored};
@@ -70,6 +71,14 @@ macro_rules! journal_suite {
             totals_add_up
             the_chain_is_audited
             an_unknown_outcome_is_resolved
+            a_day_adds_up
+            what_is_delivered_counts_on_its_own_day
+            a_late_commit_is_the_next_days
+            days_add_up_however_bodies_are_split
+            a_day_has_a_bounded_number_of_sums
+            a_statement_is_kept_once
+            matters_stand_as_they_should
+            matters_meet_in_any_order
         );
     };
     ($store:ty: $($check:ident)*) => {

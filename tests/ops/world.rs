@@ -63,6 +63,7 @@ impl World {
             library: Library::load(&[]).unwrap(),
             flows: BTreeMap::new(),
             queries: BTreeMap::new(),
+            reconciliations: BTreeMap::new(),
             xsds: BTreeMap::new(),
         };
         let health = Health::new(clock.now());

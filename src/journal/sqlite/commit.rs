@@ -173,6 +173,7 @@ impl<'a> Group<'a> {
             Work::Settle { delivery, token, now, settlement } => Answer::Changed(self.settle(*delivery, *token, *now, settlement)?),
             Work::Act(act) => Answer::Acted(Box::new(self.act(act)?)),
             Work::Duty(work) => self.duty(work)?,
+            Work::Matters(work) => self.matters(work)?,
             Work::Statement(statement) => self.keep_statement(statement)?,
         }))
     }

@@ -18,6 +18,7 @@ mod deliveries;
 mod duty;
 mod holders;
 mod hours;
+mod matters;
 mod open;
 mod profiles;
 mod reads;

@@ -218,6 +218,7 @@ fn connect_writer(database: &Path, options: &Options, clock: &dyn Clock) -> Resu
     }
     connection.execute_batch(include_str!("duty.sql"))?;
     connection.execute_batch(include_str!("statements.sql"))?;
+    connection.execute_batch(include_str!("matters.sql"))?;
     Ok(connection)
 }
 

@@ -2,6 +2,7 @@
 
 use super::commit::{Group, Known, Submission};
 use super::duty::DutyWork;
+use super::matters::MatterWork;
 use super::statements::NewStatement;
 use super::{Options, Witness};
 use crate::data::DataFolder;
@@ -48,6 +49,7 @@ pub(super) enum Work {
     Act(Box<NewAct>),
     Duty(DutyWork),
     Statement(Box<NewStatement>),
+    Matters(MatterWork),
 }
 
 /// What came of it.
