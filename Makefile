@@ -13,11 +13,12 @@ FUZZ_TARGETS ?=
 # Where the build goes; asked of cargo, which knows CARGO_TARGET_DIR and its own configuration.
 TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
-# What is released, and so what is linted and tested; the everyday build, which `shipped` makes, has no component runtime.
+# What is released, and so what is linted, built and tested; that the everyday build, without the component runtime,
+# compiles too is seen by `lint`.
 FEATURES := --features wasm-adapters
 
-# In the order in which mistakes are cheapest to find; the tests' own summary comes last.
-STEPS := format bans lint shipped tests
+# In the order in which mistakes are cheapest to find; what the tests have built is shipped.
+STEPS := format bans lint tests shipped
 APT_PACKAGES := openssl python3 python3-cryptography python3-venv libxml2-utils build-essential prometheus
 
 .PHONY: help test test-long fuzz demo tools deny-tool $(STEPS)
@@ -56,9 +57,10 @@ bans: deny-tool ## licences, sources and banned crates of everything that is lin
 
 lint: ## clippy on everything, warnings denied
 	$(CARGO) clippy --locked --workspace $(FEATURES) --all-targets -- -D warnings
+	$(CARGO) check --locked
 
 shipped: ## the mappings with their cases and the example configuration, as an operator checks them
-	$(CARGO) build --locked
+	$(CARGO) test --locked --workspace $(FEATURES) --no-run --quiet
 	deploy/example/check "$(TARGET)/debug/portolan"
 
 tests: ## the tests alone

@@ -169,7 +169,7 @@ impl<'a> Cells<'a> {
         loop {
             let bytes = filled(&mut self.input)?;
             if bytes.is_empty() {
-                return Ok(self.end_row());
+                return self.end_row(at);
             }
             let found = match self.quote {
                 Some(quote) => memchr::memchr3(self.delimiter, b'\n', quote, bytes),
@@ -177,21 +177,23 @@ impl<'a> Cells<'a> {
             };
             let length = found.unwrap_or(bytes.len());
             let stop = bytes.get(length).copied();
-            append(&mut self.text, &bytes[..length], at, self.limits.token_bytes_max)?;
+            // The last byte may be the carriage return of the row's end.
+            let bytes_max = self.limits.token_bytes_max.saturating_add(1);
+            append(&mut self.text, &bytes[..length], at, bytes_max).map_err(|_| too_large(at, self.limits.token_bytes_max))?;
             match stop {
                 None => self.input.consume(length),
                 Some(b'\n') => {
                     self.input.consume(length + 1);
-                    return Ok(self.end_row());
+                    return self.end_row(at);
                 }
                 Some(byte) if byte == self.delimiter => {
                     self.input.consume(length + 1);
-                    return Ok(End::Delimiter);
+                    return self.within_limit(at).map(|()| End::Delimiter);
                 }
                 Some(quote) => {
                     self.input.consume(length);
                     stray.get_or_insert(self.here());
-                    append(&mut self.text, &[quote], at, self.limits.token_bytes_max)?;
+                    append(&mut self.text, &[quote], at, bytes_max).map_err(|_| too_large(at, self.limits.token_bytes_max))?;
                     self.input.consume(1);
                 }
             }
@@ -199,11 +201,16 @@ impl<'a> Cells<'a> {
     }
 
     /// The carriage return before a line feed belongs to the row's end, not to the cell.
-    fn end_row(&mut self) -> End {
+    fn end_row(&mut self, at: Position) -> Result<End, FormatError> {
         if self.text.ends_with('\r') {
             self.text.pop();
         }
-        End::Row
+        self.within_limit(at).map(|()| End::Row)
+    }
+
+    fn within_limit(&self, at: Position) -> Result<(), FormatError> {
+        let bytes_max = self.limits.token_bytes_max;
+        if self.text.len() > bytes_max { Err(too_large(at, bytes_max)) } else { Ok(()) }
     }
 
     fn peek(&mut self) -> Result<Option<u8>, FormatError> {
@@ -216,12 +223,16 @@ fn filled<'i>(input: &'i mut TextInput<'_>) -> Result<&'i [u8], FormatError> {
     input.fill_buf().map_err(|e| FormatError::from_io(e, at))
 }
 
+fn too_large(at: Position, bytes_max: usize) -> FormatError {
+    let (zh, en) = (format!("单元格超过 {bytes_max} 字节"), format!("a cell is larger than {bytes_max} bytes"));
+    FormatError::new(FormatCode::TokenExceeded, at, zh, en)
+}
+
 /// Appends bytes that end at an ASCII character or with the input's buffer, so are whole
 /// characters.
 fn append(text: &mut String, bytes: &[u8], at: Position, bytes_max: usize) -> Result<(), FormatError> {
     if text.len() + bytes.len() > bytes_max {
-        let (zh, en) = (format!("单元格超过 {bytes_max} 字节"), format!("a cell is larger than {bytes_max} bytes"));
-        return Err(FormatError::new(FormatCode::TokenExceeded, at, zh, en));
+        return Err(too_large(at, bytes_max));
     }
     match std::str::from_utf8(bytes) {
         Ok(whole) => text.push_str(whole),
