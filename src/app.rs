@@ -1,5 +1,6 @@
 //! The only wiring: a configuration folder becomes a running gateway.
 
+mod collector;
 mod gate;
 mod provider;
 
@@ -30,13 +31,16 @@ use crate::receipt::keys::keys_folder;
 use crate::render::PinnedRender;
 use crate::seams::{SharedClock, SystemClock};
 use crate::spool::Spool;
+use crate::traces::{Exporter, Traces};
 use arc_swap::ArcSwap;
+use collector::HttpCollector;
 use gate::{OperatorGate, lookups};
 use provider::PushProvider;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -98,6 +102,7 @@ pub struct Gateway {
     strangers: [Arc<Strangers>; 2],
     delivery: Arc<Delivery>,
     expiry: Arc<ExpiryWatch>,
+    exporter: Option<Exporter>,
     reloads: Option<Reloads>,
     config: watch::Sender<Arc<Config>>,
     started_with: Arc<Config>,
@@ -138,7 +143,8 @@ impl Gateway {
             mappings: Arc::clone(&mappings),
         });
         let transport = Arc::new(transport(&live));
-        let delivery = Arc::new(deliver(&journal, mappings, &metrics, &clock, &transport, config_receiver));
+        let (traces, exporter) = trace(&config, &metrics, &clock)?;
+        let delivery = Arc::new(deliver(&journal, mappings, &metrics, &clock, &transport, &traces, config_receiver));
         let exchanges = Arc::new(Exchanges {
             live: Arc::clone(&live),
             trust: Arc::clone(&partners),
@@ -147,6 +153,7 @@ impl Gateway {
             translations,
             spool,
             clock: Arc::clone(&clock),
+            traces: traces.clone(),
             wake: {
                 let delivery = Arc::clone(&delivery);
                 Box::new(move |to| delivery.wake(to))
@@ -157,7 +164,7 @@ impl Gateway {
         let door = Arc::new(PartnerDoor {
             queries: Queries {
                 exchanges: Arc::clone(&exchanges),
-                provider: Arc::new(PushProvider { transport, clock: Arc::clone(&clock) }),
+                provider: Arc::new(PushProvider { transport, clock: Arc::clone(&clock), traces }),
                 under_way: PerName::default(),
                 metrics: Arc::clone(&metrics),
             },
@@ -209,6 +216,7 @@ impl Gateway {
             strangers: [partner_strangers, operator_strangers],
             delivery,
             expiry,
+            exporter,
             reloads,
             config: config_sender,
             started_with: config,
@@ -297,6 +305,7 @@ impl Gateway {
     /// and stops.
     pub async fn shutdown(mut self) {
         let timeout = self.live.load().config.gateway.limits.shutdown_timeout;
+        let end = Instant::now() + timeout;
         self.view.health.stopping();
         let _ = self.stop.send(true);
         let answered = tokio::time::timeout(timeout, async { while self.tasks.join_next().await.is_some() {} });
@@ -306,6 +315,9 @@ impl Gateway {
         }
         if !delivered {
             tracing::warn!("deliveries were cut at the end of the shutdown time; they go on after the next start");
+        }
+        if let Some(exporter) = self.exporter.take() {
+            exporter.shutdown(end.saturating_duration_since(Instant::now())).await;
         }
         tracing::info!("the gateway is down");
     }
@@ -376,12 +388,21 @@ fn transport(live: &Arc<ArcSwap<Live>>) -> PushTransport {
     PushTransport::new(Arc::new(tls))
 }
 
+/// What makes spans and what sends them, if the configuration wants any.
+fn trace(config: &Config, metrics: &Arc<Metrics>, clock: &SharedClock) -> Result<(Traces, Option<Exporter>), StartError> {
+    let Some(settings) = &config.gateway.traces else { return Ok((Traces::off(), None)) };
+    let collector = HttpCollector::new(Arc::clone(settings)).map_err(other("the collector of traces"))?;
+    let (traces, exporter) = Traces::start(settings, Arc::new(collector), Arc::clone(metrics), Arc::clone(clock));
+    Ok((traces, Some(exporter)))
+}
+
 fn deliver(
     journal: &Arc<dyn Journal>,
     mappings: Arc<PinnedMappings>,
     metrics: &Arc<Metrics>,
     clock: &SharedClock,
     transport: &Arc<PushTransport>,
+    traces: &Traces,
     config: watch::Receiver<Arc<Config>>,
 ) -> Delivery {
     let parts = Parts {
@@ -390,6 +411,7 @@ fn deliver(
         transport: Arc::clone(transport) as _,
         clock: Arc::clone(clock),
         observer: Arc::clone(metrics) as _,
+        traces: traces.clone(),
     };
     Delivery::start(parts, config)
 }

@@ -43,5 +43,6 @@ pub mod render;
 pub mod routing;
 pub mod seams;
 pub mod spool;
+pub mod traces;
 pub mod translate;
 pub mod xsd;

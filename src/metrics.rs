@@ -62,6 +62,11 @@ struct DestinationLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhyLabels {
+    why: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabels {
     what: &'static str,
 }
@@ -81,6 +86,8 @@ pub struct Metrics {
     delivery_seconds: Family<DestinationLabels, Histogram>,
     circuits: Family<DestinationLabels, Gauge>,
     ends: Family<KindLabels, Gauge>,
+    spans_sent: Counter,
+    spans_dropped: Family<WhyLabels, Counter>,
     recent: Mutex<BTreeMap<(PartnerId, FlowId), Recent>>,
 }
 
@@ -126,6 +133,8 @@ impl Metrics {
             delivery_seconds: Family::new_with_constructor(seconds),
             circuits: Family::default(),
             ends: Family::default(),
+            spans_sent: Counter::default(),
+            spans_dropped: Family::default(),
             recent: Mutex::default(),
             registry: Registry::default(),
         };
@@ -152,6 +161,9 @@ impl Metrics {
             Unit::Seconds,
             metrics.ends.clone(),
         );
+        registry.register("trace_spans_sent", "Spans that the collector of traces has taken", metrics.spans_sent.clone());
+        let help = "Spans that the collector of traces never got: queue-full, refused, collector-down";
+        registry.register("trace_spans_dropped", help, metrics.spans_dropped.clone());
         Self { registry, ..metrics }
     }
 
@@ -183,6 +195,16 @@ impl Metrics {
     /// A connection that came to nothing.
     pub fn turned_away(&self, code: &'static str) {
         self.turned_away.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    /// Spans that the collector has taken.
+    pub fn spans_sent(&self, spans: u64) {
+        self.spans_sent.inc_by(spans);
+    }
+
+    /// Spans that the collector never got.
+    pub fn spans_dropped(&self, why: &'static str, spans: u64) {
+        self.spans_dropped.get_or_create(&WhyLabels { why }).inc_by(spans);
     }
 
     /// The ends of certificates and lists as they are now, by kind.
@@ -238,10 +260,8 @@ impl Recent {
 impl Observer for Metrics {
     fn attempted(&self, attempted: &Attempted) {
         let (ended, code) = match attempted.ended {
-            Ended::Acknowledged => ("acknowledged", ""),
-            Ended::Retried(code) => ("retried", code.as_str()),
-            Ended::Dead(code) => ("dead-letter", code.as_str()),
-            Ended::Abandoned => ("abandoned", ""),
+            Ended::Retried(code) | Ended::Dead(code) => (attempted.ended.as_str(), code.as_str()),
+            ended => (ended.as_str(), ""),
         };
         let destination = attempted.to.to_string();
         self.attempts.get_or_create(&AttemptLabels { destination: destination.clone(), ended, code }).inc();

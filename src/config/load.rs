@@ -5,6 +5,7 @@
 //! canonical schemas and CEL conditions are only names here: they are compiled by their own modules.
 
 mod query;
+mod traces;
 
 use super::page::{Page, read_bytes};
 use super::raw::{
@@ -224,6 +225,7 @@ impl Checker<'_> {
         }
         let outbound_identity = raw.outbound_identity.as_ref().map(|identity| self.identity(identity));
         let limits = self.request_limits(&raw.limits);
+        let traces = raw.traces.as_ref().map(|traces| self.traces(traces));
         let expiry_warning_days: BTreeSet<u32> = raw.expiry_warning_days.iter().map(|days| days.get()).collect();
         Some(Gateway {
             partner_listener: partner_listener?,
@@ -233,6 +235,7 @@ impl Checker<'_> {
             outbound_identity: transposed(outbound_identity)?,
             expiry_warning_days: expiry_warning_days.into_iter().rev().collect(),
             limits: limits?,
+            traces: transposed(traces)?.map(Arc::new),
         })
     }
 
@@ -479,12 +482,7 @@ impl Checker<'_> {
     }
 
     fn https(&mut self, url: &At<String>) -> Option<String> {
-        let parsed = url.value().parse::<hyper::Uri>().ok();
-        let good = parsed.is_some_and(|uri| {
-            let host = uri.host().unwrap_or_default();
-            let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-            uri.scheme_str() == Some("https") && !host.is_empty() && !user && !url.value().contains('#')
-        });
+        let good = is_url(url.value(), "https");
         if !good {
             self.page.note(url.span(), format!("`url`: {:?} must be https://HOST[:PORT]/PATH", url.value()));
         }
@@ -666,6 +664,15 @@ impl Checker<'_> {
         }
         exists.then_some(file)
     }
+}
+
+/// Whether a text is an address of that scheme with a host, without a user or a fragment.
+fn is_url(text: &str, scheme: &str) -> bool {
+    let parsed = text.parse::<hyper::Uri>().ok();
+    parsed.is_some_and(|uri| {
+        let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+        uri.scheme_str() == Some(scheme) && !uri.host().unwrap_or_default().is_empty() && !user && !text.contains('#')
+    })
 }
 
 /// Certificates and where each stands.

@@ -5,6 +5,10 @@
 //! has is refused. Times are whole milliseconds or hours, sizes whole bytes, as the key's name says.
 //! What a value must be beyond its type is checked in `load.rs`.
 
+mod traces;
+
+pub use traces::RawTraces;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -36,6 +40,8 @@ pub struct RawGateway {
     pub expiry_warning_days: Vec<NonZeroU32>,
     /// Limits that hold for every request.
     pub limits: At<RawRequestLimits>,
+    /// Where traces are sent; none are made unless it is given.
+    pub traces: Option<At<RawTraces>>,
 }
 
 impl Default for RawGateway {
@@ -48,6 +54,7 @@ impl Default for RawGateway {
             outbound_identity: None,
             expiry_warning_days: vec![count(60), count(30), count(7)],
             limits: At::default_value(RawRequestLimits::default()),
+            traces: None,
         }
     }
 }

@@ -214,7 +214,7 @@ mod tests {
             pins: Pins::default(),
             attempt,
             rendered: None,
-            trace_id: "0".repeat(32),
+            trace: crate::traces::TraceContext::kept("", "", 0, ""),
             bit: 0,
             first_row: 0,
             rows: 1,

@@ -17,6 +17,7 @@ use crate::domain::{
     BusinessAnswer, Counts, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Outcome, PartnerId, Pins, Stored, Verdict,
 };
 use crate::fault::{Fault, FaultCode};
+use crate::traces::TraceContext;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -50,8 +51,8 @@ pub struct NewExchange {
     pub content_type: Option<String>,
     /// `Content-Encoding` as sent; empty for none.
     pub content_encoding: String,
-    /// W3C trace id, 32 hexadecimal digits.
-    pub trace_id: String,
+    /// Where in a trace it was taken in.
+    pub trace: TraceContext,
     /// The body as it was received, content coding and all.
     pub body: Stored,
     /// Its digest.
@@ -400,8 +401,8 @@ pub struct Lease {
     pub attempt: u32,
     /// Digest of the bytes that the first attempt sent, if there was one.
     pub rendered: Option<Digest>,
-    /// W3C trace id of the exchange.
-    pub trace_id: String,
+    /// Where in a trace the exchange was taken in.
+    pub trace: TraceContext,
     /// Bit of this destination in [`IndexRow::destinations`].
     pub bit: u8,
     /// First row of the exchange's index.

@@ -13,6 +13,7 @@ use portolan::journal::sqlite::SqliteJournal;
 use portolan::journal::{Act, ActKind, Committed, DeliveryRow, DeliveryState, Journal, NewExchange};
 use portolan::receipt::keys::Keys;
 use portolan::seams::{Clock, SystemClock, new_id};
+use portolan::traces::{TraceContext, Traces};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -169,6 +170,7 @@ impl Bench {
             transport: Arc::new(PushTransport::new(Arc::new(client))),
             clock: self.clock.clone(),
             observer: self.heard.clone(),
+            traces: Traces::off(),
         };
         Delivery::start(parts, self.config.subscribe())
     }
@@ -296,7 +298,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         key_space: "payment-confirmation".into(),
         content_type: None,
         content_encoding: String::new(),
-        trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".into(),
+        trace: TraceContext::kept("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", 1, "rojo=00f067aa0ba902b7"),
         body_digest: Digest::of(&canonical),
         body: Stored::Inline(canonical.into()),
         verdict,
@@ -365,5 +367,6 @@ fn gateway(folder: &std::path::Path) -> Gateway {
         outbound_identity: None,
         expiry_warning_days: Vec::new(),
         limits,
+        traces: None,
     }
 }

@@ -8,6 +8,7 @@
 mod answers;
 mod bounds;
 mod business_answers;
+mod collector;
 mod identity;
 mod keys;
 mod lifecycle;
@@ -26,4 +27,5 @@ mod storage;
 #[allow(dead_code, reason = "ports are the system's choice here")]
 #[path = "../support/mod.rs"]
 mod support;
+mod traces;
 mod world;
