@@ -40,7 +40,8 @@ pub struct RawGateway {
     pub expiry_warning_days: Vec<NonZeroU32>,
     /// Limits that hold for every request.
     pub limits: At<RawRequestLimits>,
-    /// Where traces are sent; none are made unless it is given.
+    /// Traces (链路追踪) for OpenTelemetry, sent to a collector as OTLP, protobuf over HTTP; none are made without this table.
+    /// It is read at the start alone.
     pub traces: Option<At<RawTraces>>,
 }
 

@@ -101,7 +101,7 @@ async fn a_message_is_one_trace_from_its_first_byte_to_its_acknowledgement() {
 
     let [first, second] = named(&spans, "delivery")[..] else { panic!("two attempts") };
     assert_eq!((first.attribute("portolan.attempt"), first.attribute("portolan.verdict"), first.failed), ("1", "retried", true));
-    assert_eq!(first.attribute("portolan.fault.code"), "delivery.busy");
+    assert_eq!(first.attribute("portolan.fault.code"), "delivery.failing");
     assert_eq!((second.attribute("portolan.attempt"), second.attribute("portolan.verdict"), second.failed), ("2", "acknowledged", false));
     assert_eq!(second.attribute("portolan.exchange.id"), exchange);
     let calls = named(&spans, "POST");

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-/// Traces (链路追踪) for OpenTelemetry: sent to a collector as OTLP, protobuf over HTTP. Without this table none are made.
-/// All of it is read at the start alone.
+/// Where traces are sent, and how many.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawTraces {
