@@ -1,7 +1,7 @@
 //! How spans reach their collector: over the lines of delivery, which `traces` does not know, or in plain HTTP on this machine.
 
 use crate::config::{Problem, TraceSettings};
-use crate::delivery::push::{Line, Place, dial, dial_plain, read_body, with_causes};
+use crate::delivery::push::{CONNECTION_AGE_MAX, Line, Place, dial, dial_plain, read_body, with_causes};
 use crate::delivery::tls::server_trust;
 use crate::fault::BoxError;
 use crate::traces::{ANSWER_BYTES_MAX, Collector, Setback};
@@ -11,13 +11,15 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Request, Response, StatusCode, Uri};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::Mutex;
 
-/// Posts to the configured endpoint. A line is kept until it fails; each new one is made with the files as they are then.
+/// Posts to the configured endpoint. A line is kept until it fails or is old; each new one is made with the files as they are then.
 pub struct HttpCollector {
     settings: Arc<TraceSettings>,
     place: Place,
-    line: Mutex<Option<Line<Full<Bytes>>>>,
+    /// An open line, and since when.
+    line: Mutex<Option<(Line<Full<Bytes>>, Instant)>>,
 }
 
 impl HttpCollector {
@@ -70,21 +72,21 @@ impl Collector for HttpCollector {
     async fn post(&self, request: Bytes) -> Result<Bytes, Setback> {
         let mut kept = self.line.lock().await;
         // A line that was kept may have been closed since; that is no failure of the collector.
-        let response = match kept.take() {
-            Some(mut line) => self.send(&mut line, request.clone()).await.ok().map(|response| (line, response)),
+        let response = match kept.take().filter(|(_, opened)| opened.elapsed() < CONNECTION_AGE_MAX) {
+            Some((mut line, opened)) => self.send(&mut line, request.clone()).await.ok().map(|response| (line, opened, response)),
             None => None,
         };
-        let (line, response) = match response {
+        let (line, opened, response) = match response {
             Some(answered) => answered,
             None => {
                 let mut line = self.open().await.map_err(Setback::Temporary)?;
                 let response = self.send(&mut line, request).await.map_err(Setback::Temporary)?;
-                (line, response)
+                (line, Instant::now(), response)
             }
         };
         let (status, mut answer) = (response.status(), Vec::new());
         if matches!(read_body(response.into_body(), &mut answer, ANSWER_BYTES_MAX).await, Ok(true)) {
-            *kept = Some(line);
+            *kept = Some((line, opened));
         }
         judge(status).map(|()| answer.into())
     }

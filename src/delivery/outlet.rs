@@ -75,7 +75,7 @@ impl Outlet {
         let (taken, leased) = (leases.len(), self.parts.clock.now());
         for lease in leases {
             let (parts, renders, destination) = (self.parts.clone(), self.renders.clone(), destination.clone());
-            let span = tracing::info_span!("delivery", exchange = %lease.exchange, delivery = %lease.delivery, trace = lease.trace.trace_id(), to = %lease.to, attempt = lease.attempt);
+            let span = tracing::info_span!("delivery", exchange = %lease.exchange, delivery = %lease.delivery, trace_id = lease.trace.trace_id(), to = %lease.to, attempt = lease.attempt);
             let whole = spans::attempt(&parts.traces, &lease, now, leased);
             under_way.spawn(async move { attempt(&parts, &renders, &destination, lease, whole).await }.instrument(span));
         }

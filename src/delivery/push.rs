@@ -31,7 +31,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// Longest life of a connection.
-const CONNECTION_AGE_MAX: Duration = Duration::from_secs(10 * 60);
+pub(crate) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 /// Longest time that a connection lies unused.
 const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(60);
 /// Time for the body of an answer once its status is known.

@@ -113,7 +113,6 @@ pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap)
         corrects: text(headers, &CORRECTS)?.map(str::parse).transpose().map_err(|_| malformed("Portolan-Corrects"))?,
         trace: asking.span.context().clone(),
     };
-    asking.span.tell(key::EXCHANGE, intake.exchange);
     asking.span.tell(key::FLOW, &intake.flow.flow.id);
     let content_digest = text(headers, &CONTENT_DIGEST)?.map(ContentDigest::parse).transpose()?;
     Ok(Admitted { intake, identity: Arc::clone(asking.identity), mode: query.mode, content_digest, admission })

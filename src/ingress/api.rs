@@ -23,7 +23,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::query::Queries;
 use crate::receipt::{Keys, Receipt};
-use crate::traces::Span;
+use crate::traces::{Span, key};
 use arc_swap::ArcSwap;
 use hyper::StatusCode;
 use hyper::body::Incoming;
@@ -189,7 +189,7 @@ impl PartnerDoor {
         let (method, path) = (asked.head.method.as_str(), asked.head.uri.path());
         let exchange = fault.exchange.map(tracing::field::display);
         self.metrics.refused(code);
-        asked.span.refused(fault.code);
+        asked.span.set(key::FAULT, fault.code.as_str());
         match &fault.source {
             Some(error) if fault.code.party() == Party::Gateway => {
                 tracing::error!(code, %partner, trace_id, exchange, method, path, %error, "a request failed");

@@ -17,7 +17,7 @@ pub use context::{TRACE_STATE_BYTES_MAX, TraceContext};
 pub use export::{ANSWER_BYTES_MAX, Collector, Exporter, Setback};
 
 use crate::config::TraceSettings;
-use crate::fault::{Fault, FaultCode, Party};
+use crate::fault::{Fault, FaultCode};
 use crate::metrics::Metrics;
 use crate::seams::SharedClock;
 use hyper::StatusCode;
@@ -60,7 +60,7 @@ pub mod key {
 }
 
 /// Makes spans, or none.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Traces(Option<SdkTracer>);
 
 impl Traces {
@@ -138,7 +138,7 @@ impl Span {
         &self.context
     }
 
-    /// Says something about it.
+    /// Says something about it, once for each key.
     pub fn set(&self, key: &'static str, value: impl Into<Value>) {
         self.change(|span| span.set_attribute(KeyValue::new(key, value)));
     }
@@ -162,17 +162,12 @@ impl Span {
         });
     }
 
-    /// A request was refused with this. What the caller has to mend is no error of the span that served it.
-    pub fn refused(&self, code: FaultCode) {
-        match code.party() {
-            Party::Gateway => self.failed(code),
-            _ => self.set(key::FAULT, code.as_str()),
-        }
-    }
-
-    /// How the request was answered.
+    /// How the request was answered. What its caller has to mend is no error of the span that served it.
     pub fn answered(&self, status: StatusCode) {
         self.set("http.response.status_code", i64::from(status.as_u16()));
+        if status.is_server_error() {
+            self.failed_with(status.as_str().to_owned());
+        }
     }
 
     /// Ends it with what it came to.

@@ -402,6 +402,7 @@ pub async fn leases_are_given_out_once(store: &dyn Store) {
     assert!(journal.lease(&other, now, now, 9).await.unwrap().is_empty());
     for lease in first.iter().chain(&second) {
         assert_eq!((lease.attempt, lease.bit, lease.first_row, lease.rows), (1, 0, 0, 1));
+        assert_eq!(lease.trace, sample(store.clock(), "any").trace, "the context that it was committed with");
         assert!(acknowledge(store, journal.as_ref(), lease).await);
         assert!(!acknowledge(store, journal.as_ref(), lease).await, "settled already");
     }

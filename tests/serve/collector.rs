@@ -8,7 +8,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
@@ -99,7 +99,7 @@ pub fn spans(body: &[u8]) -> Vec<Span> {
     let request = ExportTraceServiceRequest::decode(body).unwrap();
     let mut found = Vec::new();
     for resource in request.resource_spans {
-        let of_service = resource.resource.unwrap().attributes.into_iter().map(attribute).collect::<BTreeMap<_, _>>();
+        let of_service = attributes(resource.resource.unwrap().attributes);
         for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
             found.push(Span {
                 kind: span.kind(),
@@ -108,7 +108,7 @@ pub fn spans(body: &[u8]) -> Vec<Span> {
                 id: hex(&span.span_id),
                 parent: hex(&span.parent_span_id),
                 state: span.trace_state,
-                attributes: span.attributes.into_iter().map(attribute).collect(),
+                attributes: attributes(span.attributes),
                 service: of_service["service.name"].clone(),
                 nanoseconds: (span.start_time_unix_nano, span.end_time_unix_nano),
                 name: span.name,
@@ -118,14 +118,19 @@ pub fn spans(body: &[u8]) -> Vec<Span> {
     found
 }
 
-fn attribute(attribute: opentelemetry_proto::tonic::common::v1::KeyValue) -> (String, String) {
-    let value = match attribute.value.and_then(|value| value.value) {
-        Some(any_value::Value::StringValue(text)) => text,
-        Some(any_value::Value::IntValue(number)) => number.to_string(),
-        Some(any_value::Value::BoolValue(truth)) => truth.to_string(),
-        other => panic!("{}: {other:?}", attribute.key),
-    };
-    (attribute.key, value)
+/// Attributes as text; OTLP lets no key stand twice.
+fn attributes(given: Vec<KeyValue>) -> BTreeMap<String, String> {
+    let mut attributes = BTreeMap::new();
+    for KeyValue { key, value, .. } in given {
+        let value = match value.and_then(|value| value.value) {
+            Some(any_value::Value::StringValue(text)) => text,
+            Some(any_value::Value::IntValue(number)) => number.to_string(),
+            Some(any_value::Value::BoolValue(truth)) => truth.to_string(),
+            other => panic!("{key}: {other:?}"),
+        };
+        assert_eq!(attributes.insert(key.clone(), value), None, "{key} stands twice");
+    }
+    attributes
 }
 
 fn hex(bytes: &[u8]) -> String {

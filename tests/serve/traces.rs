@@ -193,6 +193,21 @@ async fn a_refused_request_has_a_span_with_its_code_and_a_look_has_none() {
 }
 
 #[tokio::test]
+async fn a_repeat_is_a_trace_of_its_own_that_names_the_first_exchange() {
+    let collector = Collector::start(0).await;
+    let traced = Traced::new(&format!("http://{}/v1/traces", collector.address), "batch_wait_ms = 50\n").await;
+    let gateway = traced.world.serve().await;
+    let key = "idempotency-key: once\r\n";
+    let first = traced.send(&gateway, "REPEATED", key).await;
+    assert_eq!(traced.send(&gateway, "REPEATED", &format!("{key}{}", traceparent("01"))).await, first);
+    let spans = collector.trace(TRACE, 2).await;
+    let request = "POST /v1/flows/{flow}/exchanges";
+    assert_eq!(tree(&spans), [format!("{request} > receive"), format!("{CALLER} > {request}")].as_slice());
+    let root = named(&spans, request)[0];
+    assert_eq!((root.attribute("portolan.exchange.id"), root.attribute("portolan.repeat")), (first.as_str(), "true"));
+}
+
+#[tokio::test]
 async fn a_collector_that_is_down_costs_spans_alone_and_is_told_of_once() {
     let port = Collector::start(0).await.address.port();
     let table = "batch_wait_ms = 10\nqueue_spans_max = 4\nbatch_spans_max = 2\n";

@@ -42,8 +42,8 @@ pub(super) fn verdict(span: &Span, answer: &Answer) {
     if let Some(code) = answer.fault {
         span.set(key::FAULT, code.as_str());
     }
-    if let Some(evidence) = answer.evidence.as_ref().filter(|evidence| evidence.repeat) {
+    if let Some(evidence) = &answer.evidence {
         span.tell(key::EXCHANGE, evidence.exchange);
-        span.set(key::REPEAT, true);
+        span.set(key::REPEAT, evidence.repeat);
     }
 }
