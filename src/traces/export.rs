@@ -25,6 +25,8 @@ use tokio::time::Instant;
 
 /// Bytes that are read of a collector's answer.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Characters that are logged of what a collector says.
+const WHY_CHARS_MAX: usize = 500;
 /// First wait after a failure; doubled after each further one.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest wait between two tries.
@@ -214,7 +216,8 @@ impl Sender {
         self.metrics.spans_sent(spans - refused);
         if let Some(partial) = partial.filter(|_| refused > 0) {
             self.metrics.spans_dropped("refused", refused);
-            return self.warn(&format!("{refused} spans were refused: {}", partial.error_message));
+            let why: String = partial.error_message.chars().take(WHY_CHARS_MAX).collect();
+            return self.warn(&format!("{refused} spans were refused: {why}"));
         }
         if self.failing {
             self.failing = false;

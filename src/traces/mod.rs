@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use opentelemetry::trace::{Span as _, SpanBuilder, SpanId, Status, TraceContextExt, TraceId, Tracer, TracerProvider};
 use opentelemetry::{Context, InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracer, SdkTracerProvider, Span as SdkSpan};
+use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracer, SdkTracerProvider, Span as SdkSpan, SpanLimits};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -81,6 +81,8 @@ impl Traces {
         let provider = SdkTracerProvider::builder()
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sampled_share))))
             .with_id_generator(Chance(clock))
+            // Else the environment would choose them.
+            .with_span_limits(SpanLimits::default())
             .with_resource(resource)
             .with_span_processor(queue)
             .build();
