@@ -1,6 +1,7 @@
 //! The only wiring: a configuration folder becomes a running gateway.
 
 mod changes;
+mod collector;
 mod gate;
 mod prepare;
 mod provider;
@@ -22,6 +23,7 @@ use crate::ops::OpsView;
 use crate::pauses::Pauses;
 use crate::reconcile::Follower;
 use crate::seams::{SharedClock, SystemClock};
+use crate::traces::Exporter;
 use changes::Snapshot;
 use jiff::Timestamp;
 use shared::Shared;
@@ -30,6 +32,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 use storage::Storage;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -80,6 +83,7 @@ pub struct Gateway {
     shared: Shared,
     delivery: Arc<Delivery>,
     expiry: Arc<ExpiryWatch>,
+    exporter: Option<Exporter>,
     reloads: Option<Reloads>,
     config: watch::Sender<Arc<Config>>,
     /// The files of the configuration in force, by which the next one's changes are told.
@@ -108,9 +112,10 @@ impl Gateway {
         let shared = Shared::new(prepared, keys, Arc::clone(&journal), pauses, clock);
         let (config_sender, config_receiver) = watch::channel(Arc::clone(&config));
         let transport = shared.transport();
-        let delivery = shared.deliver(&transport, config_receiver);
+        let (traces, exporter) = shared.traces()?;
+        let delivery = shared.deliver(&transport, &traces, config_receiver);
         let (statements, alarms) = (shared.statements(), shared.alarms());
-        let door = shared.partner_door(spool, transport, &delivery, &statements);
+        let door = shared.partner_door(spool, transport, &traces, &delivery, &statements);
         let view = shared.view(&delivery, statements, &alarms);
         let operator_door = shared.operator_door(&view);
         let expiry = Arc::new(ExpiryWatch::new(shared.endings(), Arc::clone(&shared.metrics), Arc::clone(&shared.clock)));
@@ -123,7 +128,7 @@ impl Gateway {
         view.health.serving();
         tracing::info!(%partner_address, %operator_address, partners = config.partners.len(), flows = config.flows.len(), "the gateway is up");
         let (folder, files, config) = (folder.to_owned(), tokio::sync::Mutex::new(files), config_sender);
-        Ok(Self { view, journal, folder, shared, delivery, expiry, reloads, config, files, stop, tasks })
+        Ok(Self { view, journal, folder, shared, delivery, expiry, exporter, reloads, config, files, stop, tasks })
     }
 
     /// Runs until `end`, following changes of the configuration; then shuts down.
@@ -196,6 +201,7 @@ impl Gateway {
     /// and stops.
     pub async fn shutdown(mut self) {
         let timeout = self.shared.live.load().config.gateway.limits.shutdown_timeout;
+        let end = Instant::now() + timeout;
         self.view.health.stopping();
         let _ = self.stop.send(true);
         let answered = tokio::time::timeout(timeout, async { while self.tasks.join_next().await.is_some() {} });
@@ -205,6 +211,12 @@ impl Gateway {
         }
         if !delivered {
             tracing::warn!("deliveries were cut at the end of the shutdown time; they go on after the next start");
+        }
+        if let Some(exporter) = self.exporter.take() {
+            exporter.shutdown(end.saturating_duration_since(Instant::now())).await;
+        }
+        if let Some(exporter) = self.exporter.take() {
+            exporter.shutdown(end.saturating_duration_since(Instant::now())).await;
         }
         tracing::info!("the gateway is down");
     }

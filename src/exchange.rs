@@ -23,6 +23,7 @@ use crate::references::look_up;
 use crate::schedule::Period;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
+use crate::traces::{SpanKind, TraceContext, Traces, key};
 use crate::translate::{Arrived, BodyCheck, FlowPlan, TranslateLimits, Translated, declared_empty, translate};
 use crate::xsd::Xsd;
 use arc_swap::ArcSwap;
@@ -54,6 +55,8 @@ pub struct Exchanges {
     pub spool: Spool,
     /// Time and chance.
     pub clock: SharedClock,
+    /// What spans are made with.
+    pub traces: Traces,
     /// Told which destinations have something new.
     pub wake: Box<dyn Fn(&DestinationId) + Send + Sync>,
 }
@@ -120,8 +123,8 @@ pub struct Intake {
     pub empty_period: Option<Period>,
     /// The exchange that it corrects.
     pub corrects: Option<ExchangeId>,
-    /// W3C trace id of the request.
-    pub trace_id: String,
+    /// Where in a trace it is taken in.
+    pub trace: TraceContext,
 }
 
 /// A body that is whole, with what it is taken in as.
@@ -149,7 +152,8 @@ where
     let Admitted { intake, identity, mode, content_digest, mut admission } = admitted;
     let place = exchanges.in_flight.enter(&intake.partner, &intake.flow.flow.id, intake.idempotency_key.as_deref())?;
     let limits = &intake.live.config.gateway.limits;
-    let body = receive(body, limits, &exchanges.spool, content_digest, |bytes| admission.charge_bytes(bytes)).await?;
+    let receiving = exchanges.traces.child("receive", SpanKind::Internal, &intake.trace);
+    let body = receiving.ended(receive(body, limits, &exchanges.spool, content_digest, |bytes| admission.charge_bytes(bytes)).await)?;
     if intake.empty_period.is_some() && body.spooled.stored().length() > 0 {
         return Err(not_empty());
     }
@@ -180,7 +184,6 @@ pub async fn take_in(
     let body = receive(Full::new(body), limits, &exchanges.spool, None, |_| Ok(())).await?;
     let received = Received { intake, body, received_at: exchanges.clock.now() };
     let (received, translated) = translated(exchanges, received).await?;
-    let translated = know_referred(exchanges, &received.intake, translated).await?;
     let (business, translated) = pooled(exchanges, &received.intake.partner, move || (turned(&translated.verdict), translated)).await?;
     commit(exchanges, received, translated, business).await
 }
@@ -194,7 +197,6 @@ async fn settle(exchanges: &Arc<Exchanges>, caller: Caller, received: Received) 
         return Ok(first);
     }
     let (received, translated) = translated(exchanges, received).await?;
-    let translated = know_referred(exchanges, &received.intake, translated).await?;
     caller.admission.charge_records(translated.verdict.counts.records);
     if caller.mode == Mode::Validate {
         return Ok(validated(translated));
@@ -272,8 +274,24 @@ async fn know_referred(exchanges: &Exchanges, intake: &Intake, translated: Trans
     }
 }
 
-/// Translates, at once where the body is small, else on a thread of the bounded pool.
+/// Translates, and looks up what the records refer to.
 async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(Received, Translated), Fault> {
+    let span = exchanges.traces.child("translate", SpanKind::Internal, &received.intake.trace);
+    span.tell(key::MAPPING, &received.intake.mapping.name);
+    let translated = async {
+        let (received, translated) = in_turn(exchanges, received).await?;
+        let translated = know_referred(exchanges, &received.intake, translated).await?;
+        Ok((received, translated))
+    };
+    let translated = translated.await.inspect(|(_, translated)| {
+        span.set(key::VERDICT, translated.verdict.outcome.as_str());
+        span.set(key::RECORDS, i64::try_from(translated.verdict.counts.records).unwrap_or(i64::MAX));
+    });
+    span.ended(translated)
+}
+
+/// Translates at once where the body is small, else on a thread of the bounded pool.
+async fn in_turn(exchanges: &Arc<Exchanges>, received: Received) -> Result<(Received, Translated), Fault> {
     let spool = exchanges.spool.clone();
     // An adapter from outside may take its whole time limit, and must not take it from others.
     let small = is_small(&received) && received.intake.check.is_none() && !received.intake.mapping.is_outside;
@@ -381,21 +399,25 @@ async fn commit(
         mapping: intake.mapping.name.clone(),
         content_type: intake.content_type,
         content_encoding: intake.coding.as_str().to_owned(),
-        trace_id: intake.trace_id,
+        trace: intake.trace,
         body: body.spooled.stored().clone(),
         body_digest: body.digest,
         pinned: pinned(&intake.mapping, &intake.flow),
         verdict,
         answer: business,
     };
+    let committing = exchanges.traces.child("commit", SpanKind::Internal, &new.trace);
+    let trace = new.trace.clone();
     let committed = match exchanges.journal.commit(new).await {
-        Err(JournalError::OutcomeUnknown) => outcome_of(exchanges, id).await?,
-        other => other.map_err(journal_fault)?,
+        Err(JournalError::OutcomeUnknown) => outcome_of(exchanges, id).await,
+        other => other.map_err(journal_fault),
     };
+    let committed = committing.ended(committed)?;
     if matches!(committed, Committed::New(_)) {
         destinations.iter().for_each(|routed| (exchanges.wake)(&routed.to));
     }
-    answer(exchanges, committed, Some(told)).await
+    let answering = exchanges.traces.child("receipt", SpanKind::Internal, &trace);
+    answering.ended(answer(exchanges, committed, Some(told)).await)
 }
 
 /// Among which keys the business keys of a sender's records are: a fact is a sender's own, so that nobody can claim

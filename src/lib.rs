@@ -53,6 +53,7 @@ pub mod schedule;
 pub mod seams;
 pub mod spool;
 pub mod statement;
+pub mod traces;
 pub mod translate;
 pub mod workbook;
 pub mod xsd;

@@ -66,6 +66,11 @@ struct DestinationLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhyLabels {
+    why: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabels {
     what: &'static str,
 }
@@ -104,6 +109,8 @@ pub struct Metrics {
     delivery_seconds: Family<DestinationLabels, HistogramWithExemplars<TraceLabels>>,
     circuits: Family<DestinationLabels, Gauge>,
     ends: Family<KindLabels, Gauge>,
+    spans_sent: Counter,
+    spans_dropped: Family<WhyLabels, Counter>,
     recent: Mutex<BTreeMap<(PartnerId, FlowId), Recent>>,
     recently: Mutex<Recently>,
 }
@@ -178,6 +185,8 @@ impl Metrics {
             delivery_seconds: Family::new_with_constructor(traced_seconds),
             circuits: Family::default(),
             ends: Family::default(),
+            spans_sent: Counter::default(),
+            spans_dropped: Family::default(),
             recent: Mutex::default(),
             recently: Mutex::default(),
             registry: Registry::default(),
@@ -207,6 +216,9 @@ impl Metrics {
             Unit::Seconds,
             metrics.ends.clone(),
         );
+        registry.register("trace_spans_sent", "Spans that the collector of traces has taken", metrics.spans_sent.clone());
+        let help = "Spans that the collector of traces never got: queue-full, refused, collector-down";
+        registry.register("trace_spans_dropped", help, metrics.spans_dropped.clone());
         Self { registry, ..metrics }
     }
 
@@ -266,6 +278,16 @@ impl Metrics {
         self.turned_away.get_or_create(&CodeLabels { code }).inc();
     }
 
+    /// Spans that the collector has taken.
+    pub fn spans_sent(&self, spans: u64) {
+        self.spans_sent.inc_by(spans);
+    }
+
+    /// Spans that the collector never got.
+    pub fn spans_dropped(&self, why: &'static str, spans: u64) {
+        self.spans_dropped.get_or_create(&WhyLabels { why }).inc_by(spans);
+    }
+
     /// The ends of certificates and lists as they are now, by kind.
     pub fn ends(&self, ends: impl Iterator<Item = (&'static str, Timestamp)>) {
         let mut soonest = BTreeMap::new();
@@ -319,10 +341,8 @@ impl Recent {
 impl Observer for Metrics {
     fn attempted(&self, attempted: &Attempted) {
         let (ended, code) = match attempted.ended {
-            Ended::Acknowledged => ("acknowledged", ""),
-            Ended::Retried(code) => ("retried", code.as_str()),
-            Ended::Dead(code) => ("dead-letter", code.as_str()),
-            Ended::Abandoned => ("abandoned", ""),
+            Ended::Retried(code) | Ended::Dead(code) => (attempted.ended.as_str(), code.as_str()),
+            ended => (ended.as_str(), ""),
         };
         let destination = attempted.to.to_string();
         self.attempts.get_or_create(&AttemptLabels { destination: destination.clone(), ended, code }).inc();

@@ -24,6 +24,7 @@ use crate::mapping::schema::at_path;
 use crate::metrics::{Exchanged, Metrics};
 use crate::render::unwritten;
 use crate::spool;
+use crate::traces::{SpanKind, TraceContext, key};
 use crate::translate::FlowPlan;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -65,8 +66,8 @@ pub struct Forwarded {
     pub media_type: String,
     /// Its bytes.
     pub body: Bytes,
-    /// W3C trace id of the request.
-    pub trace_id: String,
+    /// Where in a trace it was asked.
+    pub trace: TraceContext,
 }
 
 /// What a provider answered.
@@ -116,8 +117,8 @@ pub struct Question<'q> {
     pub records: u64,
     /// Who asks.
     pub asker: &'q PartnerId,
-    /// W3C trace id of the request.
-    pub trace_id: &'q str,
+    /// Where in a trace it is asked.
+    pub trace: &'q TraceContext,
 }
 
 /// What an asker is given.
@@ -195,7 +196,7 @@ impl Queries {
             sender: question.asker.clone(),
             media_type: rendered.media_type.to_string(),
             body: rendered.bytes,
-            trace_id: question.trace_id.to_owned(),
+            trace: question.trace.clone(),
         };
         let reply = self.provider.ask(&plan.provider, forwarded).await?;
         self.commit(question, &record, reply, key).await
@@ -205,6 +206,7 @@ impl Queries {
     async fn commit(&self, question: &Question<'_>, record: &Value, reply: Reply, key: String) -> Result<ExchangeId, Fault> {
         let begun = Instant::now();
         let plan = question.plan;
+        let taking = self.exchanges.traces.child("take in the answer", SpanKind::Internal, question.trace);
         let intake = Intake {
             exchange: crate::seams::new_id(self.exchanges.clock.as_ref()),
             partner: plan.provider.id.partner.clone(),
@@ -220,12 +222,16 @@ impl Queries {
             content_type: reply.media_type.as_deref().map(kept_content_type),
             empty_period: None,
             corrects: None,
-            trace_id: question.trace_id.to_owned(),
+            trace: taking.context().clone(),
         };
+        taking.tell(key::EXCHANGE, intake.exchange);
+        taking.tell(key::PARTNER, &intake.partner);
+        taking.tell(key::FLOW, &intake.flow.flow.id);
         let Some(mapping) = plan.askers.get(question.asker).cloned() else { return Err(Fault::new(FaultCode::FlowForbidden)) };
         let turning =
             Turning { mapping, flow: Arc::clone(&plan.answer), repeats: repeated(&plan.query, record), question: question.exchange };
         let taken = take_in(&self.exchanges, intake, reply.body, move |verdict| turning.turned(verdict)).await;
+        let taken = taking.ended(taken);
         let answer = taken.map_err(|fault| match fault.code {
             FaultCode::RepeatOtherBytes | FaultCode::RepeatConflict => of_another_question(),
             _ => fault,
@@ -235,7 +241,7 @@ impl Queries {
             return Err(of_another_question());
         }
         let bytes = evidence.received_bytes;
-        let (outcome, counts, trace_id) = (answer.outcome, answer.counts, question.trace_id);
+        let (outcome, counts, trace_id) = (answer.outcome, answer.counts, &question.trace.trace_id());
         let exchanged = Exchanged { outcome, counts, bytes, took: begun.elapsed(), trace_id };
         self.metrics.exchanged(&plan.provider.id.partner, &plan.query.answer, &exchanged);
         match (answer.outcome, answer.counts.accepted) {
@@ -276,7 +282,7 @@ impl Queries {
     /// Counts and logs what became of a question; what is in it stays out of the log.
     fn note(&self, question: &Question<'_>, given: Result<&Given, &Fault>, took: Duration) {
         let (service, provider) = (&question.plan.query.service, &question.plan.provider.id);
-        let (exchange, partner, trace_id) = (question.exchange, question.asker, question.trace_id);
+        let (exchange, partner, trace_id) = (question.exchange, question.asker, question.trace.trace_id());
         let took_ms = took.as_secs_f64() * 1e3;
         let ended = match given {
             Ok(given) if given.repeat => "repeated",

@@ -22,6 +22,7 @@ use portolan::demo::feeds::platform_income::PlatformIncome;
 use portolan::demo::feeds::{Expected, Feed, Size};
 use portolan::demo::receiver::{Behaviour, Receiver, ReceiverOptions};
 use portolan::domain::{DeliveryId, Digest, Id, Name};
+use portolan::traces::TraceContext;
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
@@ -89,7 +90,7 @@ fn request(number: u64, flow: &str, media_type: &str, records: u64, body: Vec<u8
         records,
         digest: Digest::of(&body),
         body: body.into(),
-        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+        trace: TraceContext::kept("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", 1, ""),
     }
 }
 

@@ -93,7 +93,7 @@ fn trust<R: Register>(
     None
 }
 
-/// How each destination is called. Webhooks read their files anew each time; here they are judged.
+/// How each destination is called. Webhooks and the collector of traces read their files anew each time; here they are judged.
 fn clients(draft: &Draft, problems: &mut Vec<Problem>) -> Clients {
     let gateway = draft.gateway.outbound_identity.as_ref();
     if let Some(identity) = gateway {
@@ -101,6 +101,9 @@ fn clients(draft: &Draft, problems: &mut Vec<Problem>) -> Clients {
     }
     for webhook in &draft.gateway.webhooks {
         noted(server_trust(&webhook.authorities, &webhook.server_keys, webhook.identity.as_ref()), problems);
+    }
+    if let Some(traces) = &draft.gateway.traces {
+        noted(server_trust(&traces.authorities, &[], traces.identity.as_ref()), problems);
     }
     let mut clients = BTreeMap::new();
     for destination in &draft.destinations {

@@ -2,11 +2,12 @@
 
 use crate::config::Destination;
 use crate::delivery::retry::Judgement;
-use crate::delivery::{DeliveryRequest, PushTransport, Transport, TransportError, traceparent};
+use crate::delivery::{DeliveryRequest, PushTransport, Transport, TransportError, spans};
 use crate::domain::Digest;
 use crate::fault::Fault;
 use crate::query::{Forwarded, Provider, Reply};
 use crate::seams::SharedClock;
+use crate::traces::Traces;
 use std::sync::Arc;
 
 /// Asks over mutual TLS.
@@ -15,11 +16,14 @@ pub struct PushProvider {
     pub transport: Arc<PushTransport>,
     /// Time and chance.
     pub clock: SharedClock,
+    /// What spans of the calls are made with.
+    pub traces: Traces,
 }
 
 #[async_trait::async_trait]
 impl Provider for PushProvider {
     async fn ask(&self, destination: &Arc<Destination>, question: Forwarded) -> Result<Reply, Fault> {
+        let calling = spans::call(&self.traces, destination, &question.trace);
         let request = DeliveryRequest {
             delivery: question.exchange,
             service: Some(question.service),
@@ -31,10 +35,11 @@ impl Provider for PushProvider {
             records: 1,
             digest: Digest::of(&question.body),
             body: question.body,
-            traceparent: traceparent(self.clock.as_ref(), &question.trace_id),
+            trace: calling.context().clone(),
         };
         let sent = tokio::time::timeout(destination.timeout, self.transport.send(destination, request)).await;
         let sent = sent.unwrap_or(Err(TransportError::Timeout));
+        spans::called(calling, &sent);
         let setback = match Judgement::of_answer(&sent) {
             Judgement::Acknowledged => None,
             Judgement::Temporary(setback) | Judgement::Lasting(setback) => Some(setback),

@@ -1,9 +1,10 @@
 //! What the parts of a gateway have in common, and each part made from it.
 
-use super::Clients;
+use super::collector::HttpCollector;
 use super::gate::{OperatorGate, lookups};
 use super::prepare::Prepared;
 use super::provider::PushProvider;
+use super::{Clients, StartError, other};
 use crate::alarms::AlarmWatch;
 use crate::alarms::watch::Sources;
 use crate::config::{Config, Destination};
@@ -28,6 +29,7 @@ use crate::render::PinnedRender;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
 use crate::statement::Statements;
+use crate::traces::{Exporter, Traces};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
@@ -92,14 +94,26 @@ impl Shared {
         Arc::new(PushTransport::new(Arc::new(move |destination: &Destination| clients.load().get(&destination.id).cloned())))
     }
 
+    /// What makes spans and what sends them, if the configuration wants any.
+    ///
+    /// # Errors
+    /// A collector that cannot be called.
+    pub fn traces(&self) -> Result<(Traces, Option<Exporter>), StartError> {
+        let Some(settings) = &self.started_with.gateway.traces else { return Ok((Traces::off(), None)) };
+        let collector = HttpCollector::new(Arc::clone(settings)).map_err(other("the collector of traces"))?;
+        let (traces, exporter) = Traces::start(settings, Arc::new(collector), Arc::clone(&self.metrics), Arc::clone(&self.clock));
+        Ok((traces, Some(exporter)))
+    }
+
     /// What delivers, from now on.
-    pub fn deliver(&self, transport: &Arc<PushTransport>, config: watch::Receiver<Arc<Config>>) -> Arc<Delivery> {
+    pub fn deliver(&self, transport: &Arc<PushTransport>, traces: &Traces, config: watch::Receiver<Arc<Config>>) -> Arc<Delivery> {
         let parts = Parts {
             journal: Arc::clone(&self.journal),
             render: Arc::new(PinnedRender::new(Arc::clone(&self.mappings))),
             transport: Arc::clone(transport) as _,
             clock: Arc::clone(&self.clock),
             observer: Arc::clone(&self.metrics) as _,
+            traces: traces.clone(),
         };
         Arc::new(Delivery::start(parts, config))
     }
@@ -141,6 +155,7 @@ impl Shared {
         &self,
         spool: Spool,
         transport: Arc<PushTransport>,
+        traces: &Traces,
         delivery: &Arc<Delivery>,
         statements: &Arc<Statements>,
     ) -> Arc<PartnerDoor> {
@@ -154,11 +169,12 @@ impl Shared {
             translations: Places::new(self.started_with.gateway.limits.translations_max),
             spool,
             clock: Arc::clone(&self.clock),
+            traces: traces.clone(),
             wake: Box::new(move |to| delivery.wake(to)),
         });
         let queries = Queries {
             exchanges: Arc::clone(&exchanges),
-            provider: Arc::new(PushProvider { transport, clock: Arc::clone(&self.clock) }),
+            provider: Arc::new(PushProvider { transport, clock: Arc::clone(&self.clock), traces: traces.clone() }),
             under_way: PerName::default(),
             under_way_of: Per::default(),
             metrics: Arc::clone(&self.metrics),

@@ -12,12 +12,13 @@ mod operator;
 mod query;
 pub(super) mod reconciliation;
 mod route;
+mod traces;
 
 use super::page::{Page, read_bytes};
 use super::raw::{At, RawCertificate, RawFlow, RawGateway, RawLimits, RawOnInvalid, RawPartner, RawRate, RawSchedule, RawSender, RawWords};
 use super::{
     CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, NamedFile, OnInvalid, Operator, Partner, Problem,
-    Query, Rate, Reconciliation, Sender, alarms::Webhook,
+    Query, Rate, Reconciliation, Sender, TraceSettings, alarms::Webhook,
 };
 use crate::certs::{Summary, files};
 use crate::domain::{Digest, Name, PartnerId};
@@ -100,6 +101,8 @@ pub struct GatewayDraft {
     pub unlisted_may_read: bool,
     /// Webhooks of alarms.
     pub webhooks: Vec<Arc<Webhook>>,
+    /// Where traces are sent, if any are made.
+    pub traces: Option<Arc<TraceSettings>>,
     whole: Option<Gateway>,
 }
 
@@ -250,6 +253,7 @@ impl Checker<'_> {
         let outbound_identity = raw.outbound_identity.as_ref().map(|identity| self.identity(identity));
         let limits = self.request_limits(&raw.limits);
         let alarms = self.alarms(&raw.alarms);
+        let traces = raw.traces.as_ref().map(|traces| self.traces(traces).map(Arc::new));
         let expiry_warning_days: BTreeSet<u32> = raw.expiry_warning_days.iter().map(|days| days.get()).collect();
         let operators = operator::rules(&raw.operators);
         let unlisted_may_read = operators.unlisted_may_read;
@@ -265,11 +269,21 @@ impl Checker<'_> {
                 operators,
                 limits: limits?,
                 alarms: alarms?,
+                traces: transposed(traces.clone())?,
             })
         };
         let whole = whole();
-        let outbound_identity = outbound_identity.flatten();
-        GatewayDraft { data: Some(data), partner_listener, operator_listener, outbound_identity, unlisted_may_read, webhooks, whole }
+        let (outbound_identity, traces) = (outbound_identity.flatten(), traces.flatten());
+        GatewayDraft {
+            data: Some(data),
+            partner_listener,
+            operator_listener,
+            outbound_identity,
+            unlisted_may_read,
+            webhooks,
+            traces,
+            whole,
+        }
     }
 
     fn partner(
@@ -528,6 +542,15 @@ impl Checker<'_> {
         }
         exists.then(|| self.page.named_file(file, path.span()))
     }
+}
+
+/// Whether a text is an address of that scheme with a host, without a user or a fragment.
+fn is_url(text: &str, scheme: &str) -> bool {
+    let parsed = text.parse::<hyper::Uri>().ok();
+    parsed.is_some_and(|uri| {
+        let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+        uri.scheme_str() == Some(scheme) && !uri.host().unwrap_or_default().is_empty() && !user && !text.contains('#')
+    })
 }
 
 /// Certificates and where each stands.

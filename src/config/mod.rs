@@ -84,6 +84,8 @@ pub struct Gateway {
     pub limits: RequestLimits,
     /// Alarms.
     pub alarms: Alarms,
+    /// Where traces are sent, if any are made.
+    pub traces: Option<Arc<TraceSettings>>,
 }
 
 impl Gateway {
@@ -102,6 +104,7 @@ impl Gateway {
             ("limits.inline_bytes_max", limits.inline_bytes_max != next.inline_bytes_max),
             ("limits.free_bytes_min", limits.free_bytes_min != next.free_bytes_min),
             ("limits.translations_max", limits.translations_max != next.translations_max),
+            ("traces", self.traces != new.traces),
         ];
         differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
     }
@@ -129,6 +132,29 @@ pub struct Operator {
     pub role: Role,
     /// The certificates it may come with.
     pub certificates: Vec<CertificateMatch>,
+}
+
+/// How traces are made and where they are sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceSettings {
+    /// `https://…` to which spans are posted, or `http://…` on this machine.
+    pub endpoint: String,
+    /// PEM files of the authorities that the collector's certificate must chain to.
+    pub authorities: Vec<NamedFile>,
+    /// Client identity to present.
+    pub identity: Option<Identity>,
+    /// `service.name`.
+    pub service_name: String,
+    /// Share that is recorded of the traces that begin here, from 0 to 1.
+    pub sampled_share: f64,
+    /// Spans that wait to be sent.
+    pub queue_spans_max: usize,
+    /// Spans sent at once.
+    pub batch_spans_max: usize,
+    /// Longest time that a span waits for others.
+    pub batch_wait: Duration,
+    /// Time for the collector to take a batch.
+    pub timeout: Duration,
 }
 
 /// One listener.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A file, and where it is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct NamedFile {
     path: PathBuf,
     /// The configuration file and its line; `None` where no configuration was read.
@@ -29,6 +29,15 @@ impl NamedFile {
         }
     }
 }
+
+/// The same file, whatever line names it.
+impl PartialEq for NamedFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for NamedFile {}
 
 impl Deref for NamedFile {
     type Target = Path;

@@ -7,9 +7,11 @@
 
 mod alarms;
 mod reconciliation;
+mod traces;
 
 pub use alarms::{RawAlarms, RawEvery, RawHold, RawOnHoliday, RawQuiet, RawSchedule, RawWebhook, RawWeekday};
 pub use reconciliation::{RawKeyPart, RawLeg, RawReconciliation};
+pub use traces::RawTraces;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,9 @@ pub struct RawGateway {
     pub limits: At<RawRequestLimits>,
     /// When alarms are raised, when they are told of, and to whom.
     pub alarms: At<RawAlarms>,
+    /// Traces (链路追踪) for OpenTelemetry, sent to a collector as OTLP, protobuf over HTTP; none are made without this table.
+    /// It is read at the start alone.
+    pub traces: Option<At<RawTraces>>,
 }
 
 impl Default for RawGateway {
@@ -60,6 +65,7 @@ impl Default for RawGateway {
             operators: RawOperators::default(),
             limits: At::default_value(RawRequestLimits::default()),
             alarms: At::default_value(RawAlarms::default()),
+            traces: None,
         }
     }
 }

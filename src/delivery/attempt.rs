@@ -5,26 +5,36 @@ use crate::config::Destination;
 use crate::delivery::render::{Payload, damaged, journal_fault, payload};
 use crate::delivery::retry::Judgement;
 use crate::delivery::worker::Parts;
-use crate::delivery::{Attempted, DeliveryRequest, Ended, TransportError, later, traceparent};
+use crate::delivery::{Attempted, DeliveryRequest, Ended, TransportError, later, spans};
 use crate::fault::{Fault, FaultCode};
 use crate::journal::{Lease, Settlement};
+use crate::traces::{Span, SpanKind, TraceContext, key};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Carries one leased delivery to its end. Nothing is lost when this is dropped midway: the lease
-/// runs out and the delivery is leased again.
-pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Arc<Destination>, lease: Lease) -> Ended {
+/// runs out and the delivery is leased again. All of it is within the span.
+pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Arc<Destination>, lease: Lease, whole: Span) -> Ended {
     let began = parts.clock.now();
-    let (judgement, amounts, told) = match prepare(parts, renders, destination, &lease).await {
-        Ok((request, amounts)) => {
+    let rendering = parts.traces.child("render", SpanKind::Internal, whole.context());
+    let (judgement, amounts, told) = match rendering.ended(prepare(parts, renders, destination, &lease).await) {
+        Ok((payload, amounts)) => {
+            let calling = spans::call(&parts.traces, destination, whole.context());
+            let request = request(&lease, payload, calling.context().clone());
             let sent = tokio::time::timeout(destination.timeout, parts.transport.send(destination, request)).await;
-            (Judgement::of_answer(&sent.unwrap_or(Err(TransportError::Timeout))), amounts, Told::Detail)
+            let sent = sent.unwrap_or(Err(TransportError::Timeout));
+            spans::called(calling, &sent);
+            (Judgement::of_answer(&sent), amounts, Told::Detail)
         }
         Err(fault) => (Judgement::of_fault(&fault), Amounts::default(), Told::Code),
     };
+    let settling = parts.traces.child("settle", SpanKind::Internal, whole.context());
     let ended = settle(parts, destination, &lease, judgement, amounts, told).await;
+    settling.set(key::VERDICT, ended.as_str());
+    drop(settling);
+    spans::note_end(&whole, ended);
     let now = parts.clock.now();
     parts.observer.attempted(&Attempted {
         to: lease.to,
@@ -33,18 +43,13 @@ pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Ar
         ended,
         took: span(began, now),
         since_received: span(lease.received_at, now),
-        trace_id: lease.trace_id,
+        trace_id: lease.trace.trace_id(),
     });
     ended
 }
 
 /// Everything up to the sending, and the amounts of what is sent; the journal knows the digest before the first byte leaves.
-async fn prepare(
-    parts: &Parts,
-    renders: &Semaphore,
-    destination: &Destination,
-    lease: &Lease,
-) -> Result<(DeliveryRequest, Amounts), Fault> {
+async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, lease: &Lease) -> Result<(Payload, Amounts), Fault> {
     // A closed semaphore cannot be: it is never closed.
     let _turn = renders.acquire().await.map_err(|e| Fault::new(FaultCode::Internal).caused_by(e))?;
     let mut payload = payload(parts.journal.clone(), parts.render.clone(), lease.clone()).await?;
@@ -57,10 +62,10 @@ async fn prepare(
         return Err(Fault::new(FaultCode::Unavailable).detail("生成报文耗时超过租约", "rendering took longer than the lease allows"));
     }
     let amounts = std::mem::take(&mut payload.amounts);
-    Ok((request(parts, lease, payload), amounts))
+    Ok((payload, amounts))
 }
 
-fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {
+fn request(lease: &Lease, payload: Payload, trace: TraceContext) -> DeliveryRequest {
     DeliveryRequest {
         delivery: lease.delivery,
         service: None,
@@ -72,7 +77,7 @@ fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {
         records: payload.records,
         body: payload.body,
         digest: payload.digest,
-        traceparent: traceparent(parts.clock.as_ref(), &lease.trace_id),
+        trace,
     }
 }
 

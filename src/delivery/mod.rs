@@ -20,7 +20,7 @@
 //! | `Portolan-Attempt` | which attempt this is, from 1 |
 //! | `Portolan-Records` | how many records the body holds |
 //! | `Content-Digest` | `sha-256` of the body (RFC 9530) |
-//! | `traceparent` | W3C trace context of the exchange |
+//! | `traceparent`, `tracestate` | W3C trace context: the exchange's trace, and the span of this call where it is recorded |
 //!
 //! A question of a query is posted in the same way, with `Portolan-Query`, the service, in place of
 //! `Portolan-Delivery` and `Portolan-Attempt`; its `Idempotency-Key` is the question's exchange. The body of a 2xx is
@@ -35,6 +35,7 @@ mod outlet;
 pub mod push;
 pub mod render;
 pub mod retry;
+pub mod spans;
 pub mod tls;
 pub mod worker;
 
@@ -45,7 +46,6 @@ pub use worker::{Delivery, Parts};
 
 use crate::domain::{DestinationId, FlowId, PartnerId};
 use crate::fault::FaultCode;
-use crate::seams::Clock;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -60,6 +60,18 @@ pub enum Ended {
     Dead(FaultCode),
     /// The lease was lost or the journal could not settle it; the lease runs out by itself.
     Abandoned,
+}
+
+impl Ended {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Retried(_) => "retried",
+            Self::Dead(_) => "dead-letter",
+            Self::Abandoned => "abandoned",
+        }
+    }
 }
 
 /// One attempt that has ended.
@@ -94,13 +106,6 @@ pub trait Observer: Send + Sync {
 impl Observer for () {
     fn attempted(&self, _: &Attempted) {}
     fn circuit(&self, _: &DestinationId, _: bool) {}
-}
-
-/// The trace context of one call under a trace id (W3C Trace Context).
-pub fn traceparent(clock: &dyn Clock, trace_id: &str) -> String {
-    let mut span_id = [0; 8];
-    clock.random(&mut span_id);
-    format!("00-{trace_id}-{:016x}-01", u64::from_be_bytes(span_id))
 }
 
 /// A moment later; the last one there is, where that is out of range.

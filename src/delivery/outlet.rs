@@ -4,7 +4,7 @@ use crate::config::Destination;
 use crate::delivery::attempt::attempt;
 use crate::delivery::circuit::Circuit;
 use crate::delivery::worker::Parts;
-use crate::delivery::{Ended, later};
+use crate::delivery::{Ended, later, spans};
 use crate::fault::Party;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -72,11 +72,12 @@ impl Outlet {
             Ok(leases) => leases,
             Err(error) => return self.journal_failed(destination, &error),
         };
-        let taken = leases.len();
+        let (taken, leased) = (leases.len(), self.parts.clock.now());
         for lease in leases {
             let (parts, renders, destination) = (self.parts.clone(), self.renders.clone(), destination.clone());
-            let span = tracing::info_span!("delivery", exchange = %lease.exchange, delivery = %lease.delivery, trace = lease.trace_id, to = %lease.to, attempt = lease.attempt);
-            under_way.spawn(async move { attempt(&parts, &renders, &destination, lease).await }.instrument(span));
+            let span = tracing::info_span!("delivery", exchange = %lease.exchange, delivery = %lease.delivery, trace_id = lease.trace.trace_id(), to = %lease.to, attempt = lease.attempt);
+            let whole = spans::attempt(&parts.traces, &lease, now, leased);
+            under_way.spawn(async move { attempt(&parts, &renders, &destination, lease, whole).await }.instrument(span));
         }
         if taken >= room {
             return SLEEP_MAX;

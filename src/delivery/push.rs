@@ -12,6 +12,7 @@ use crate::delivery::retry::RetryAfter;
 use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, FlowId, Name, PartnerId};
 use crate::fault::{BoxError, FaultCode};
 use crate::journal::ANSWER_BYTES_MAX;
+use crate::traces::TraceContext;
 use base64::Engine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -31,7 +32,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// Longest life of a connection.
-const CONNECTION_AGE_MAX: Duration = Duration::from_secs(10 * 60);
+pub(crate) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 /// Longest time that a connection lies unused.
 const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(60);
 /// Time for the body of an answer once its status is known.
@@ -71,8 +72,8 @@ pub struct DeliveryRequest {
     pub body: Bytes,
     /// Its digest.
     pub digest: Digest,
-    /// W3C trace context.
-    pub traceparent: String,
+    /// Where in its trace the call is.
+    pub trace: TraceContext,
 }
 
 /// What the receiver answered.
@@ -214,17 +215,25 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn of(url: &str) -> Result<Self, TransportError> {
+        let place = Self::parse(url)?;
+        if place.is_https() { Ok(place) } else { Err(TransportError::Unusable(format!("{url}: only https is called"))) }
+    }
+
+    /// A place that may be called in plain HTTP, where the configuration lets it.
+    pub(crate) fn parse(url: &str) -> Result<Self, TransportError> {
         let unusable = |why: &str| TransportError::Unusable(format!("{url}: {why}"));
         let uri: Uri = url.parse().map_err(|e: hyper::http::uri::InvalidUri| unusable(&e.to_string()))?;
-        if uri.scheme_str() != Some("https") {
-            return Err(unusable("only https is called"));
-        }
         let (Some(host), Some(authority)) = (uri.host(), uri.authority()) else { return Err(unusable("it names no host")) };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let server = ServerName::try_from(host.clone()).map_err(|e| unusable(&e.to_string()))?;
         let authority = HeaderValue::from_str(authority.as_str()).map_err(|e| unusable(&e.to_string()))?;
-        let address = (host, uri.port_u16().unwrap_or(443));
+        let port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let address = (host, uri.port_u16().unwrap_or(port));
         Ok(Self { uri, authority, server, address })
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.uri.scheme_str() == Some("https")
     }
 }
 
@@ -360,7 +369,7 @@ async fn exchange(
 }
 
 /// Reads a body to its end, or until more than `bytes_max` are kept; says whether it was the end.
-async fn read_body(mut body: Incoming, kept: &mut Vec<u8>, bytes_max: usize) -> Result<bool, TransportError> {
+pub(crate) async fn read_body(mut body: Incoming, kept: &mut Vec<u8>, bytes_max: usize) -> Result<bool, TransportError> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| TransportError::Broken(with_causes(&error)))?;
         kept.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
@@ -383,6 +392,7 @@ fn head(place: &Place, request: &DeliveryRequest, http2: bool) -> Result<Request
         Some(service) => builder.header("portolan-query", service.as_str()),
         None => builder.header("portolan-delivery", request.delivery.to_string()).header("portolan-attempt", request.attempt),
     };
+    let builder = request.trace.fields().fold(builder, |builder, (name, value)| builder.header(name, value));
     builder
         .header(CONTENT_TYPE, &request.media_type)
         .header("content-digest", format!("sha-256=:{digest}:"))
@@ -391,7 +401,6 @@ fn head(place: &Place, request: &DeliveryRequest, http2: bool) -> Result<Request
         .header("portolan-flow", request.flow.as_str())
         .header("portolan-sender", request.sender.as_str())
         .header("portolan-records", request.records)
-        .header("traceparent", &request.traceparent)
         .body(Full::new(request.body.clone()))
         .map_err(|e| TransportError::Unusable(e.to_string()))
 }
@@ -426,6 +435,18 @@ where
     begin(shake_hands_tls(config, place).await?).await
 }
 
+/// Opens a line in plain HTTP/1.1.
+pub(crate) async fn dial_plain<B>(place: &Place) -> Result<Line<B>, TransportError>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    let io = TokioIo::new(connect_tcp(place).await?);
+    let shaken = http1::Builder::new().max_header_size(ANSWER_HEADER_BYTES_MAX as usize).handshake(io).await;
+    let (sender, connection) = shaken.map_err(|e| TransportError::Unreachable(with_causes(&e)))?;
+    tokio::spawn(connection);
+    Ok(Line::Http1(sender))
+}
+
 async fn begin<B>(stream: TlsStream<TcpStream>) -> Result<(Line<B>, Driver), TransportError>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -436,10 +457,15 @@ where
 
 /// Connects and proves both sides to each other.
 pub(crate) async fn shake_hands_tls(config: Arc<rustls::ClientConfig>, place: &Place) -> Result<TlsStream<TcpStream>, TransportError> {
+    let tcp = connect_tcp(place).await?;
+    TlsConnector::from(config).connect(place.server.clone(), tcp).await.map_err(handshake_error)
+}
+
+async fn connect_tcp(place: &Place) -> Result<TcpStream, TransportError> {
     let unreachable = |e: std::io::Error| TransportError::Unreachable(e.to_string());
     let tcp = TcpStream::connect((place.address.0.as_str(), place.address.1)).await.map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
-    TlsConnector::from(config).connect(place.server.clone(), tcp).await.map_err(handshake_error)
+    Ok(tcp)
 }
 
 /// Begins HTTP on a connection; the task that drives it ends when nobody holds its sender.

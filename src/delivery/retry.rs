@@ -152,6 +152,7 @@ pub fn backoff(first: Duration, longest: Duration, attempt: u32, random: u64) ->
 mod tests {
     use super::*;
     use crate::domain::{Digest, Id, Pins};
+    use crate::traces::TraceContext;
 
     /// The rows of a case file: fields between `|`, without empty lines and comments.
     fn rows(text: &str) -> impl Iterator<Item = Vec<&str>> {
@@ -215,7 +216,7 @@ mod tests {
             pins: Pins::default(),
             attempt,
             rendered: None,
-            trace_id: "0".repeat(32),
+            trace: TraceContext::kept("", "", 0, ""),
             bit: 0,
             first_row: 0,
             rows: 1,

@@ -10,6 +10,7 @@ use crate::delivery::{Observer, Render, Transport};
 use crate::domain::DestinationId;
 use crate::journal::Journal;
 use crate::seams::SharedClock;
+use crate::traces::Traces;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub clock: SharedClock,
     /// Who hears of attempts.
     pub observer: Arc<dyn Observer>,
+    /// What spans of them are made with.
+    pub traces: Traces,
 }
 
 /// The running deliveries. Dropping it ends them where they stand, as a crash would.

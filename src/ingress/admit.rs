@@ -15,6 +15,7 @@ use crate::pauses::Pauses;
 use crate::schedule::Period;
 use crate::seams::Clock;
 use crate::spool::Spool;
+use crate::traces::{Span, key};
 use crate::translate::{FlowPlan, storage_fault};
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
@@ -29,7 +30,6 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 const CORRECTS: HeaderName = HeaderName::from_static("portolan-corrects");
 const EMPTY_PERIOD: HeaderName = HeaderName::from_static("portolan-empty-period");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Whether anything is committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,8 +80,8 @@ pub struct Asking<'a> {
     pub spool: &'a Spool,
     /// Time and chance.
     pub clock: &'a dyn Clock,
-    /// W3C trace id of the request.
-    pub trace_id: String,
+    /// The request's span.
+    pub span: &'a Span,
 }
 
 /// Admits or refuses a submission, in the order: permission, pause, room on the disk, limits, size, form. What is only
@@ -121,8 +121,9 @@ pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap)
         content_type: text(headers, &CONTENT_TYPE)?.map(kept_content_type),
         empty_period: empty_period(headers, declared)?,
         corrects: text(headers, &CORRECTS)?.map(str::parse).transpose().map_err(|_| malformed("Portolan-Corrects"))?,
-        trace_id: asking.trace_id,
+        trace: asking.span.context().clone(),
     };
+    asking.span.tell(key::FLOW, &intake.flow.flow.id);
     let content_digest = text(headers, &CONTENT_DIGEST)?.map(ContentDigest::parse).transpose()?;
     Ok(Admitted { intake, identity: Arc::clone(asking.identity), mode: query.mode, content_digest, admission })
 }
@@ -198,20 +199,4 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
 
 fn malformed(field: &str) -> Fault {
     Fault::new(FaultCode::HeaderInvalid).detail(format!("请求头 {field} 不正确"), format!("the header field {field} is malformed"))
-}
-
-/// The trace id of a `traceparent` (W3C Trace Context), or a new one where there is none or it is
-/// not one.
-pub(super) fn trace_id(headers: &HeaderMap, clock: &dyn Clock) -> String {
-    let given = headers.get(TRACEPARENT).and_then(|v| v.to_str().ok()).and_then(|v| v.split('-').nth(1));
-    let legal =
-        |id: &&str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f')) && id.bytes().any(|b| b != b'0');
-    given.filter(legal).map_or_else(
-        || {
-            let mut random = [0; 16];
-            clock.random(&mut random);
-            random.iter().map(|b| format!("{b:02x}")).collect()
-        },
-        str::to_owned,
-    )
 }

@@ -3,9 +3,10 @@
 
 mod me;
 mod queries;
+mod spans;
 mod statements;
 
-use super::admit::{Admitted, Asking, Mode, Query, admit, trace_id};
+use super::admit::{Admitted, Asking, Mode, Query, admit};
 use super::identity::{ConnectionIdentity, Partners, TrustStore};
 use super::in_flight::{PerName, Share};
 use super::limits::{RateFields, RateLimits};
@@ -25,6 +26,7 @@ use crate::metrics::{Exchanged, Metrics};
 use crate::query::Queries;
 use crate::receipt::{Keys, Receipt};
 use crate::statement::Statements;
+use crate::traces::{Span, key};
 use arc_swap::ArcSwap;
 use hyper::StatusCode;
 use hyper::body::Incoming;
@@ -83,6 +85,8 @@ struct Asked<'r> {
     head: &'r Parts,
     path: Vec<&'r str>,
     query: Vec<(String, String)>,
+    /// Its span, if it is one that is traced; its context in any case.
+    span: Span,
     trace_id: String,
     zh: bool,
 }
@@ -156,14 +160,16 @@ impl PartnerDoor {
     /// # Errors
     /// A fault of identity: the caller is nobody by now.
     fn asked<'r>(&self, caller: &'r Connected, head: &'r Parts) -> Result<Asked<'r>, Fault> {
-        let clock = self.exchanges.clock.as_ref();
+        let partner = self.trust().resolve(&caller.identity, self.exchanges.clock.now())?;
+        let span = spans::request(&self.exchanges, head, &partner);
         Ok(Asked {
-            partner: self.trust().resolve(&caller.identity, clock.now())?,
+            partner,
             identity: &caller.identity,
             head,
             path: head.uri.path().split('/').skip(1).collect(),
             query: parse_query(head.uri.query().unwrap_or_default()),
-            trace_id: trace_id(&head.headers, clock),
+            trace_id: span.context().trace_id(),
+            span,
             zh: asks_chinese(head),
         })
     }
@@ -173,6 +179,7 @@ impl PartnerDoor {
         if let Some(fields) = self.limits.load().fields(&asked.partner, self.flow_of(&asked.path).as_ref()) {
             insert_limits(response.headers_mut(), &fields);
         }
+        asked.span.answered(response.status());
         in_language(response, asked.zh)
     }
 
@@ -195,6 +202,7 @@ impl PartnerDoor {
         if matches!(fault.code, FaultCode::RateExceeded | FaultCode::TooManyRequests) {
             self.metrics.throttled(partner);
         }
+        asked.span.set(key::FAULT, fault.code.as_str());
         match &fault.source {
             Some(error) if fault.code.party() == Party::Gateway => {
                 tracing::error!(code, %partner, trace_id, exchange, method, path, %error, "a request failed");
@@ -265,7 +273,7 @@ impl PartnerDoor {
             limits: &limits,
             spool: &self.exchanges.spool,
             clock: self.exchanges.clock.as_ref(),
-            trace_id: asked.trace_id.clone(),
+            span: &asked.span,
         };
         let admitted = admit(asking, flow, &query, &asked.head.headers)?;
         let max = live.config.gateway.limits.partner_submissions_max;
@@ -274,6 +282,7 @@ impl PartnerDoor {
     }
 
     fn note(&self, asked: &Asked<'_>, flow: &FlowId, answer: &Answer, begun: Instant) {
+        spans::verdict(&asked.span, answer);
         let Some(evidence) = &answer.evidence else { return };
         if evidence.repeat {
             tracing::info!(exchange = %evidence.exchange, trace_id = asked.trace_id, partner = %asked.partner, %flow, "a repeat got its first answer");

@@ -29,6 +29,7 @@ use crate::domain::{
 };
 use crate::fault::{Fault, FaultCode};
 use crate::schedule::BusinessDay;
+use crate::traces::TraceContext;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -66,8 +67,8 @@ pub struct NewExchange {
     pub content_type: Option<String>,
     /// `Content-Encoding` as sent; empty for none.
     pub content_encoding: String,
-    /// W3C trace id, 32 hexadecimal digits.
-    pub trace_id: String,
+    /// Where in a trace it was taken in.
+    pub trace: TraceContext,
     /// The body as it was received, content coding and all.
     pub body: Stored,
     /// Its digest.
@@ -383,8 +384,8 @@ pub struct Lease {
     pub attempt: u32,
     /// Digest of the bytes that the first attempt sent, if there was one.
     pub rendered: Option<Digest>,
-    /// W3C trace id of the exchange.
-    pub trace_id: String,
+    /// Where in a trace the exchange was taken in.
+    pub trace: TraceContext,
     /// Bit of this destination in [`IndexRow::destinations`].
     pub bit: u8,
     /// First row of the exchange's index.

@@ -12,6 +12,7 @@ use portolan::journal::sqlite::SqliteJournal;
 use portolan::journal::{Committed, DeliveryRow, DeliveryState, Journal, NewExchange};
 use portolan::receipt::keys::Keys;
 use portolan::seams::{Clock, SystemClock, new_id};
+use portolan::traces::{TraceContext, Traces};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -171,6 +172,7 @@ impl Bench {
             transport: Arc::new(PushTransport::new(Arc::new(client))),
             clock: self.clock.clone(),
             observer: self.heard.clone(),
+            traces: Traces::off(),
         };
         Delivery::start(parts, self.config.subscribe())
     }
@@ -304,7 +306,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         key_space: "payment-confirmation".into(),
         content_type: None,
         content_encoding: String::new(),
-        trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".into(),
+        trace: TraceContext::kept("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", 1, "rojo=00f067aa0ba902b7"),
         body_digest: Digest::of(&canonical),
         body: Stored::Inline(canonical.into()),
         verdict,
@@ -378,6 +380,7 @@ fn gateway(folder: &std::path::Path) -> Gateway {
         operators: OperatorRules { unlisted_may_read: false, deliveries_alone_max: 1, proposal_span: PATIENCE },
         limits,
         alarms: alarms(),
+        traces: None,
     }
 }
 

@@ -419,6 +419,7 @@ pub async fn leases_are_given_out_once(store: &dyn Store) {
     assert!(journal.lease(&other, now, now, 9).await.unwrap().is_empty());
     for lease in first.iter().chain(&second) {
         assert_eq!((lease.attempt, lease.bit, lease.first_row, lease.rows), (1, 0, 0, 1));
+        assert_eq!(lease.trace, sample(store.clock(), "any").trace, "the context that it was committed with");
         assert!(acknowledge(store, journal.as_ref(), lease).await);
         assert!(!acknowledge(store, journal.as_ref(), lease).await, "settled already");
     }
@@ -1047,7 +1048,7 @@ async fn check_read_back(store: &dyn Store, journal: &dyn Journal, exchange: New
     assert_eq!(row.journaled, journaled);
     assert_eq!((&row.partner, &row.flow, row.received_at), (&exchange.partner, &exchange.flow, exchange.received_at));
     assert_eq!((&row.idempotency_key, &row.message_id), (&exchange.idempotency_key, &verdict.message_id));
-    assert_eq!((row.corrects, &row.mapping, &row.trace_id), (exchange.corrects, &exchange.mapping, &exchange.trace_id));
+    assert_eq!((row.corrects, &row.mapping, &row.trace_id), (exchange.corrects, &exchange.mapping, &exchange.trace.trace_id()));
     assert_eq!((&row.content_type, &row.content_encoding), (&exchange.content_type, &exchange.content_encoding));
     assert_eq!((row.body_bytes, row.body_digest), (body.len() as u64, exchange.body_digest));
     assert_eq!((row.canonical_digest, row.pins, row.findings_left_out), (verdict.canonical_digest, verdict.pins, 7));

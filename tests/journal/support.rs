@@ -6,6 +6,7 @@ use portolan::domain::{BusinessAnswer, Chunk, Counts, Digest, ExchangeId, IndexR
 use portolan::journal::NewExchange;
 use portolan::schedule::BusinessDay;
 use portolan::seams::{Clock, new_id};
+use portolan::traces::TraceContext;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -96,7 +97,7 @@ pub fn sample_of(clock: &dyn Clock, body: &str, records: &[SampleRecord]) -> New
         key_space: "payment-confirmation".to_owned(),
         content_type: Some("application/xml".to_owned()),
         content_encoding: String::new(),
-        trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
+        trace: TraceContext::kept("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", 1, "a=1,b=2"),
         body: Stored::Inline(body.as_bytes().to_vec().into()),
         body_digest: of(body),
         verdict: Verdict {

@@ -51,7 +51,7 @@ impl World {
         let metrics = Metrics::new();
         for exchange in [known, unknown] {
             let (outcome, counts) = (exchange.verdict.outcome, exchange.verdict.counts);
-            let exchanged = Exchanged { outcome, counts, bytes: 3, took: Duration::from_millis(8), trace_id: &exchange.trace_id };
+            let exchanged = Exchanged { outcome, counts, bytes: 3, took: Duration::from_millis(8), trace_id: &exchange.trace.trace_id() };
             metrics.exchanged(&exchange.partner, &exchange.flow, &exchanged);
             journal.commit(exchange).await.unwrap();
         }

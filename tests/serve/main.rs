@@ -8,6 +8,7 @@
 mod answers;
 mod bounds;
 mod business_answers;
+mod collector;
 mod identity;
 mod keys;
 mod lifecycle;
@@ -33,4 +34,5 @@ mod storage;
 mod support;
 #[path = "../support/tools.rs"]
 mod tools;
+mod traces;
 mod world;

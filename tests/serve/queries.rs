@@ -1,8 +1,9 @@
 //! Synchronous queries: asked in JSON, answered by a provider that speaks XML, kept as two exchanges.
 
+use crate::collector::{Span, spans};
 use crate::line::{Answer, Line, get, post};
 use crate::receiver::{Receiver, Reply, Seen, Server};
-use crate::world::{Gateway, World};
+use crate::world::{Gateway, World, eventually, gateway_file};
 use portolan::certs::Issued;
 use portolan::certs::Summary;
 use portolan::domain::Digest;
@@ -382,4 +383,37 @@ async fn a_service_whose_parts_do_not_fit_is_refused_with_its_line() {
     for problem in expected {
         assert!(printed.replace('\\', "").contains(&problem.replace('\\', "")), "{printed}");
     }
+}
+
+#[tokio::test]
+async fn a_question_its_call_and_its_answer_are_one_trace_that_a_collector_gets_over_mutual_tls() {
+    let asking = Asking::new(600).await;
+    let collector = provider(&asking.world, "bureau", 0).await;
+    let traces = format!(
+        "\n[traces]\nendpoint = \"https://localhost:{}/v1/traces\"\nauthorities = [\"../ca/ca.pem\"]\nbatch_wait_ms = 50\n\
+         identity = {{ chain = \"../ca/issued/gateway.pem\", key = \"../ca/issued/gateway.key\" }}\n",
+        collector.address.port()
+    );
+    asking.world.write("conf/portolan.toml", &(gateway_file("127.0.0.1:0", "") + &traces));
+    let (_gateway, mut bank, _platform) = asking.serve().await;
+    asking.provider.script([answers("Q-TRACED")]);
+    let (trace, caller) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let answer = bank.ask(&ask(&question("Q-TRACED"), &format!("traceparent: 00-{trace}-{caller}-01\r\n"))).await.unwrap();
+    assert_eq!(given(&answer), (200, answer_json("Q-TRACED")));
+
+    let told = || collector.seen().iter().flat_map(|seen| spans(&seen.body)).collect::<Vec<Span>>();
+    let told = eventually("every span", async || Some(told()).filter(|told| told.len() >= 10)).await;
+    let name_of = |id: &str| told.iter().find(|span| span.id == id).map_or(id.to_owned(), |span| span.name.clone());
+    let mut tree: Vec<String> = told.iter().map(|span| format!("{} > {}", name_of(&span.parent), span.name)).collect();
+    tree.sort();
+    let request = "POST /v1/queries/{service}";
+    let mut expected = vec![format!("{caller} > {request}")];
+    expected.extend(["receive", "translate", "commit", "receipt", "POST", "take in the answer"].map(|step| format!("{request} > {step}")));
+    expected.extend(["translate", "commit", "receipt"].map(|step| format!("take in the answer > {step}")));
+    expected.sort();
+    assert_eq!(tree, expected);
+    let call = told.iter().find(|span| span.name == "POST").unwrap();
+    assert_eq!(asking.provider.seen()[0].field("traceparent"), format!("00-{trace}-{}-01", call.id));
+    let taken = told.iter().find(|span| span.name == "take in the answer").unwrap();
+    assert_eq!(taken.attribute("portolan.exchange.id"), answer.headers["portolan-answer-exchange"]);
 }

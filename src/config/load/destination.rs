@@ -2,7 +2,7 @@
 
 use super::super::Destination;
 use super::super::raw::{At, RawDestination};
-use super::{Checker, milliseconds, size, transposed};
+use super::{Checker, is_url, milliseconds, size, transposed};
 use crate::domain::{DestinationId, Digest, Name, PartnerId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,12 +60,7 @@ impl Checker<'_> {
     }
 
     pub(super) fn https(&mut self, url: &At<String>) -> Option<String> {
-        let parsed = url.value().parse::<hyper::Uri>().ok();
-        let good = parsed.is_some_and(|uri| {
-            let host = uri.host().unwrap_or_default();
-            let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-            uri.scheme_str() == Some("https") && !host.is_empty() && !user && !url.value().contains('#')
-        });
+        let good = is_url(url.value(), "https");
         if !good {
             self.page.note(url.span(), format!("`url`: {:?} must be https://HOST[:PORT]/PATH", url.value()));
         }

@@ -41,7 +41,7 @@ impl PartnerDoor {
             exchange: evidence.exchange,
             records: taken.counts.accepted,
             asker: &asked.partner,
-            trace_id: &asked.trace_id,
+            trace: asked.span.context(),
         };
         let given = self.queries.answer(&question).await?;
         Ok(response(&question, &given))

@@ -389,10 +389,11 @@ impl<'a> Group<'a> {
         let (verdict, counts) = (&exchange.verdict, exchange.verdict.counts);
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO exchange (sequence, id, partner, flow, received_at, translated_at, idempotency_key, message_id, corrects, mapping,
-             content_type, content_encoding, trace_id, outcome, fault, records, accepted, refused, warnings, repeated,
+             content_type, content_encoding, trace_id, trace_span, trace_flags, trace_state, outcome,
+             fault, records, accepted, refused, warnings, repeated,
              findings_left_out, body_bytes, body_digest, canonical_digest, mapping_digest, schema_digest, flow_digest)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-             ?24, ?25, ?26, ?27)",
+             ?24, ?25, ?26, ?27, ?28, ?29, ?30)",
         )?;
         insert.execute(params![
             sequence,
@@ -407,7 +408,10 @@ impl<'a> Group<'a> {
             exchange.mapping,
             exchange.content_type,
             exchange.content_encoding,
-            exchange.trace_id,
+            exchange.trace.trace_id(),
+            exchange.trace.span_id(),
+            exchange.trace.flags(),
+            exchange.trace.tracestate(),
             reads::outcome_number(verdict.outcome),
             verdict.fault.map(|code| code.as_str()),
             column(counts.records),

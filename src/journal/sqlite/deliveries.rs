@@ -10,6 +10,7 @@ use crate::domain::{DeliveryId, DestinationId, Digest, Pins};
 use crate::journal::acts::Pausable;
 use crate::journal::search::ATTEMPTS_KEPT_MAX;
 use crate::journal::{ANSWER_BYTES_MAX, JournalError, Lease, Settlement};
+use crate::traces::TraceContext;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -19,7 +20,7 @@ const LEASES_MAX: usize = 256;
 /// What is due at a destination.
 pub(super) const DUE: &str = "SELECT d.sequence, d.id, d.attempts + 1, e.id, e.partner, e.flow, e.received_at, d.destination, d.mapping,
     e.mapping_digest, e.schema_digest, e.flow_digest, d.rendered, e.trace_id, d.destination_bit, d.first_row, d.rows,
-    d.due_since, d.repeated_ids
+    d.due_since, d.repeated_ids, e.trace_span, e.trace_flags, e.trace_state
     FROM delivery d JOIN exchange e ON e.sequence = d.exchange
     WHERE d.destination = ?1 AND d.state <= 1 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3";
 /// Lets the next one of an order key go.
@@ -194,7 +195,7 @@ fn read_lease(row: &Row, until: Timestamp) -> Result<Lease, JournalError> {
         pins: Pins { mapping: digest(row, 9)?, schema: digest(row, 10)?, flow: digest(row, 11)? },
         attempt,
         rendered: rendered.map(Digest),
-        trace_id: row.get(13)?,
+        trace: TraceContext::kept(&row.get::<_, String>(13)?, &row.get::<_, String>(19)?, row.get(20)?, &row.get::<_, String>(21)?),
         bit: row.get(14)?,
         first_row: number(row, 15)?,
         rows: number(row, 16)?,

@@ -29,6 +29,9 @@ CREATE TABLE exchange (
     content_type      TEXT,
     content_encoding  TEXT NOT NULL,
     trace_id          TEXT NOT NULL,
+    trace_span        TEXT NOT NULL,     -- the span in which it was taken in
+    trace_flags       INTEGER NOT NULL,  -- of W3C Trace Context
+    trace_state       TEXT NOT NULL,
     outcome           INTEGER NOT NULL,  -- 0 accepted, 1 in part, 2 refused
     fault             TEXT,
     records           INTEGER NOT NULL,

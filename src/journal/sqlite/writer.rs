@@ -294,6 +294,7 @@ mod tests {
     use crate::journal::NewExchange;
     use crate::receipt::Keys;
     use crate::seams::{Clock, SystemClock, new_id};
+    use crate::traces::TraceContext;
     use bytes::Bytes;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -336,7 +337,7 @@ mod tests {
             key_space: String::new(),
             content_type: None,
             content_encoding: String::new(),
-            trace_id: String::new(),
+            trace: TraceContext::begun(&SystemClock),
             body: nothing(),
             body_digest: digest,
             verdict,
