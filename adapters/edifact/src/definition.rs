@@ -48,6 +48,9 @@ pub(crate) struct Form {
 }
 
 impl Form {
+    /// A number of any length.
+    const NUMBER: Self = Self { digits_alone: true, chars_max: usize::MAX };
+
     fn of(text: &str) -> Option<Self> {
         let (class, max) = text.split_once("..")?;
         let digits_alone = match class {
@@ -78,7 +81,10 @@ impl Form {
 
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}..{}", if self.digits_alone { "n" } else { "an" }, self.chars_max)
+        match *self {
+            Self::NUMBER => f.write_str("n"),
+            Self { digits_alone, chars_max } => write!(f, "{}..{chars_max}", if digits_alone { "n" } else { "an" }),
+        }
     }
 }
 
@@ -363,12 +369,13 @@ fn element(part: &str, directory: &Directory) -> Result<Element, String> {
     if !known {
         return Err(format!("{part:?} is no element: a number such as 2005, or a composite such as C507, is expected"));
     }
+    let numeric = directory.numeric.contains(id);
     Ok(Element {
         id: id.to_owned(),
         mandatory,
         repeats,
-        numeric: directory.numeric.contains(id),
-        form: directory.forms.get(id).copied(),
+        numeric,
+        form: directory.forms.get(id).copied().or(numeric.then_some(Form::NUMBER)),
         components: Vec::new(),
     })
 }
