@@ -2,6 +2,11 @@
 //!
 //! Nothing here does I/O or derives wire serialization beyond what is stored as evidence.
 
+mod operator;
+
+pub use operator::{Operator, Role};
+
+use crate::amounts::Tally;
 use portolan_contract::table::column_letters;
 use portolan_contract::{Position, Words};
 use serde::{Deserialize, Serialize};
@@ -584,4 +589,8 @@ pub struct Verdict {
     pub chunks: Vec<Chunk>,
     /// What it was read and checked with.
     pub pins: Pins,
+    /// The amounts of its records.
+    pub tally: Tally,
+    /// How often values stood in its first accepted records.
+    pub profile: crate::profile::Profile,
 }

@@ -8,20 +8,22 @@ use crate::answer::{self, Answered, Facts};
 use crate::coding::{Coding, DecodeLimits};
 use crate::domain::{BusinessAnswer, DestinationId, Digest, ExchangeId, Finding, Outcome, PartnerId, Stored, Verdict};
 use crate::fault::{Fault, FaultCode};
-use crate::ingress::admit::{Admitted, Mode};
+use crate::ingress::admit::{Admitted, Mode, not_empty};
 use crate::ingress::identity::{ConnectionIdentity, Partners, TrustStore};
-use crate::ingress::in_flight::InFlight;
+use crate::ingress::in_flight::{InFlight, Places};
 use crate::ingress::limits::Admission;
 use crate::ingress::receive::{ReceivedBody, receive};
 use crate::journal::{Committed, Journal, JournalError, NewExchange, RepeatQuery, resolve};
 use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::mapping::write::NotWritten;
+use crate::pauses::Pauses;
 use crate::receipt::Receipt;
 use crate::references::look_up;
+use crate::schedule::Period;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
-use crate::translate::{Arrived, BodyCheck, FlowPlan, TranslateLimits, Translated, translate};
+use crate::translate::{Arrived, BodyCheck, FlowPlan, TranslateLimits, Translated, declared_empty, translate};
 use crate::xsd::Xsd;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -30,7 +32,6 @@ use hyper::body::Body;
 use jiff::Timestamp;
 use portolan_contract::Limits;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// Bytes of a body that is translated at once, on the thread that received it: a few milliseconds.
 const INLINE_TRANSLATION_BYTES_MAX: u64 = 16 * 1024;
@@ -43,10 +44,12 @@ pub struct Exchanges {
     pub trust: Arc<TrustStore<Partners>>,
     /// The durable state.
     pub journal: Arc<dyn Journal>,
+    /// Which flows are paused.
+    pub pauses: Arc<Pauses>,
     /// Submissions under way, by their keys.
     pub in_flight: InFlight,
     /// Large bodies being translated at once.
-    pub translations: Arc<Semaphore>,
+    pub translations: Places,
     /// Where bodies grow.
     pub spool: Spool,
     /// Time and chance.
@@ -113,6 +116,8 @@ pub struct Intake {
     pub coding: Coding,
     /// `Content-Type`.
     pub content_type: Option<String>,
+    /// The period for which it declares that there is nothing (本期无数据); its body is empty.
+    pub empty_period: Option<Period>,
     /// The exchange that it corrects.
     pub corrects: Option<ExchangeId>,
     /// W3C trace id of the request.
@@ -145,6 +150,9 @@ where
     let place = exchanges.in_flight.enter(&intake.partner, &intake.flow.flow.id, intake.idempotency_key.as_deref())?;
     let limits = &intake.live.config.gateway.limits;
     let body = receive(body, limits, &exchanges.spool, content_digest, |bytes| admission.charge_bytes(bytes)).await?;
+    if intake.empty_period.is_some() && body.spooled.stored().length() > 0 {
+        return Err(not_empty());
+    }
     let received = Received { intake, body, received_at: exchanges.clock.now() };
     let caller = Caller { identity, mode, admission };
     // Every byte is in: from here on the sender's line may drop and the commit goes on.
@@ -173,8 +181,7 @@ pub async fn take_in(
     let received = Received { intake, body, received_at: exchanges.clock.now() };
     let (received, translated) = translated(exchanges, received).await?;
     let translated = know_referred(exchanges, &received.intake, translated).await?;
-    let turning = tokio::task::spawn_blocking(move || (turned(&translated.verdict), translated));
-    let (business, translated) = turning.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))?;
+    let (business, translated) = pooled(exchanges, &received.intake.partner, move || (turned(&translated.verdict), translated)).await?;
     commit(exchanges, received, translated, business).await
 }
 
@@ -193,8 +200,28 @@ async fn settle(exchanges: &Arc<Exchanges>, caller: Caller, received: Received) 
         return Ok(validated(translated));
     }
     still_entitled(exchanges, &caller.identity, &received.intake)?;
-    let business = business_answer(&received, &translated.verdict, &translated.facts);
+    let (received, translated, business) = answered(exchanges, received, translated).await?;
     commit(exchanges, received, translated, business).await
+}
+
+/// Writes the business answer, where the sender is given one: at once where the body was small, else on a thread of the
+/// bounded pool, as an adapter from outside does always: it may take its whole time limit.
+async fn answered(
+    exchanges: &Exchanges,
+    received: Received,
+    translated: Translated,
+) -> Result<(Received, Translated, Option<BusinessAnswer>), Fault> {
+    let Some(mapping) = received.intake.flow.answers.get(&received.intake.partner) else { return Ok((received, translated, None)) };
+    let at_once = is_small(&received) && !mapping.is_outside;
+    let write = |received: Received, translated: Translated| {
+        let business = business_answer(&received, &translated.verdict, &translated.facts);
+        (received, translated, business)
+    };
+    if at_once {
+        return Ok(write(received, translated));
+    }
+    let partner = received.intake.partner.clone();
+    pooled(exchanges, &partner, move || write(received, translated)).await
 }
 
 /// Whether the caller is still who it was when it was admitted, and may still send this flow: a
@@ -248,23 +275,37 @@ async fn know_referred(exchanges: &Exchanges, intake: &Intake, translated: Trans
 /// Translates, at once where the body is small, else on a thread of the bounded pool.
 async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(Received, Translated), Fault> {
     let spool = exchanges.spool.clone();
-    let stored = received.body.spooled.stored();
-    let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
-    let small = small && received.intake.coding == Coding::Identity && !received.intake.mapping.is_contained;
     // An adapter from outside may take its whole time limit, and must not take it from others.
-    let small = small && received.intake.check.is_none() && !received.intake.mapping.is_outside;
+    let small = is_small(&received) && received.intake.check.is_none() && !received.intake.mapping.is_outside;
     if small {
         let translated = run(&received, &spool)?;
         return Ok((received, translated));
     }
-    let permit = Arc::clone(&exchanges.translations).acquire_owned().await;
-    let permit = permit.map_err(|_| Fault::new(FaultCode::ShuttingDown))?;
+    let partner = received.intake.partner.clone();
+    pooled(exchanges, &partner, move || run(&received, &spool).map(|translated| (received, translated))).await?
+}
+
+/// Whether handling a body takes so little that no other waits for it.
+fn is_small(received: &Received) -> bool {
+    let stored = received.body.spooled.stored();
+    let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
+    small && received.intake.coding == Coding::Identity && !received.intake.mapping.is_contained
+}
+
+/// Does a piece of work for a partner on a thread of the bounded pool.
+async fn pooled<T: Send + 'static>(
+    exchanges: &Exchanges,
+    partner: &PartnerId,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
+    let seat = exchanges.translations.enter(partner).await;
+    let seat = seat.map_err(|_| Fault::new(FaultCode::ShuttingDown))?;
     let done = tokio::task::spawn_blocking(move || {
-        let translated = run(&received, &spool);
-        drop(permit);
-        translated.map(|translated| (received, translated))
+        let done = work();
+        drop(seat);
+        done
     });
-    done.await.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal).caused_by(error)))
+    done.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))
 }
 
 fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
@@ -279,7 +320,11 @@ fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
         },
         records_max: intake.records_max,
     };
-    let arrived = Arrived { body: received.body.spooled.stored(), digest: received.body.digest, coding: intake.coding };
+    if let Some(period) = intake.empty_period {
+        return declared_empty(received.body.digest, period, &intake.mapping, &intake.flow, &limits, spool);
+    }
+    let is_answered = intake.flow.answers.contains_key(&intake.partner);
+    let arrived = Arrived { body: received.body.spooled.stored(), digest: received.body.digest, coding: intake.coding, is_answered };
     let check = intake.check.as_deref().map(|xsd| xsd as &dyn BodyCheck);
     translate(arrived, &intake.mapping, check, &intake.flow, &limits, spool)
 }
@@ -320,13 +365,15 @@ async fn commit(
     };
     let destinations = verdict.destinations.clone();
     let id = intake.exchange;
+    let key_space = key_space(&intake.partner, &intake.flow);
     let new = NewExchange {
         id,
         partner: intake.partner.clone(),
         flow: intake.flow.flow.id.clone(),
         received_at,
-        // A fact is a sender's own: nobody can claim another's before it is sent.
-        key_space: format!("{}/{}", intake.partner, intake.flow.canonical.key_space()),
+        translated_at: exchanges.clock.now(),
+        business_day: intake.flow.business_day.clone(),
+        key_space,
         idempotency_key: intake.idempotency_key,
         question: intake.question,
         certificate: intake.certificate,
@@ -351,12 +398,19 @@ async fn commit(
     answer(exchanges, committed, Some(told)).await
 }
 
+/// Among which keys the business keys of a sender's records are: a fact is a sender's own, so that nobody can claim
+/// another's before it is sent.
+pub fn key_space(partner: &PartnerId, flow: &FlowPlan) -> String {
+    format!("{partner}/{}", flow.canonical.key_space())
+}
+
 /// The answer in the sender's own format, where its flow names one. One that cannot be written leaves JSON to
 /// be answered, and an operator to be told.
 fn business_answer(received: &Received, verdict: &Verdict, facts: &Facts) -> Option<BusinessAnswer> {
     let Received { intake, received_at, .. } = received;
     let plan = &intake.flow;
-    let mapping = plan.answers.get(&intake.partner)?;
+    // What is empty has nothing that a format of the sender's own could answer to.
+    let mapping = plan.answers.get(&intake.partner).filter(|_| intake.empty_period.is_none())?;
     let (flow, zone, format) = (&plan.flow.id, &plan.zone, &intake.mapping.format_name);
     let answered = Answered { exchange: intake.exchange, received_at: *received_at, flow, zone, format };
     let written = answer::write(mapping, answered, verdict, facts);

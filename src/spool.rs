@@ -7,7 +7,7 @@
 
 use crate::domain::{Digest, Hasher, Stored};
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -156,6 +156,26 @@ pub fn open(stored: &Stored) -> io::Result<Box<dyn Read + Send>> {
         Stored::Inline(bytes) => Box::new(io::Cursor::new(bytes.clone())),
         Stored::File { path, .. } => Box::new(BufReader::with_capacity(FILE_BUFFER_BYTES, File::open(path)?)),
     })
+}
+
+/// Some of the bytes that are stored; less at their end.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn slice(stored: &Stored, from: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match stored {
+        Stored::Inline(all) => {
+            let rest = all.get(usize::try_from(from).unwrap_or(usize::MAX)..).unwrap_or_default();
+            rest.take(length).read_to_end(&mut bytes)?;
+        }
+        Stored::File { path, .. } => {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(from))?;
+            file.take(length).read_to_end(&mut bytes)?;
+        }
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ Example:
   portolan audit verify --data /var/lib/portolan --jwks jwks.json";
 
 const ABOUT: &str = "\
-Verify the whole chain: every head, every leaf, every stored body
+Verify the whole chain: every head, every leaf, every stored body, every administrative act
 
 Walks the journal from its first head to its last: signatures, links from head to head, the root of every batch, and the \
 digest of every body that is stored. It goes on after each problem and names them all. Nothing in the folder is \
@@ -70,18 +70,22 @@ fn conclude(report: &AuditReport) -> ExitCode {
     let paint = Paint::stdout();
     for problem in &report.problems {
         let exchange = problem.exchange.map_or(String::new(), |id| format!(", exchange {id}"));
-        println!("epoch {}, batch {}{exchange}\n    {}\n    {}", problem.epoch, problem.batch, problem.words.zh, problem.words.en);
+        let place = match problem.act {
+            Some(number) => format!("administrative act {number}"),
+            None => format!("epoch {}, batch {}{exchange}", problem.epoch, problem.batch),
+        };
+        println!("{place}\n    {}\n    {}", problem.words.zh, problem.words.en);
     }
     if report.problems_left_out > 0 {
         println!("and {} more problems", thousands(report.problems_left_out));
     }
-    let [epochs, heads, exchanges] = [report.epochs, report.heads, report.exchanges].map(thousands);
+    let [epochs, heads, exchanges, acts] = [report.epochs, report.heads, report.exchanges, report.acts].map(thousands);
     let verdict = if report.holds() {
         paint.green("the chain holds · 存证链完整")
     } else {
         paint.red("THE CHAIN IS BROKEN · 存证链不完整")
     };
-    println!("{verdict}\n    epochs {epochs}, heads {heads}, exchanges {exchanges}");
+    println!("{verdict}\n    epochs {epochs}, heads {heads}, exchanges {exchanges}, administrative acts {acts}");
     if let Some((epoch, batch, digest)) = &report.last_head {
         println!("    last head: epoch {epoch}, batch {batch}, SHA-256 {digest}");
     }

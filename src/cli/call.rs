@@ -8,7 +8,7 @@ use crate::fault::FaultCode;
 use crate::http::PROTOCOLS;
 use base64::Engine;
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Empty, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{HOST, HeaderMap, RETRY_AFTER};
 use hyper::{Method, Request, Response, Uri};
@@ -95,7 +95,7 @@ pub struct Upload<'f> {
 /// Calls one gateway with one certificate.
 pub struct Caller {
     place: Place,
-    tls: ClientConfig,
+    tls: Arc<ClientConfig>,
 }
 
 /// What the gateway answered.
@@ -144,7 +144,7 @@ impl Caller {
             .with_client_auth_cert(chain, private)
             .map_err(|e| format!("{} and {} cannot be used together: {e}", certificates.display(), key.display()))?;
         tls.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        Ok(Self { place, tls })
+        Ok(Self { place, tls: Arc::new(tls) })
     }
 
     /// Calls, and reads the answer to its end.
@@ -158,6 +158,15 @@ impl Caller {
             None => Empty::new().map_err(|never| match never {}).boxed_unsync(),
         };
         watched(&moved, self.exchange(method, path, headers, body)).await
+    }
+
+    /// Calls with a small body, and reads the answer to its end.
+    ///
+    /// # Errors
+    /// Whatever kept an answer from coming back.
+    pub async fn call_with(&self, method: Method, path: &str, headers: &HeaderMap, body: Bytes) -> Result<Reply, TransportError> {
+        let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
+        watched(&AtomicU64::new(0), self.exchange(method, path, headers, body)).await
     }
 
     async fn exchange(&self, method: Method, path: &str, headers: &HeaderMap, body: CallBody) -> Result<Reply, TransportError> {

@@ -1,14 +1,14 @@
 //! `portolan dead-letters`: what an operator does about deliveries that were given up.
 
-use super::call::{Access, Caller, Reply, told};
+use super::call::Access;
+use super::desk::{self, Desk, plain};
 use super::exit;
-use super::terminal::{Language, Paint, fail, speaks_chinese, table};
+use super::terminal::{Language, Paint, table};
 use crate::domain::{DeliveryId, DestinationId};
 use crate::http::query::percent_encoded;
-use hyper::Method;
-use hyper::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderName, HeaderValue};
 use portolan_contract::Words;
 use serde::Deserialize;
+use serde_json::Map;
 use std::process::ExitCode;
 
 /// What `--help` shows last.
@@ -66,8 +66,6 @@ Exit codes: 0 all are waived, 1 some are not.";
 
 /// Pages that are listed; each is as long as the gateway makes it.
 const PAGES_MAX: usize = 50;
-/// Characters of a receiver's answer that the list shows.
-const ANSWER_CHARS_SHOWN: usize = 200;
 
 /// `portolan dead-letters`.
 #[derive(Debug, clap::Subcommand)]
@@ -130,37 +128,23 @@ struct DeadLetter {
     answer: Option<String>,
 }
 
-/// A refusal of the gateway.
-#[derive(Debug, Deserialize)]
-struct Problem {
-    code: String,
-    words: Words,
-}
-
 /// Runs it.
 pub fn run(command: &DeadLetters) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error.to_string()),
-    };
-    let done = runtime.block_on(async {
+    desk::run(async {
         match command {
             DeadLetters::List(args) => list(args).await,
             DeadLetters::Resend(args) => decide(args, "resend", &Words::new("已重新投递", "resent")).await,
             DeadLetters::Waive(args) => decide(args, "waive", &Words::new("已免除", "waived")).await,
         }
-    });
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(message) => fail(&message),
-    }
+    })
 }
 
 async fn list(args: &List) -> Result<u8, String> {
-    let (caller, zh) = (args.access.caller()?, speaks_chinese(args.language));
+    let desk = Desk::new(&args.access, args.language)?;
+    let zh = desk.zh;
     let (mut found, mut after) = (Vec::new(), None);
     for _ in 0..PAGES_MAX {
-        let page = page(&caller, args.destination.as_ref(), after, zh).await?;
+        let page = page(&desk, args.destination.as_ref(), after).await?;
         found.extend(page.dead_letters);
         after = page.next_after;
         if after.is_none() {
@@ -180,16 +164,12 @@ async fn list(args: &List) -> Result<u8, String> {
     Ok(exit::GOOD)
 }
 
-async fn page(caller: &Caller, to: Option<&DestinationId>, after: Option<DeliveryId>, zh: bool) -> Result<Page, String> {
+async fn page(desk: &Desk, to: Option<&DestinationId>, after: Option<DeliveryId>) -> Result<Page, String> {
     let destination = to.map(|to| format!("destination={}", percent_encoded(&to.to_string())));
     let pairs = [destination, after.map(|id| format!("after={id}"))];
     let query = pairs.into_iter().flatten().collect::<Vec<_>>().join("&");
     let path = if query.is_empty() { "/v1/dead-letters".to_owned() } else { format!("/v1/dead-letters?{query}") };
-    let reply = caller.call(Method::GET, &path, &language(zh), None).await.map_err(|e| told(&e))?;
-    if reply.status != 200 {
-        return Err(refusal(&reply, zh));
-    }
-    serde_json::from_slice(&reply.body).map_err(|error| format!("not an answer of this gateway: {error}"))
+    serde_json::from_value(desk.get(&path).await?).map_err(|error| format!("not an answer of this gateway: {error}"))
 }
 
 fn shown(found: &[DeadLetter], zh: bool) -> String {
@@ -208,40 +188,18 @@ fn why(letter: &DeadLetter) -> String {
     lines.join("\n")
 }
 
-fn plain(text: &str) -> String {
-    text.chars().take(ANSWER_CHARS_SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 /// Decides about each delivery in turn; one that cannot be had does not keep the rest.
 async fn decide(args: &Decide, act: &str, done: &Words) -> Result<u8, String> {
-    let (caller, zh) = (args.access.caller()?, speaks_chinese(args.language));
-    let mut headers = language(zh);
-    let reason = HeaderValue::from_str(&percent_encoded(&args.reason)).map_err(|e| format!("the reason cannot be sent: {e}"))?;
-    headers.insert(HeaderName::from_static("portolan-reason"), reason);
+    let desk = Desk::new(&args.access, args.language)?;
     let mut code = exit::GOOD;
     for delivery in &args.deliveries {
-        let path = format!("/v1/deliveries/{delivery}/{act}");
-        let reply = caller.call(Method::POST, &path, &headers, None).await.map_err(|e| format!("{delivery}: {}", told(&e)))?;
-        if reply.status == 200 {
-            println!("{delivery} {}", if zh { &done.zh } else { &done.en });
-        } else {
-            eprintln!("{} {delivery}: {}", Paint::stderr().red("error:"), refusal(&reply, zh));
-            code = exit::FAILED;
+        match desk.change(&format!("/v1/deliveries/{delivery}/{act}"), &args.reason, &Map::new()).await {
+            Ok(_) => println!("{delivery} {}", desk.say(&done.zh, &done.en)),
+            Err(why) => {
+                eprintln!("{} {delivery}: {why}", Paint::stderr().red("error:"));
+                code = exit::FAILED;
+            }
         }
     }
     Ok(code)
-}
-
-fn language(zh: bool) -> HeaderMap {
-    HeaderMap::from_iter([(ACCEPT_LANGUAGE, HeaderValue::from_static(if zh { "zh" } else { "en" }))])
-}
-
-/// The gateway's refusal, as it said it.
-fn refusal(reply: &Reply, zh: bool) -> String {
-    match serde_json::from_slice::<Problem>(&reply.body) {
-        Ok(Problem { code, words }) => {
-            format!("{}\n    HTTP {} · portolan explain {code}", if zh { &words.zh } else { &words.en }, reply.status)
-        }
-        Err(_) => format!("HTTP {}, and no answer of this gateway: is this its operators' listener?", reply.status),
-    }
 }

@@ -9,11 +9,13 @@ mod check;
 mod convert;
 mod dead_letters;
 mod demo;
+mod desk;
 mod explain;
 mod explain_record;
 mod keys;
 mod library;
 mod map;
+mod ops;
 mod send;
 mod serve;
 mod terminal;
@@ -87,6 +89,9 @@ enum Command {
     /// List, resend or waive deliveries that were given up
     #[command(subcommand, long_about = dead_letters::GROUP_ABOUT, after_help = dead_letters::GROUP_EXAMPLE)]
     DeadLetters(dead_letters::DeadLetters),
+    /// Look after a running gateway: status, exchanges, dead letters, pauses
+    #[command(subcommand, long_about = ops::GROUP_ABOUT, after_help = ops::GROUP_EXAMPLE)]
+    Ops(ops::Ops),
     /// Prove offline what a receipt says
     #[command(long_about = verify::ABOUT, after_help = verify::EXAMPLE)]
     Verify(verify::Verify),
@@ -152,6 +157,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Send(args) => send::run(&args),
         Command::DeadLetters(command) => dead_letters::run(&command),
+        Command::Ops(command) => ops::run(&command),
         Command::Verify(args) => verify::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Keys(command) => keys::run(&command),

@@ -1,25 +1,35 @@
 //! Configuration: raw TOML files in, a checked [`Config`] out, or every problem with file and line.
 //!
 //! A configuration is a folder: `portolan.toml`, `partners/NAME.toml`, `flows/NAME.toml`,
-//! `queries/NAME.toml`, and the mappings and canonical schemas that the flows name. What is here is what the other modules see;
+//! `queries/NAME.toml`, `operators/NAME.toml`, and the mappings and canonical schemas that the flows name. What is here is what the other modules see;
 //! the raw forms, from which the reference documentation is generated, are in `raw.rs`.
 
+pub mod alarms;
 mod load;
+mod named_file;
 mod page;
 mod raw;
+pub mod reconciliation;
 pub mod recovery;
 mod reference;
 pub mod watch;
 
+pub use alarms::Alarms;
+pub use load::reconciliation::{KEY_PARTS_MAX, LEGS_MAX, RECONCILIATIONS_MAX};
 pub use load::{
-    CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, Draft, FILES_PER_FOLDER_MAX, MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
+    CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, Draft, FILES_PER_FOLDER_MAX, GatewayDraft, ListenerDraft,
+    MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
 };
+pub use named_file::NamedFile;
 pub use page::FILE_BYTES_MAX;
+pub use reconciliation::{Leg, Reconciliation};
 pub use recovery::PROBLEMS_PER_FILE_MAX;
 pub use reference::reference;
 pub use watch::Reloads;
 
-use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId, Severity};
+use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId, Role, Severity};
+use crate::schedule::{BusinessDay, Calendar, Schedule};
+use jiff::civil::Time;
 use portolan_contract::Words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -28,7 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The zone of a flow that names none.
-pub const ZONE_DEFAULT: &str = "Asia/Shanghai";
+pub use crate::schedule::day::ZONE_DEFAULT;
 
 /// A checked configuration. Replaced whole at a reload, never changed.
 #[derive(Clone, Debug)]
@@ -41,9 +51,15 @@ pub struct Config {
     pub partners: BTreeMap<PartnerId, Arc<Partner>>,
     /// Every flow.
     pub flows: BTreeMap<FlowId, Arc<Flow>>,
+    /// Calendars of working days, by name.
+    pub calendars: BTreeMap<Name, Calendar>,
     /// Every query service.
     pub queries: BTreeMap<Name, Arc<Query>>,
-    /// The certificate files that partners' files name.
+    /// Reconciliations by name.
+    pub reconciliations: BTreeMap<Name, Arc<Reconciliation>>,
+    /// Every operator.
+    pub operators: BTreeMap<Name, Arc<Operator>>,
+    /// The certificate files that partners' and operators' files name.
     pub certificate_files: BTreeSet<PathBuf>,
 }
 
@@ -62,8 +78,12 @@ pub struct Gateway {
     pub outbound_identity: Option<Identity>,
     /// How many days before its end a certificate is warned of, longest first (60, 30, 7).
     pub expiry_warning_days: Vec<u32>,
+    /// What holds for all operators.
+    pub operators: OperatorRules,
     /// Limits that hold for every request.
     pub limits: RequestLimits,
+    /// Alarms.
+    pub alarms: Alarms,
 }
 
 impl Gateway {
@@ -87,6 +107,30 @@ impl Gateway {
     }
 }
 
+/// What holds for all operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperatorRules {
+    /// Whoever the operators' authorities vouch for may look, although no file lists it.
+    pub unlisted_may_read: bool,
+    /// Deliveries that one operator may resend or waive at once; for more, a second one must approve.
+    pub deliveries_alone_max: u64,
+    /// How long a proposal waits for the second operator.
+    pub proposal_span: Duration,
+}
+
+/// An operator (`operators/NAME.toml`).
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// Its name: the file's.
+    pub name: Name,
+    /// Its title in both languages.
+    pub title: Words,
+    /// What it may do.
+    pub role: Role,
+    /// The certificates it may come with.
+    pub certificates: Vec<CertificateMatch>,
+}
+
 /// One listener.
 #[derive(Clone, Debug)]
 pub struct Listener {
@@ -95,9 +139,9 @@ pub struct Listener {
     /// The server's certificate chain and key.
     pub identity: Identity,
     /// PEM files of the authorities that client certificates must chain to.
-    pub client_authorities: Vec<PathBuf>,
+    pub client_authorities: Vec<NamedFile>,
     /// PEM or DER files of revocation lists. With any given, every authority needs one.
-    pub revocation_lists: Vec<PathBuf>,
+    pub revocation_lists: Vec<NamedFile>,
     /// Accept a certificate although its authority's list is out of date.
     pub accept_expired_lists: bool,
 }
@@ -106,9 +150,9 @@ pub struct Listener {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The chain, leaf first.
-    pub chain: PathBuf,
+    pub chain: NamedFile,
     /// The key (PKCS#8 or SEC1); readable by the owner alone.
-    pub key: PathBuf,
+    pub key: NamedFile,
 }
 
 /// Limits that hold for every request, whoever calls.
@@ -211,7 +255,7 @@ pub struct Destination {
     /// `https://…` to which deliveries are posted.
     pub url: String,
     /// PEM files of the authorities that its server certificate must chain to.
-    pub authorities: Vec<PathBuf>,
+    pub authorities: Vec<NamedFile>,
     /// SHA-256 of its server's public key; any of them. Empty = the chain and name decide alone.
     pub server_keys: Vec<Digest>,
     /// Client identity to present, if not the gateway's own.
@@ -247,12 +291,16 @@ pub struct Flow {
     pub on_invalid: OnInvalid,
     /// IANA time zone of dates and times without one.
     pub zone: String,
+    /// The time at which its next business day begins; `None` is midnight.
+    pub cut_off: Option<Time>,
     /// Where its records go.
     pub routes: Vec<Route>,
     /// Whether deliveries keep an order.
     pub order: Order,
     /// Messages of another flow that its records refer to.
     pub reference: Option<Reference>,
+    /// Time from an exchange's receipt within which its deliveries are to be acknowledged.
+    pub promise: Option<Duration>,
     /// Records of one delivery.
     pub delivery_records_max: u64,
     /// Bytes of canonical records of one delivery.
@@ -267,6 +315,13 @@ pub struct Flow {
     pub digest: Digest,
 }
 
+impl Flow {
+    /// How its days are told apart.
+    pub fn business_day(&self) -> BusinessDay {
+        BusinessDay::new(&self.zone, self.cut_off)
+    }
+}
+
 /// One sender of a flow.
 #[derive(Clone, Debug)]
 pub struct Sender {
@@ -276,6 +331,8 @@ pub struct Sender {
     pub answer: Option<String>,
     /// Its limits within this flow.
     pub limits: Limits,
+    /// What it is expected to send, and when.
+    pub schedule: Option<Schedule>,
 }
 
 /// What one bad record means for its body.
@@ -343,6 +400,8 @@ pub struct Query {
     pub answer_repeats: Vec<String>,
     /// Questions under way at once.
     pub concurrency_max: usize,
+    /// Those of them that one asker may have.
+    pub concurrency_per_asker_max: usize,
     /// Who asks, and the mapping that an answer is rendered with for each.
     pub askers: BTreeMap<PartnerId, String>,
     /// The file's text, for the places of problems.
@@ -354,7 +413,7 @@ pub struct Query {
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
-    /// Line, counted from 1; 0 for the file as a whole.
+    /// Line, counted from 1; 0 where there are no lines: for a folder, or a file that cannot be read.
     pub line: usize,
     /// What is wrong and what is allowed.
     pub message: String,
@@ -362,6 +421,9 @@ pub struct Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}: {}", self.file.display(), self.line, self.message)
+        match self.line {
+            0 => write!(f, "{}: {}", self.file.display(), self.message),
+            line => write!(f, "{}:{line}: {}", self.file.display(), self.message),
+        }
     }
 }

@@ -5,6 +5,12 @@
 //! has is refused. Times are whole milliseconds or hours, sizes whole bytes, as the key's name says.
 //! What a value must be beyond its type is checked in `load.rs`.
 
+mod alarms;
+mod reconciliation;
+
+pub use alarms::{RawAlarms, RawEvery, RawHold, RawOnHoliday, RawQuiet, RawSchedule, RawWebhook, RawWeekday};
+pub use reconciliation::{RawKeyPart, RawLeg, RawReconciliation};
+
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -34,8 +40,12 @@ pub struct RawGateway {
     pub outbound_identity: Option<At<RawIdentity>>,
     /// How many days before its end a certificate is warned of.
     pub expiry_warning_days: Vec<NonZeroU32>,
+    /// What holds for all operators; who they are stands in `operators/NAME.toml`.
+    pub operators: RawOperators,
     /// Limits that hold for every request.
     pub limits: At<RawRequestLimits>,
+    /// When alarms are raised, when they are told of, and to whom.
+    pub alarms: At<RawAlarms>,
 }
 
 impl Default for RawGateway {
@@ -47,9 +57,58 @@ impl Default for RawGateway {
             mappings: At::default_value(vec!["mappings".into()]),
             outbound_identity: None,
             expiry_warning_days: vec![count(60), count(30), count(7)],
+            operators: RawOperators::default(),
             limits: At::default_value(RawRequestLimits::default()),
+            alarms: At::default_value(RawAlarms::default()),
         }
     }
+}
+
+/// What holds for all operators.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawOperators {
+    /// Whoever has a certificate of the operators' authorities may look, although no file lists it. Nobody who is not
+    /// listed ever changes anything.
+    pub unlisted_may_read: bool,
+    /// Deliveries that one operator may resend or waive at once; for more, a second one must approve.
+    pub deliveries_alone_max: u32,
+    /// Hours for which a proposal waits for the second operator.
+    pub proposal_hours: NonZeroU32,
+}
+
+impl Default for RawOperators {
+    fn default() -> Self {
+        Self { unlisted_may_read: false, deliveries_alone_max: 100, proposal_hours: count(24) }
+    }
+}
+
+/// An operator (操作员): a person, or a program such as a collector of metrics. The file's name is the operator's
+/// name, by which its acts are kept.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawOperator {
+    /// What people call it.
+    #[schemars(extend("x-required" = true))]
+    pub title: Option<At<RawWords>>,
+    /// What it may do.
+    pub role: RawRole,
+    /// The certificates that it comes with, recognised like those of partners; at least one.
+    #[schemars(extend("x-required" = true))]
+    pub certificate: Vec<At<RawCertificate>>,
+}
+
+/// What an operator may do; each includes the ones before it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawRole {
+    /// Look.
+    #[default]
+    Read,
+    /// Resend and waive deliveries, pause and resume.
+    Operate,
+    /// Everything.
+    Administer,
 }
 
 /// One listener.
@@ -282,12 +341,20 @@ pub struct RawFlow {
     pub on_invalid: RawOnInvalid,
     /// IANA time zone of dates and times that are written without one.
     pub zone: At<String>,
+    /// The time of day at which the next business day of its daily statements (日对账单) begins, as `HH:MM` in `zone`;
+    /// midnight unless given. A change holds for what comes from then on.
+    pub cut_off: Option<At<String>>,
     /// Where its records go. A record goes to every route whose condition holds.
     pub route: Vec<At<RawRoute>>,
     /// The order of deliveries to one destination.
     pub order: At<RawOrder>,
     /// Messages of another flow that its records refer to, such as those that answers answer.
     pub reference: Option<At<RawReference>>,
+    /// What every sender is expected to send, and when; absent, nothing in particular.
+    pub schedule: Option<At<RawSchedule>>,
+    /// Milliseconds from the receipt of an exchange within which its deliveries are to be acknowledged, as receivers
+    /// were promised; an alarm is raised while one in twenty takes longer.
+    pub promise_ms: Option<NonZeroU64>,
     /// Records of one delivery.
     pub delivery_records_max: NonZeroU64,
     /// Bytes of canonical records of one delivery.
@@ -306,9 +373,12 @@ impl Default for RawFlow {
             sender: BTreeMap::new(),
             on_invalid: RawOnInvalid::RefuseRecord,
             zone: At::default_value(super::ZONE_DEFAULT.to_owned()),
+            cut_off: None,
             route: Vec::new(),
             order: At::default_value(RawOrder::None),
             reference: None,
+            schedule: None,
+            promise_ms: None,
             delivery_records_max: large(1_000),
             delivery_bytes_max: large(4 << 20),
             findings_per_record_max: At::default_value(count(20)),
@@ -329,6 +399,8 @@ pub struct RawSender {
     pub answer: Option<At<String>>,
     /// Limits within this flow, besides the partner's own.
     pub limits: RawLimits,
+    /// What this sender is expected to send, and when, in the place of the flow's own `schedule`.
+    pub schedule: Option<At<RawSchedule>>,
 }
 
 /// What one bad record means for its body.
@@ -427,6 +499,8 @@ pub struct RawQuery {
     pub answer_repeats: Vec<At<String>>,
     /// Questions under way at once, of all who ask.
     pub concurrency_max: NonZeroU32,
+    /// Questions under way at once of one who asks, so that none takes the places of all others.
+    pub concurrency_per_asker_max: NonZeroU32,
     /// Who asks, each under the partner's name: every sender of the questions' flow.
     #[schemars(extend("x-required" = true))]
     pub asker: BTreeMap<String, At<RawAsker>>,
@@ -444,6 +518,7 @@ impl Default for RawQuery {
             answer_valid_until: None,
             answer_repeats: Vec::new(),
             concurrency_max: count(32),
+            concurrency_per_asker_max: count(8),
             asker: BTreeMap::new(),
         }
     }

@@ -39,6 +39,7 @@ pub mod tls;
 pub mod worker;
 
 pub use push::{DeliveryRequest, PushTransport, ReceiverAnswer, Transport, TransportError};
+pub(crate) use render::lines;
 pub use render::{Render, RenderJob, Rendered};
 pub use worker::{Delivery, Parts};
 
@@ -76,6 +77,8 @@ pub struct Attempted {
     pub took: Duration,
     /// From the receipt of the exchange to now; for an acknowledged delivery its whole latency.
     pub since_received: Duration,
+    /// W3C trace id of the exchange.
+    pub trace_id: String,
 }
 
 /// What metrics want to hear of deliveries. Called from the delivery tasks: it must not block.

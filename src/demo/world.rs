@@ -152,7 +152,7 @@ impl World {
 
     fn write_configuration(&self) -> Result<(), BoxError> {
         let gateway = self.gateway();
-        for folder in ["partners", "flows", "mappings"] {
+        for folder in ["partners", "flows", "operators", "mappings"] {
             fs::create_dir_all(gateway.join(folder))?;
         }
         let Settings { partner_port, operator_port, receiver_port, .. } = self.settings;
@@ -182,10 +182,13 @@ impl World {
             ));
         }
         fs::write(gateway.join("partners/tax-bureau.toml"), bureau)?;
+        fs::write(gateway.join("operators/operator.toml"), OPERATOR)?;
         FLOWS.iter().try_for_each(|flow| fs::write(gateway.join(format!("flows/{}.toml", flow.name)), flow.to_toml()))?;
         Ok(())
     }
 }
+
+const OPERATOR: &str = "title = { zh = \"示范管理员\", en = \"Example Administrator\" }\nrole = \"administer\"\n\n[[certificate]]\nfile = \"../certs/issued/operator.pem\"\n";
 
 const IDENTITY: &str = "identity = { chain = \"../certs/issued/gateway.pem\", key = \"../certs/issued/gateway.key\" }\n";
 

@@ -1,8 +1,14 @@
 //! The one list of fault codes. A code that stands here has a page in `codes/`; a test holds the two together.
+//!
+//! It is long because it is data: for each code its page and its row (name, HTTP status, party, retry, title in both
+//! languages), matched exhaustively so that none can be forgotten.
 
 use super::{Party, Retry};
 use std::fmt;
 use std::str::FromStr;
+
+/// Seconds after which a sender of a paused flow may come back.
+const FLOW_PAUSED_RETRY_SECONDS: u64 = 300;
 
 /// A stable fault code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,7 +23,7 @@ pub enum FaultCode {
     CertificateRevoked,
     /// `identity.revocation-unknown`: the revocation list is missing or out of date, so the certificate cannot be judged.
     RevocationUnknown,
-    /// `identity.unlisted`: the certificate belongs to no partner.
+    /// `identity.unlisted`: the certificate belongs to no partner and no operator.
     CertificateUnlisted,
     /// `permission.flow`: the partner may not send this flow.
     FlowForbidden,
@@ -25,6 +31,10 @@ pub enum FaultCode {
     MappingForbidden,
     /// `permission.role`: the operator's role does not allow this.
     RoleForbidden,
+    /// `permission.cross-site`: the change was not asked for from the console or by a program of its own.
+    CrossSite,
+    /// `permission.own-proposal`: nobody approves a proposal of their own.
+    OwnProposal,
     /// `request.path-unknown`: there is nothing at this address.
     PathUnknown,
     /// `request.flow-unknown`: there is no such flow.
@@ -37,12 +47,18 @@ pub enum FaultCode {
     RecordUnknown,
     /// `request.dead-letter-unknown`: there is no such dead letter.
     DeadLetterUnknown,
+    /// `request.proposal-unknown`: there is no such proposal that waits.
+    ProposalUnknown,
+    /// `request.alarm-unknown`: there is no such alarm, or it can no longer be acknowledged.
+    AlarmUnknown,
     /// `request.method`: the address does not support this method.
     MethodNotAllowed,
     /// `request.header`: a header field is malformed.
     HeaderInvalid,
     /// `request.query`: a query parameter is malformed.
     QueryInvalid,
+    /// `request.field`: a field of the request is missing or malformed.
+    FieldInvalid,
     /// `request.content-encoding`: the content encoding is not supported.
     ContentEncodingUnknown,
     /// `request.timeout`: the body did not arrive in time.
@@ -127,6 +143,8 @@ pub enum FaultCode {
     Internal,
     /// `gateway.unavailable`: the gateway is not available for the moment.
     Unavailable,
+    /// `gateway.flow-paused`: the flow is paused by an operator.
+    FlowPaused,
     /// `gateway.storage-full`: the gateway is out of storage.
     StorageFull,
     /// `gateway.shutting-down`: the gateway is shutting down.
@@ -170,15 +188,20 @@ impl FaultCode {
         Self::FlowForbidden,
         Self::MappingForbidden,
         Self::RoleForbidden,
+        Self::CrossSite,
+        Self::OwnProposal,
         Self::PathUnknown,
         Self::FlowUnknown,
         Self::QueryUnknown,
         Self::ExchangeUnknown,
         Self::RecordUnknown,
         Self::DeadLetterUnknown,
+        Self::ProposalUnknown,
+        Self::AlarmUnknown,
         Self::MethodNotAllowed,
         Self::HeaderInvalid,
         Self::QueryInvalid,
+        Self::FieldInvalid,
         Self::ContentEncodingUnknown,
         Self::RequestTimeout,
         Self::BodyInterrupted,
@@ -221,6 +244,7 @@ impl FaultCode {
         Self::TotalsMismatch,
         Self::Internal,
         Self::Unavailable,
+        Self::FlowPaused,
         Self::StorageFull,
         Self::ShuttingDown,
         Self::OutcomeUnknown,
@@ -273,15 +297,20 @@ impl FaultCode {
             Self::FlowForbidden => include_str!("codes/permission.flow.md"),
             Self::MappingForbidden => include_str!("codes/permission.format.md"),
             Self::RoleForbidden => include_str!("codes/permission.role.md"),
+            Self::CrossSite => include_str!("codes/permission.cross-site.md"),
+            Self::OwnProposal => include_str!("codes/permission.own-proposal.md"),
             Self::PathUnknown => include_str!("codes/request.path-unknown.md"),
             Self::FlowUnknown => include_str!("codes/request.flow-unknown.md"),
             Self::QueryUnknown => include_str!("codes/request.query-unknown.md"),
             Self::ExchangeUnknown => include_str!("codes/request.exchange-unknown.md"),
             Self::RecordUnknown => include_str!("codes/request.record-unknown.md"),
             Self::DeadLetterUnknown => include_str!("codes/request.dead-letter-unknown.md"),
+            Self::ProposalUnknown => include_str!("codes/request.proposal-unknown.md"),
+            Self::AlarmUnknown => include_str!("codes/request.alarm-unknown.md"),
             Self::MethodNotAllowed => include_str!("codes/request.method.md"),
             Self::HeaderInvalid => include_str!("codes/request.header.md"),
             Self::QueryInvalid => include_str!("codes/request.query.md"),
+            Self::FieldInvalid => include_str!("codes/request.field.md"),
             Self::ContentEncodingUnknown => include_str!("codes/request.content-encoding.md"),
             Self::RequestTimeout => include_str!("codes/request.timeout.md"),
             Self::BodyInterrupted => include_str!("codes/request.interrupted.md"),
@@ -324,6 +353,7 @@ impl FaultCode {
             Self::TotalsMismatch => include_str!("codes/records.totals.md"),
             Self::Internal => include_str!("codes/gateway.internal.md"),
             Self::Unavailable => include_str!("codes/gateway.unavailable.md"),
+            Self::FlowPaused => include_str!("codes/gateway.flow-paused.md"),
             Self::StorageFull => include_str!("codes/gateway.storage-full.md"),
             Self::ShuttingDown => include_str!("codes/gateway.shutting-down.md"),
             Self::OutcomeUnknown => include_str!("codes/gateway.outcome-unknown.md"),
@@ -381,8 +411,8 @@ impl FaultCode {
                 403,
                 Party::Sender,
                 Retry::Never,
-                "证书未登记在任何接入单位名下",
-                "the certificate belongs to no partner",
+                "证书未登记在任何接入单位或操作员名下",
+                "the certificate belongs to no partner and no operator",
             ),
             Self::FlowForbidden => {
                 ("permission.flow", 403, Party::Sender, Retry::Never, "该接入单位无权报送此交换业务", "the partner may not send this flow")
@@ -394,6 +424,22 @@ impl FaultCode {
                 Retry::Never,
                 "此交换业务不接受该格式",
                 "the flow does not take this format from the partner",
+            ),
+            Self::OwnProposal => (
+                "permission.own-proposal",
+                403,
+                Party::Sender,
+                Retry::Never,
+                "不能批准自己的提议",
+                "nobody approves a proposal of their own",
+            ),
+            Self::CrossSite => (
+                "permission.cross-site",
+                403,
+                Party::Sender,
+                Retry::Never,
+                "请求不是从控制台页面或专用程序发出的",
+                "the change was not asked for from the console or by a program of its own",
             ),
             Self::RoleForbidden => {
                 ("permission.role", 403, Party::Sender, Retry::Never, "操作员角色不足", "the operator's role does not allow this")
@@ -411,13 +457,37 @@ impl FaultCode {
             Self::RecordUnknown => {
                 ("request.record-unknown", 404, Party::Sender, Retry::Never, "没有此条记录", "the exchange has no such record")
             }
+            Self::ProposalUnknown => (
+                "request.proposal-unknown",
+                404,
+                Party::Sender,
+                Retry::Never,
+                "没有此项待批准的提议",
+                "there is no such proposal that waits",
+            ),
             Self::DeadLetterUnknown => {
                 ("request.dead-letter-unknown", 404, Party::Sender, Retry::Never, "没有此投递失败待处理", "there is no such dead letter")
             }
+            Self::AlarmUnknown => (
+                "request.alarm-unknown",
+                404,
+                Party::Sender,
+                Retry::Never,
+                "没有此告警，或已不能确认",
+                "there is no such alarm, or it can no longer be acknowledged",
+            ),
             Self::MethodNotAllowed => {
                 ("request.method", 405, Party::Sender, Retry::Never, "该地址不支持此方法", "the address does not support this method")
             }
             Self::HeaderInvalid => ("request.header", 400, Party::Sender, Retry::Never, "请求头不正确", "a header field is malformed"),
+            Self::FieldInvalid => (
+                "request.field",
+                400,
+                Party::Sender,
+                Retry::Never,
+                "请求的某个字段缺失或不正确",
+                "a field of the request is missing or malformed",
+            ),
             Self::QueryInvalid => ("request.query", 400, Party::Sender, Retry::Never, "查询参数不正确", "a query parameter is malformed"),
             Self::ContentEncodingUnknown => {
                 ("request.content-encoding", 415, Party::Sender, Retry::Never, "不支持的内容编码", "the content encoding is not supported")
@@ -635,6 +705,14 @@ impl FaultCode {
                 ("records.totals", 422, Party::Sender, Retry::Never, "合计或笔数与明细不符", "a total or count does not match the records")
             }
             Self::Internal => ("gateway.internal", 500, Party::Gateway, Retry::Later, "网关内部错误", "an internal error"),
+            Self::FlowPaused => (
+                "gateway.flow-paused",
+                503,
+                Party::Gateway,
+                Retry::AfterSeconds(FLOW_PAUSED_RETRY_SECONDS),
+                "运维已暂停接收该交换业务",
+                "the flow is paused by an operator",
+            ),
             Self::Unavailable => {
                 ("gateway.unavailable", 503, Party::Gateway, Retry::Later, "网关暂不可用", "the gateway is not available for the moment")
             }

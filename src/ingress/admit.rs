@@ -11,6 +11,8 @@ use crate::exchange::Intake;
 use crate::fault::{Fault, FaultCode};
 use crate::live::Live;
 use crate::mapping::Mapping;
+use crate::pauses::Pauses;
+use crate::schedule::Period;
 use crate::seams::Clock;
 use crate::spool::Spool;
 use crate::translate::{FlowPlan, storage_fault};
@@ -26,6 +28,7 @@ const CONTENT_TYPE_CHARS_MAX: usize = 127;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 const CORRECTS: HeaderName = HeaderName::from_static("portolan-corrects");
+const EMPTY_PERIOD: HeaderName = HeaderName::from_static("portolan-empty-period");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Whether anything is committed.
@@ -69,6 +72,8 @@ pub struct Asking<'a> {
     pub identity: &'a Arc<ConnectionIdentity>,
     /// What is in force.
     pub live: &'a Arc<Live>,
+    /// Which flows are paused.
+    pub pauses: &'a Pauses,
     /// The limits.
     pub limits: &'a RateLimits,
     /// Where the body will go.
@@ -79,12 +84,16 @@ pub struct Asking<'a> {
     pub trace_id: String,
 }
 
-/// Admits or refuses a submission, in the order: permission, room on the disk, limits, size, form.
+/// Admits or refuses a submission, in the order: permission, pause, room on the disk, limits, size, form. What is only
+/// validated is not kept from a flow that is paused.
 ///
 /// # Errors
 /// The first reason to refuse.
 pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap) -> Result<Admitted, Fault> {
     let (plan, mapping) = permission(&asking, flow, query)?;
+    if query.mode == Mode::Commit && asking.pauses.holds(&plan.flow.id) {
+        return Err(Fault::new(FaultCode::FlowPaused));
+    }
     asking.spool.check_room().map_err(storage_fault)?;
     let declared = declared_bytes(headers)?;
     let admission = asking.limits.admit(&asking.partner, Some(&plan.flow.id), declared)?;
@@ -110,6 +119,7 @@ pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap)
         question: None,
         coding,
         content_type: text(headers, &CONTENT_TYPE)?.map(kept_content_type),
+        empty_period: empty_period(headers, declared)?,
         corrects: text(headers, &CORRECTS)?.map(str::parse).transpose().map_err(|_| malformed("Portolan-Corrects"))?,
         trace_id: asking.trace_id,
     };
@@ -125,9 +135,14 @@ pub fn kept_content_type(text: &str) -> String {
 /// The flow and the mapping. A flow that the partner may not send answers as one that is not there
 /// only where it does not exist at all.
 fn permission(asking: &Asking<'_>, flow: &str, query: &Query) -> Result<(Arc<FlowPlan>, Arc<Mapping>), Fault> {
-    let id: FlowId = flow.parse().map_err(|_| Fault::new(FaultCode::FlowUnknown))?;
-    let plan = asking.live.flows.get(&id).ok_or_else(|| Fault::new(FaultCode::FlowUnknown))?;
-    let sender = plan.flow.senders.get(&asking.partner).ok_or_else(|| Fault::new(FaultCode::FlowForbidden))?;
+    let refused = |code: FaultCode| {
+        let (zh, en) = code.title();
+        Fault::new(code)
+            .detail(format!("{zh}；可报送的交换业务见 GET /v1/me"), format!("{en}; GET /v1/me lists the flows that you may send"))
+    };
+    let id: FlowId = flow.parse().map_err(|_| refused(FaultCode::FlowUnknown))?;
+    let plan = asking.live.flows.get(&id).ok_or_else(|| refused(FaultCode::FlowUnknown))?;
+    let sender = plan.flow.senders.get(&asking.partner).ok_or_else(|| refused(FaultCode::FlowForbidden))?;
     let allowed = || {
         Fault::new(FaultCode::MappingForbidden)
             .detail(format!("可用映射：{}", sender.mappings.join("、")), format!("you may send {}", sender.mappings.join(", ")))
@@ -142,6 +157,25 @@ fn permission(asking: &Asking<'_>, flow: &str, query: &Query) -> Result<(Arc<Flo
 
 fn declared_bytes(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
     text(headers, &CONTENT_LENGTH)?.map(str::parse).transpose().map_err(|_| malformed("Content-Length"))
+}
+
+/// The period of a declaration that there is nothing for it, which goes with an empty body.
+fn empty_period(headers: &HeaderMap, declared_bytes: Option<u64>) -> Result<Option<Period>, Fault> {
+    let Some(text) = text(headers, &EMPTY_PERIOD)? else { return Ok(None) };
+    let period = text.parse().map_err(|why: String| {
+        let zh = "Portolan-Empty-Period 应为一个所属期：2026-07-15、2026-07、2026Q3 或 2026";
+        Fault::new(FaultCode::HeaderInvalid).detail(zh, format!("Portolan-Empty-Period: {why}"))
+    })?;
+    if declared_bytes.is_some_and(|bytes| bytes > 0) { Err(not_empty()) } else { Ok(Some(period)) }
+}
+
+/// The fault of a body that is declared to be empty and is not.
+pub fn not_empty() -> Fault {
+    let (zh, en) = (
+        "Portolan-Empty-Period 声明本期无数据，报文必须为空",
+        "Portolan-Empty-Period declares that there is nothing; the body must be empty",
+    );
+    Fault::new(FaultCode::HeaderInvalid).detail(zh, en)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Fault> {

@@ -5,6 +5,7 @@
 //! milliseconds, digests lower-case hexadecimal.
 
 use super::ChainPosition;
+use super::acts::ActsEnd;
 use crate::domain::{Counts, Digest, ExchangeId, FlowId, Outcome, PartnerId, Pins};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -167,6 +168,9 @@ pub struct Head {
     pub previous: Digest,
     /// When it was signed.
     pub signed_at: String,
+    /// The end of the log of administrative acts at that moment, once there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acts: Option<ActsEnd>,
 }
 
 impl Head {

@@ -4,19 +4,31 @@
 //! an answer cannot leave before what it says is durable. The trait speaks the domain's words, so
 //! that an embedded store and a server share one suite (`tests/journal/suite.rs`).
 
+pub mod acts;
+pub mod alarms;
 pub mod bodies;
 pub mod chain;
 pub mod evidence;
+pub mod hours;
+pub mod matters;
 mod repeats;
 mod resolve;
+pub mod search;
 pub mod sqlite;
+pub mod statements;
 
 pub use resolve::resolve;
 
+use acts::{Act, ActFilter, Acted, NewAct, Paused, Pick, PickSummary};
+use hours::{DestinationHour, FlowHour, HourFilter, RuleCount};
+use search::{Attempt, DeliverySums, Found, Search};
+
+use crate::amounts::Amounts;
 use crate::domain::{
     BusinessAnswer, Counts, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Outcome, PartnerId, Pins, Stored, Verdict,
 };
 use crate::fault::{Fault, FaultCode};
+use crate::schedule::BusinessDay;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -31,6 +43,10 @@ pub struct NewExchange {
     pub flow: FlowId,
     /// When its last byte had come in.
     pub received_at: Timestamp,
+    /// When it was read and checked.
+    pub translated_at: Timestamp,
+    /// How the days of its flow are told apart.
+    pub business_day: BusinessDay,
     /// The sender's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
     /// The question that it answers. Its key is that question's name, which earlier bytes never come to hold:
@@ -216,6 +232,8 @@ pub struct ExchangeRow {
     pub flow: FlowId,
     /// When.
     pub received_at: Timestamp,
+    /// When it was read and checked.
+    pub translated_at: Timestamp,
     /// The sender's key.
     pub idempotency_key: Option<String>,
     /// The message id that the mapping found.
@@ -317,43 +335,8 @@ pub struct DeliveryRow {
     pub last_fault: Option<(String, String)>,
     /// What the receiver answered with a failed attempt, cut to [`ANSWER_BYTES_MAX`].
     pub last_answer: Option<String>,
-    /// What operators did to it as a dead letter, oldest first; the latest [`ACTS_LISTED_MAX`].
+    /// What operators did to it as a dead letter, oldest first; the latest [`acts::ACTS_LISTED_MAX`].
     pub acts: Vec<Act>,
-}
-
-/// Acts that are listed of one delivery.
-pub const ACTS_LISTED_MAX: usize = 20;
-
-/// What an operator did to a dead letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
-    /// What.
-    pub kind: ActKind,
-    /// When.
-    pub at: Timestamp,
-    /// Who: the subject of the operator's certificate.
-    pub operator: String,
-    /// Why, in the operator's own words.
-    pub reason: String,
-}
-
-/// What can be done to a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActKind {
-    /// Queued again (重新投递).
-    Resent,
-    /// Given up for good, so that its order key goes on (免除).
-    Waived,
-}
-
-impl ActKind {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Resent => "resent",
-            Self::Waived => "waived",
-        }
-    }
 }
 
 /// Which dead letters to list: by destination, and oldest first within it.
@@ -415,8 +398,8 @@ pub struct Lease {
 /// How an attempt ended.
 #[derive(Clone, Debug)]
 pub enum Settlement {
-    /// The receiver has it.
-    Acknowledged,
+    /// The receiver has it: records of these amounts.
+    Acknowledged(Amounts),
     /// To be tried again.
     RetryAt {
         /// When.
@@ -457,6 +440,8 @@ pub struct FlowTotals {
     pub flow: FlowId,
     /// Exchanges journaled.
     pub exchanges: u64,
+    /// Those of them whose body was refused whole.
+    pub refused_whole: u64,
     /// Their records.
     pub counts: Counts,
     /// When the last came.
@@ -504,7 +489,7 @@ pub trait HeadSigner: Send + Sync {
 
 /// A journal. Every method may be called from any task; none blocks a thread of the runtime.
 #[async_trait::async_trait]
-pub trait Journal: Send + Sync {
+pub trait Journal: alarms::DutyBook + matters::MatterBook + statements::StatementBook {
     /// Makes an exchange durable, in one transaction with everything that follows from it, and
     /// returns once it is on the disk. Repeats are found here, inside the transaction. Bodies in
     /// files are made durable first. A refused exchange is kept but binds no key.
@@ -527,6 +512,12 @@ pub trait Journal: Send + Sync {
     /// Whether a message with this id was taken in under a flow, whoever sent it: something of it was accepted.
     async fn knows_message(&self, flow: &FlowId, message_id: &str) -> Result<bool, JournalError>;
 
+    /// A page of exchanges that fit, newest first.
+    async fn search(&self, search: Search) -> Result<Found, JournalError>;
+
+    /// The exchange that has a business key, within the key space of its sender and canonical record.
+    async fn holder(&self, key_space: String, key: [u8; 16]) -> Result<Option<ExchangeId>, JournalError>;
+
     /// The findings of an exchange's report, as NDJSON of [`crate::domain::Finding`].
     async fn report(&self, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError>;
 
@@ -546,6 +537,20 @@ pub trait Journal: Send + Sync {
     /// A page of the deliveries of an exchange, in the order in which they were queued: those after this one, at
     /// most so many, capped at [`PAGE_ROWS_MAX`].
     async fn deliveries(&self, id: ExchangeId, after: Option<DeliveryId>, rows_max: usize) -> Result<Vec<DeliveryRow>, JournalError>;
+
+    /// A page of the deliveries of an exchange, from behind one on, each with the attempts that are kept of it.
+    async fn attempted(
+        &self,
+        id: ExchangeId,
+        after: Option<DeliveryId>,
+        rows_max: usize,
+    ) -> Result<Vec<(DeliveryRow, Vec<Attempt>)>, JournalError>;
+
+    /// How many deliveries of an exchange stand where.
+    async fn delivery_sums(&self, id: ExchangeId) -> Result<DeliverySums, JournalError>;
+
+    /// A delivery, with the attempts that are kept of it.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(DeliveryRow, Vec<Attempt>)>, JournalError>;
 
     /// A pinned text by its digest.
     async fn pinned(&self, digest: Digest) -> Result<Option<Arc<str>>, JournalError>;
@@ -567,16 +572,42 @@ pub trait Journal: Send + Sync {
     /// A page of dead letters.
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeliveryRow>, JournalError>;
 
-    /// Queues a dead letter again, or gives it up for good so that its order key goes on; the act is
-    /// kept with it. Returns the destination at which something may have become due, and `None`, with
-    /// nothing changed, when there is no such dead letter.
-    async fn act(&self, delivery: DeliveryId, act: Act) -> Result<Option<DestinationId>, JournalError>;
+    /// What an act on the dead letters that fit would change.
+    async fn picked(&self, pick: Pick) -> Result<PickSummary, JournalError>;
+
+    /// Does what an operator asks for and logs it, in one transaction; or keeps it as a proposal, where it
+    /// changes more deliveries than one person may.
+    async fn act(&self, act: NewAct) -> Result<Acted, JournalError>;
+
+    /// A page of the log of administrative acts, newest first.
+    async fn acts(&self, filter: ActFilter) -> Result<Vec<Act>, JournalError>;
+
+    /// Entries of that log as they stand, oldest first, from behind a number on: number, text and hash.
+    async fn act_entries(&self, after: u64, rows_max: usize) -> Result<Vec<(u64, String, Digest)>, JournalError>;
+
+    /// Everything that is paused. A destination that is paused has nothing due; that a flow is, is for those
+    /// who admit to ask.
+    async fn paused(&self) -> Result<Vec<Paused>, JournalError>;
 
     /// When the next delivery to a destination is due, leases that run out included.
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError>;
 
     /// Numbers for status pages and metrics.
     async fn totals(&self) -> Result<Totals, JournalError>;
+
+    /// What was sent in each of these hours, hours without anything left out; at most [`hours::HOUR_ROWS_MAX`].
+    async fn flow_hours(&self, filter: HourFilter) -> Result<Vec<FlowHour>, JournalError>;
+
+    /// The rules with the most findings in these hours; at most [`hours::RULE_ROWS_MAX`].
+    async fn rule_counts(&self, filter: HourFilter) -> Result<Vec<RuleCount>, JournalError>;
+
+    /// What reached one destination or all of them in the hours that begin in a span; at most [`hours::HOUR_ROWS_MAX`].
+    async fn destination_hours(
+        &self,
+        to: Option<DestinationId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<DestinationHour>, JournalError>;
 
     /// Heads of the chain from a batch on, at most `heads_max`, with their leaves.
     async fn heads(&self, epoch: u64, from_batch: u64, heads_max: usize) -> Result<Vec<HeadRow>, JournalError>;

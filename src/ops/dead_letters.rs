@@ -3,91 +3,156 @@
 //! | call | answer |
 //! |---|---|
 //! | `GET /v1/dead-letters?destination=&after=&rows=` | 200, a page of dead letters by destination, oldest first; `next_after` is the `after` of the next page, if there may be one |
-//! | `POST /v1/deliveries/ID/resend` | 200, queued again under the same id, with the same bytes |
-//! | `POST /v1/deliveries/ID/waive` | 200, given up for good; in an ordered flow those behind it go on |
+//! | `GET /v1/dead-letters/preview?destination=&partner=&flow=&fault=&received_from=&received_to=` | 200, what an act on those that fit all of it would change; `everything=true` for all there are |
+//! | `POST /v1/dead-letters/resend` | those that fit the same fields; `per_second` is how fast they go out |
+//! | `POST /v1/dead-letters/waive` | those that fit the same fields |
+//! | `POST /v1/deliveries/ID/resend` | queued again under the same id, with the same bytes |
+//! | `POST /v1/deliveries/ID/waive` | given up for good; in an ordered flow those behind it go on |
 //!
-//! Either act needs a `Portolan-Reason`: percent-encoded UTF-8, 1 to [`REASON_CHARS_MAX`] characters
-//! without control characters. The journal keeps it with the operator's name. A browser lets no page of
-//! another site send such a field unless we allowed it, which we never do, so no page acts in an
-//! operator's name. A dead letter that is none any more answers 404, so that two operators cannot act twice.
+//! An act takes at most [`PICKED_MAX`] deliveries; where more fit, `complete` is false, and another act takes the
+//! rest. More than the configuration lets one operator change wait for a second one.
+//!
+//! Either act needs a reason and answers as [`super::acts`] says. A dead letter that is none any more answers
+//! 404, so that two operators cannot act twice.
 
+use super::access::{Ask, bad_field};
+use super::acts::{act, answer, entry};
 use super::view::OpsView;
-use crate::domain::DeliveryId;
+use crate::domain::{DeliveryId, DestinationId};
 use crate::fault::{Fault, FaultCode};
-use crate::http::query::{bad_query, parse_query, percent_decoded};
-use crate::http::{self, Response};
-use crate::journal::{Act, ActKind, DeadLetterFilter, DeliveryRow, PAGE_ROWS_MAX};
-use hyper::header::{HeaderMap, HeaderName};
-use hyper::http::request;
-use hyper::{Method, StatusCode};
+use crate::http::Response;
+use crate::http::query::bad_query;
+#[cfg(doc)]
+use crate::journal::acts::PICKED_MAX;
+use crate::journal::acts::PickedPart;
+use crate::journal::acts::{ActRequest, Deed, Pick, RESEND_PER_SECOND_DEFAULT, RESEND_PER_SECOND_MAX};
+use crate::journal::{DeadLetterFilter, DeliveryRow, PAGE_ROWS_MAX};
+use hyper::StatusCode;
 use serde_json::{Value, json};
+use std::str::FromStr;
 
-/// The field that says why.
-pub const REASON: HeaderName = HeaderName::from_static("portolan-reason");
-/// Characters of a reason.
-pub const REASON_CHARS_MAX: usize = 500;
-
-/// What an address asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call<'p> {
-    /// A page of dead letters.
-    List,
-    /// An act on a delivery, by its id as it stands in the address.
-    Act(ActKind, &'p str),
+/// A page of dead letters.
+///
+/// # Errors
+/// A parameter that is not one; the journal's failures.
+pub(super) async fn list(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
+    let filter = filter(ask.query())?;
+    let rows_max = filter.rows_max;
+    let rows = view.journal.dead_letters(filter).await?;
+    let next = rows.last().filter(|_| rows.len() == rows_max).map(|row| row.id.to_string());
+    Ok(answer(StatusCode::OK, &json!({ "dead_letters": rows.iter().map(dead_letter).collect::<Vec<_>>(), "next_after": next })))
 }
 
-impl<'p> Call<'p> {
-    /// The call at an address.
-    pub(super) fn at(path: &'p str) -> Option<Self> {
-        let segments: Vec<&str> = path.split('/').collect();
-        match segments[..] {
-            ["", "v1", "dead-letters"] => Some(Self::List),
-            ["", "v1", "deliveries", id, "resend"] => Some(Self::Act(ActKind::Resent, id)),
-            ["", "v1", "deliveries", id, "waive"] => Some(Self::Act(ActKind::Waived, id)),
-            _ => None,
-        }
+/// The names of what picks dead letters.
+const PICKS: [&str; 7] = ["destination", "partner", "flow", "fault", "received_from", "received_to", "everything"];
+
+/// What an act on the dead letters that fit would change.
+///
+/// # Errors
+/// A parameter that is not one; the journal's failures.
+pub(super) async fn preview(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
+    let query = ask.query();
+    let given = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let allowed = "destination, partner, flow, fault, received_from, received_to, everything=true";
+    if let Some((unknown, _)) = query.iter().find(|(name, _)| !PICKS.contains(&name.as_str())) {
+        return Err(bad_query(unknown, allowed));
     }
+    let pick = pick(given).map_err(|name| bad_query(name, allowed))?;
+    let summary = view.journal.picked(pick).await?;
+    let rules = view.live.load().config.gateway.operators;
+    let to = |(to, part): (&DestinationId, &PickedPart)| json!({ "to": to, "deliveries": part.deliveries, "records": part.records });
+    Ok(answer(
+        StatusCode::OK,
+        &json!({
+            "deliveries": summary.deliveries(),
+            "records": summary.records(),
+            "complete": summary.complete,
+            "destinations": summary.destinations.iter().map(to).collect::<Vec<_>>(),
+            "never_sent": summary.never_sent,
+            "refused": summary.refused,
+            "maybe_received": summary.maybe_received,
+            "oldest_received_at": summary.oldest_received_at.map(|at| at.to_string()),
+            "second_person": summary.deliveries() > rules.deliveries_alone_max,
+        }),
+    ))
 }
 
-impl OpsView {
-    /// Answers a call of an operator.
-    pub(super) async fn answer_call(&self, call: Call<'_>, request: &request::Parts, operator: &str, zh: bool) -> Result<Response, Fault> {
-        match (call, &request.method) {
-            (Call::List, &Method::GET | &Method::HEAD) => self.list(request.uri.query().unwrap_or_default()).await,
-            (Call::List, _) => Ok(http::method_not_allowed("GET, HEAD", zh)),
-            (Call::Act(kind, id), &Method::POST) => self.act(kind, id, reason(&request.headers)?, operator).await,
-            (Call::Act(..), _) => Ok(http::method_not_allowed("POST", zh)),
-        }
+/// Queues the dead letters that fit again.
+///
+/// # Errors
+/// What [`act`] refuses.
+pub(super) async fn resend_picked(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
+    let mut allowed = PICKS.to_vec();
+    allowed.push("per_second");
+    ask.fields.only(&allowed)?;
+    let per_second = ask.fields.parsed("per_second")?.unwrap_or(RESEND_PER_SECOND_DEFAULT);
+    if !(1..=RESEND_PER_SECOND_MAX).contains(&per_second) {
+        return Err(bad_field("per_second"));
     }
-
-    async fn list(&self, query: &str) -> Result<Response, Fault> {
-        let filter = filter(query)?;
-        let rows_max = filter.rows_max;
-        let rows = self.journal.dead_letters(filter).await?;
-        let next = rows.last().filter(|_| rows.len() == rows_max).map(|row| row.id.to_string());
-        Ok(json_answer(&json!({ "dead_letters": rows.iter().map(dead_letter).collect::<Vec<_>>(), "next_after": next })))
-    }
-
-    async fn act(&self, kind: ActKind, id: &str, reason: String, operator: &str) -> Result<Response, Fault> {
-        let unknown = || Fault::new(FaultCode::DeadLetterUnknown);
-        let delivery: DeliveryId = id.parse().map_err(|_| unknown())?;
-        let act = Act { kind, at: self.clock.now(), operator: operator.to_owned(), reason };
-        let to = self.journal.act(delivery, act.clone()).await?.ok_or_else(unknown)?;
-        (self.lookups.wake)(&to);
-        tracing::info!(%delivery, %to, act = kind.as_str(), operator, reason = act.reason, "an operator acted on a dead letter");
-        Ok(json_answer(&json!({ "delivery": delivery.to_string(), "to": to.to_string(), "act": act_entry(&act) })))
-    }
+    let pick = pick(|name| ask.fields.text(name)).map_err(bad_field)?;
+    act(view, &ask, ActRequest::Do(Deed::Resend { per_second, pick })).await
 }
 
-fn filter(query: &str) -> Result<DeadLetterFilter, Fault> {
+/// Gives the dead letters that fit up for good.
+///
+/// # Errors
+/// What [`act`] refuses.
+pub(super) async fn waive_picked(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
+    ask.fields.only(&PICKS)?;
+    let pick = pick(|name| ask.fields.text(name)).map_err(bad_field)?;
+    act(view, &ask, ActRequest::Do(Deed::Waive { pick })).await
+}
+
+/// A pick from named values, or the name of the one that is wrong. Nothing given is no way to say everything.
+fn pick<'f>(given: impl Fn(&str) -> Option<&'f str>) -> Result<Pick, &'static str> {
+    let pick = Pick {
+        delivery: None,
+        destination: parsed(&given, "destination")?,
+        fault: parsed(&given, "fault")?,
+        flow: parsed(&given, "flow")?,
+        partner: parsed(&given, "partner")?,
+        received_from: parsed(&given, "received_from")?,
+        received_to: parsed(&given, "received_to")?,
+    };
+    let everything = parsed(&given, "everything")?.unwrap_or(false);
+    if everything == (pick == Pick::default()) { Ok(pick) } else { Err("everything") }
+}
+
+fn parsed<'f, T: FromStr>(given: &impl Fn(&str) -> Option<&'f str>, name: &'static str) -> Result<Option<T>, &'static str> {
+    given(name).map(str::parse).transpose().map_err(|_| name)
+}
+
+/// Queues one dead letter again.
+///
+/// # Errors
+/// What [`act`] refuses.
+pub(super) async fn resend_one(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
+    ask.fields.only(&[])?;
+    let pick = Pick::one(delivery(&ask)?);
+    act(view, &ask, ActRequest::Do(Deed::Resend { per_second: RESEND_PER_SECOND_DEFAULT, pick })).await
+}
+
+/// Gives one dead letter up for good.
+///
+/// # Errors
+/// What [`act`] refuses.
+pub(super) async fn waive_one(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
+    ask.fields.only(&[])?;
+    let pick = Pick::one(delivery(&ask)?);
+    act(view, &ask, ActRequest::Do(Deed::Waive { pick })).await
+}
+
+fn delivery(ask: &Ask<'_>) -> Result<DeliveryId, Fault> {
+    ask.segment(0).parse().map_err(|_| Fault::new(FaultCode::DeadLetterUnknown))
+}
+
+fn filter(query: Vec<(String, String)>) -> Result<DeadLetterFilter, Fault> {
     let mut filter = DeadLetterFilter { rows_max: PAGE_ROWS_MAX, ..DeadLetterFilter::default() };
-    for (name, value) in parse_query(query) {
+    for (name, value) in query {
         let fits = match name.as_str() {
             "destination" => value.parse().map(|to| filter.to = Some(to)).is_ok(),
             "after" => value.parse().map(|id| filter.after = Some(id)).is_ok(),
             "rows" => value.parse::<usize>().map(|rows| filter.rows_max = rows.clamp(1, PAGE_ROWS_MAX)).is_ok(),
-            // The language, as on every page here.
-            "lang" => true,
             _ => false,
         };
         if !fits {
@@ -95,18 +160,6 @@ fn filter(query: &str) -> Result<DeadLetterFilter, Fault> {
         }
     }
     Ok(filter)
-}
-
-/// Why the operator acts.
-fn reason(headers: &HeaderMap) -> Result<String, Fault> {
-    let text = headers.get(REASON).and_then(|value| String::from_utf8(percent_decoded(value.to_str().ok()?)).ok());
-    let fits = |text: &String| (1..=REASON_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    text.map(|text| text.trim().to_owned()).filter(fits).ok_or_else(|| {
-        Fault::new(FaultCode::HeaderInvalid).detail(
-            format!("请用 Portolan-Reason 写明理由：经百分号编码的 UTF-8，1 至 {REASON_CHARS_MAX} 个字符，不含控制字符"),
-            format!("give a reason in Portolan-Reason: percent-encoded UTF-8, 1 to {REASON_CHARS_MAX} characters, no control characters"),
-        )
-    })
 }
 
 fn dead_letter(row: &DeliveryRow) -> Value {
@@ -120,14 +173,6 @@ fn dead_letter(row: &DeliveryRow) -> Value {
         "fault": fault,
         "detail": detail,
         "answer": row.last_answer,
-        "acts": row.acts.iter().map(act_entry).collect::<Vec<_>>(),
+        "acts": row.acts.iter().map(entry).collect::<Vec<_>>(),
     })
-}
-
-fn act_entry(act: &Act) -> Value {
-    json!({ "act": act.kind.as_str(), "at": act.at.to_string(), "operator": act.operator, "reason": act.reason })
-}
-
-fn json_answer(value: &Value) -> Response {
-    http::answer(StatusCode::OK, "application/json", value.to_string())
 }

@@ -1,40 +1,24 @@
-//! The operators' listener: health, metrics, status and dead letters, for holders of an operator's certificate.
+//! The operators' listener, for holders of an operator's certificate: from a request to the route that answers it.
 //!
-//! | address | answer |
-//! |---|---|
-//! | `/healthz` | 200 while the process runs |
-//! | `/readyz` | 200 while it takes work: a configuration is in force and the journal answers; else 503 |
-//! | `/metrics` | OpenMetrics text |
-//! | `/`, `/status` | the status page; `?lang=zh` or `?lang=en` overrules `Accept-Language` |
-//! | `/status.json` | the same numbers |
-//! | `/v1/exchanges/ID/records/N` | where each value of a record came from, by which rule, and what is wrong with it; each look is logged with the operator's name |
-//!
-//! GET and HEAD. Beside them the calls of [`super::dead_letters`]. Everything else is problem+json.
+//! What there is stands in [`super::routes`]. A request is answered where its path has a route, the operator's
+//! role covers it and, for a change, [`super::guard`] lets it through. Everything else is problem+json.
 
-use super::dead_letters::Call;
-use super::gauges::with_gauges;
-use super::health::Phase;
-use super::page::{Via, page};
+use super::access::{Ask, Fields};
+use super::routes::{self, Found};
 use super::view::OpsView;
-use crate::domain::ExchangeId;
+use crate::domain::Operator;
 use crate::fault::problem::prefers_chinese;
 use crate::fault::{Fault, FaultCode};
 use crate::http::{self, Door, Response, TurnedAway};
 use http_body_util::Full;
+use hyper::Method;
 use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, HeaderValue, VARY};
 use hyper::http::request;
-use hyper::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
-use serde_json::json;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// What can be asked of every page here.
-pub(super) const METHODS: &str = "GET, HEAD";
-/// The media type of OpenMetrics text (OpenMetrics 1.0, "Overall structure").
-pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Who may come in. Fulfilled by the operators' trust store.
 pub trait Gate: Send + Sync + 'static {
@@ -53,11 +37,14 @@ pub trait Gate: Send + Sync + 'static {
     /// A fault of identity; the connection is closed.
     fn connect(&self, from: IpAddr, chain: &[CertificateDer<'_>]) -> Result<Self::Caller, Fault>;
 
-    /// The operator's name, by the trust of this moment.
+    /// The operator, by the trust of this moment.
     ///
     /// # Errors
-    /// A fault of identity: expired or revoked by now.
-    fn operator(&self, caller: &Self::Caller) -> Result<String, Fault>;
+    /// A fault of identity: expired, revoked or taken out of the configuration by now.
+    fn operator(&self, caller: &Self::Caller) -> Result<Operator, Fault>;
+
+    /// The names that the listener's certificate has.
+    fn server_names(&self) -> Vec<String>;
 
     /// The fault of identity that made a handshake fail, if it was one.
     fn identity_fault(&self, error: &io::Error) -> Option<FaultCode>;
@@ -98,24 +85,16 @@ impl<G: Gate> Door for OperatorDoor<G> {
         tracing::info!(%from, code, detail, "a connection to the operators' listener was turned away");
     }
 
-    async fn answer(self: Arc<Self>, caller: Arc<G::Caller>, head: Arc<request::Parts>, _body: Incoming) -> Response {
-        let zh = asks_chinese(&head);
-        let answered = match self.gate.operator(&caller) {
-            Ok(operator) => {
-                tracing::debug!(operator, path = head.uri.path(), "an operator asks");
-                self.view.answer(&head, &operator, zh).await
-            }
-            Err(fault) => Err(fault),
-        };
-        match answered {
-            Ok(response) => finished(response, &head, zh),
+    async fn answer(self: Arc<Self>, caller: Arc<G::Caller>, head: Arc<request::Parts>, body: Incoming) -> Response {
+        match self.answered(&caller, &head, body).await {
+            Ok(response) => finished(response, &head, asks_chinese(&head)),
             Err(fault) => self.refuse(&caller, &head, &fault),
         }
     }
 
     fn refuse(&self, caller: &G::Caller, head: &request::Parts, fault: &Fault) -> Response {
         let (code, path) = (fault.code.as_str(), head.uri.path());
-        let operator = self.gate.operator(caller).unwrap_or_default();
+        let operator = self.gate.operator(caller).map(|operator| operator.to_string()).unwrap_or_default();
         self.view.metrics.refused(code);
         match &fault.source {
             Some(error) => tracing::error!(code, operator, path, %error, "an operator's request failed"),
@@ -126,64 +105,33 @@ impl<G: Gate> Door for OperatorDoor<G> {
     }
 }
 
-impl OpsView {
-    async fn answer(&self, request: &request::Parts, operator: &str, zh: bool) -> Result<Response, Fault> {
-        http::within_header_bytes(&request.headers, self.live.load().config.gateway.limits.header_bytes_max)?;
-        let path = request.uri.path();
-        if let Some(call) = Call::at(path) {
-            return self.answer_call(call, request, operator, zh).await;
-        }
-        let record = record_at(path);
-        if record.is_none() && !matches!(path, "/healthz" | "/readyz" | "/metrics" | "/" | "/status" | "/status.json") {
-            return Err(Fault::new(FaultCode::PathUnknown).detail(
-                "这里有 /status、/status.json、/metrics、/healthz、/readyz、/v1/dead-letters、/v1/exchanges/ID/records/N",
-                "there are /status, /status.json, /metrics, /healthz, /readyz, /v1/dead-letters and /v1/exchanges/ID/records/N",
+impl<G: Gate> OperatorDoor<G> {
+    /// The answer of the route that a request has, if the operator may have it.
+    async fn answered(&self, caller: &G::Caller, request: &request::Parts, body: Incoming) -> Result<Response, Fault> {
+        let operator = &self.gate.operator(caller)?;
+        let (path, zh) = (request.uri.path(), asks_chinese(request));
+        tracing::debug!(%operator, path, "an operator asks");
+        let limits = self.view.live.load().config.gateway.limits.clone();
+        http::within_header_bytes(&request.headers, limits.header_bytes_max)?;
+        let (route, open) = match routes::find(&request.method, path) {
+            Found::Route(route, open) => (route, open),
+            Found::OtherMethod(allowed) => return Ok(http::method_not_allowed(allowed, zh)),
+            Found::Nothing => return Err(Fault::new(FaultCode::PathUnknown).detail("/v1 列出所有地址", "/v1 lists the addresses")),
+        };
+        if operator.role < route.role {
+            return Err(Fault::new(FaultCode::RoleForbidden).detail(
+                format!("此操作需要“{}”角色，您的角色是“{}”", route.role.in_chinese(), operator.role.in_chinese()),
+                format!("this takes the role {}, and yours is {}", route.role, operator.role),
             ));
         }
-        if !matches!(request.method, Method::GET | Method::HEAD) {
-            return Ok(http::method_not_allowed(METHODS, zh));
+        let mut fields = Fields::default();
+        if route.changes() {
+            let reading = tokio::time::timeout(limits.body_idle_timeout, Fields::read(request, body)).await;
+            fields = reading.map_err(|_| Fault::new(FaultCode::RequestTimeout))??;
+            self.view.guard.admit(request, &fields, operator, &self.gate.server_names(), self.view.clock.now())?;
         }
-        if let Some((id, number)) = record {
-            return self.record(id, number, operator, zh).await;
-        }
-        match path {
-            "/healthz" => Ok(http::answer(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")),
-            "/readyz" => self.ready().await,
-            "/metrics" => Ok(http::answer(StatusCode::OK, METRICS_TYPE, with_gauges(&self.metrics.to_text(), &self.status().await))),
-            "/status.json" => Ok(http::answer(StatusCode::OK, "application/json", self.status().await.to_json().to_string())),
-            _ => Ok(page(&self.status().await, Via::OperatorListener, zh)),
-        }
+        (route.answer)(&self.view, Ask { request, open, operator, fields, zh }).await
     }
-
-    async fn record(&self, id: &str, number: &str, operator: &str, zh: bool) -> Result<Response, Fault> {
-        let unknown = || Fault::new(FaultCode::ExchangeUnknown);
-        let exchange: ExchangeId = id.parse().map_err(|_| unknown())?;
-        let row = self.journal.exchange(exchange).await?.ok_or_else(unknown)?;
-        tracing::info!(%exchange, number, operator, "an operator looks into a record");
-        let lineage = self.lineages.record(&row, number, zh).await?;
-        Ok(http::answer(StatusCode::OK, "application/json", lineage.to_string()))
-    }
-
-    /// A configuration is always in force here: without one there is no gateway to ask.
-    async fn ready(&self) -> Result<Response, Fault> {
-        let state = self.health.state();
-        match state.phase {
-            Phase::Starting => return Err(Fault::new(FaultCode::Unavailable).detail("网关正在启动", "the gateway is starting")),
-            Phase::Stopping => return Err(Fault::new(FaultCode::ShuttingDown)),
-            Phase::Serving => {}
-        }
-        self.journal_answers().await.map_err(|reason| {
-            Fault::new(FaultCode::Unavailable).detail("交换台账没有应答", "the journal does not answer").caused_by(reason)
-        })?;
-        let body = json!({ "ready": true, "configuration_in_force_since": state.in_force_since.to_string() });
-        Ok(http::answer(StatusCode::OK, "application/json", body.to_string()))
-    }
-}
-
-/// The exchange and the record's number that an address names.
-fn record_at(path: &str) -> Option<(&str, &str)> {
-    let (id, number) = path.strip_prefix("/v1/exchanges/")?.split_once("/records/")?;
-    (!number.contains('/')).then_some((id, number))
 }
 
 /// Whether the answer is to be Chinese: as the address says, else as the browser prefers.

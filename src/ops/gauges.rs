@@ -2,7 +2,9 @@
 //! [`crate::metrics`]: queues, dead letters, ends of certificates, the last reload.
 
 use super::health::Phase;
-use super::status::Status;
+use super::reconciliations::Reconciled;
+use super::status::{JournalStatus, ROWS_MAX, Status};
+use crate::journal::matters::MatterState;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -16,8 +18,27 @@ struct DestinationLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MatterLabels {
+    reconciliation: String,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EndingLabels {
     what: String,
+}
+
+/// Each has its name, or nothing where the alarm's kind has no such subject.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlarmLabels {
+    kind: String,
+    severity: &'static str,
+    party: String,
+    partner: String,
+    flow: String,
+    destination: String,
+    what: String,
+    acknowledged: &'static str,
 }
 
 /// The counters with the gauges of this status behind them, one OpenMetrics text.
@@ -42,6 +63,7 @@ fn registry(status: &Status) -> Registry {
         ends.get_or_create(&EndingLabels { what: ending.what.en.clone() }).set(ending.not_after.as_second());
     }
     registry.register_with_unit("ends_soon_at", "Unix time at which a certificate or list ends, once it is warned of", Unit::Seconds, ends);
+    registry.register("alarm", "1 for each alarm that is open", alarms(status));
     if let Ok(journal) = &status.journal {
         let (queued, dead, waiting) = (
             Family::<DestinationLabels, Gauge>::default(),
@@ -55,11 +77,43 @@ fn registry(status: &Status) -> Registry {
             let seconds = row.oldest_waiting.map_or(0, |since| status.at.duration_since(since).as_secs().max(0));
             waiting.get_or_create(&labels).set(seconds);
         }
+        registry.register("reconciliation_matters", "Matters of each reconciliation by how they stand", matters(journal));
         registry.register("queued_records", "Records that wait for their delivery", queued);
         registry.register("dead_letter_records", "Records in dead letters", dead);
         registry.register_with_unit("oldest_waiting", "Age of the oldest delivery that is not acknowledged", Unit::Seconds, waiting);
     }
     registry
+}
+
+fn matters(journal: &JournalStatus) -> Family<MatterLabels, Gauge> {
+    let matters = Family::<MatterLabels, Gauge>::default();
+    for Reconciled { name, counts } in &journal.reconciliations {
+        for state in MatterState::ALL {
+            let labels = MatterLabels { reconciliation: name.to_string(), state: state.as_str() };
+            matters.get_or_create(&labels).set(counts.of(state).cast_signed());
+        }
+    }
+    matters
+}
+
+fn alarms(status: &Status) -> Family<AlarmLabels, Gauge> {
+    let text = |name: Option<String>| name.unwrap_or_default();
+    let alarms = Family::<AlarmLabels, Gauge>::default();
+    for row in status.alarms.iter().take(ROWS_MAX) {
+        let subject = &row.subject;
+        let labels = AlarmLabels {
+            kind: row.kind.clone(),
+            severity: row.state.severity.as_str(),
+            party: row.state.party.clone(),
+            partner: text(subject.partner.as_ref().map(ToString::to_string)),
+            flow: text(subject.flow.as_ref().map(ToString::to_string)),
+            destination: text(subject.destination.as_ref().map(ToString::to_string)),
+            what: text(subject.what.clone()),
+            acknowledged: if row.acknowledgement().is_some() { "true" } else { "false" },
+        };
+        alarms.get_or_create(&labels).set(1);
+    }
+    alarms
 }
 
 fn single(registry: &mut Registry, name: &str, help: &str, value: i64) {

@@ -7,7 +7,7 @@
 //! 127.0.0.1 reaches the page (DNS rebinding). The cookie is named after the port: cookies are shared
 //! by all ports of a host.
 
-use super::door::{METHODS, asks_chinese, finished};
+use super::door::{asks_chinese, finished};
 use super::page::{Via, notice, page};
 use super::view::OpsView;
 use crate::domain::Digest;
@@ -38,6 +38,8 @@ pub const LINK_AGE_MAX: SignedDuration = SignedDuration::from_mins(10);
 pub const SESSION_AGE_MAX: SignedDuration = SignedDuration::from_hours(12);
 /// Connections open at once.
 pub const CONNECTIONS_MAX: usize = 16;
+/// What can be asked of the page.
+const METHODS: &str = "GET, HEAD";
 /// Time for the header section of a request, and between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Age at which a connection is cut.

@@ -9,6 +9,7 @@ use super::status::{DestinationStatus, Ending, FlowStatus, JournalStatus, PROBLE
 use crate::domain::Digest;
 use crate::figures::thousands;
 use crate::http::{self, Response};
+use crate::journal::acts::Paused;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
@@ -165,12 +166,25 @@ fn notes(status: &Status, zh: bool) -> Markup {
             @if sums.dead > 0 {
                 li.bad { (say("投递失败待处理的记录：", "Records in dead letters: ")) (thousands(sums.dead)) (say("，见「投递」。", "; see “Deliveries”.")) }
             }
+            @for paused in status.journal.iter().flat_map(|journal| &journal.paused) { (paused_note(paused, zh)) }
             @if !open.is_empty() {
                 li.warn { (say("接收方持续失败，已暂停投递：", "Not called for now, as they keep failing: ")) (open.join(say("、", ", "))) }
             }
             @if let Ok(journal) = &status.journal && journal.rows_left_out > 0 {
                 li.warn { (say("表格过长，未列出的行数：", "Rows that the tables leave out: ")) (journal.rows_left_out) }
             }
+        }
+    }
+}
+
+/// What operators have paused, by whom and why.
+fn paused_note(paused: &Paused, zh: bool) -> Markup {
+    let entry = &paused.act.entry;
+    let operator = entry.operator.as_ref().map_or("—", |operator| operator.name.as_str());
+    html! {
+        li.warn {
+            (if zh { "已由运维暂停：" } else { "Paused by an operator: " }) code { (paused.what) }
+            p { (operator) (if zh { "，" } else { ", " }) time datetime=(entry.at) { (entry.at) } (if zh { "：" } else { ": " }) (entry.reason) }
         }
     }
 }
@@ -209,10 +223,10 @@ fn sums(journal: &JournalStatus, zh: bool) -> Markup {
 }
 
 fn flows(journal: &JournalStatus, now: Timestamp, zh: bool) -> Markup {
-    let heads: [&str; 9] = if zh {
-        ["接入单位", "交换业务", "交换单", "已接收", "退回", "重复", "p50", "p99", "最近接收"]
+    let heads: [&str; 10] = if zh {
+        ["接入单位", "交换业务", "交换单", "整体退回", "已接收记录", "退回记录", "重复记录", "p50", "p99", "最近接收"]
     } else {
-        ["Partner", "Flow", "Exchanges", "Accepted", "Refused", "Repeated", "p50", "p99", "Last received"]
+        ["Partner", "Flow", "Exchanges", "Refused whole", "Accepted", "Refused", "Repeated", "p50", "p99", "Last received"]
     };
     let row = |flow: &FlowStatus| {
         html! {
@@ -220,12 +234,13 @@ fn flows(journal: &JournalStatus, now: Timestamp, zh: bool) -> Markup {
                 th scope="row" { (titled(flow.partner_title.as_ref(), flow.partner.as_str(), zh)) }
                 td { (titled(flow.flow_title.as_ref(), flow.flow.as_str(), zh)) }
                 td.number data-label=(heads[2]) { (count(flow.exchanges)) }
-                td.number data-label=(heads[3]) { (count(flow.counts.accepted)) }
-                td.number data-label=(heads[4]) { (marked(flow.counts.refused, "tag warn")) }
-                td.number data-label=(heads[5]) { (count(flow.counts.repeated)) }
-                td.number data-label=(heads[6]) { (taken(flow.percentiles.map(|p| p.p50))) }
-                td.number data-label=(heads[7]) { (taken(flow.percentiles.map(|p| p.p99))) }
-                td.number.moment data-label=(heads[8]) { (moment(flow.last_received_at, now, zh)) }
+                td.number data-label=(heads[3]) { (marked(flow.refused_whole, "tag warn")) }
+                td.number data-label=(heads[4]) { (count(flow.counts.accepted)) }
+                td.number data-label=(heads[5]) { (marked(flow.counts.refused, "tag warn")) }
+                td.number data-label=(heads[6]) { (count(flow.counts.repeated)) }
+                td.number data-label=(heads[7]) { (taken(flow.percentiles.map(|p| p.p50))) }
+                td.number data-label=(heads[8]) { (taken(flow.percentiles.map(|p| p.p99))) }
+                td.number.moment data-label=(heads[9]) { (moment(flow.last_received_at, now, zh)) }
             }
         }
     };

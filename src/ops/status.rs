@@ -3,15 +3,21 @@
 //! What is configured is listed although nothing came or went yet, so that a silent partner is seen;
 //! what the journal knows is listed although it is no longer configured.
 
-use super::health::{HealthState, Phase};
+use super::health::{HealthState, Phase, RefusedReload};
+use super::pauses;
+use super::reconciliations::Reconciled;
+use crate::alarms::alarm_entry;
 use crate::config::Config;
 use crate::domain::{Counts, DestinationId, FlowId, PartnerId};
+use crate::journal::acts::Paused;
+use crate::journal::alarms::AlarmRow;
 use crate::journal::{ChainPosition, Totals};
 use crate::metrics::{Metrics, Percentiles};
 use jiff::Timestamp;
 use portolan_contract::Words;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Rows of one table of a status; more are counted only.
@@ -30,6 +36,8 @@ pub struct Status {
     pub journal: Result<JournalStatus, String>,
     /// What ends soon or has ended, soonest first.
     pub endings: Vec<Ending>,
+    /// The alarms that are open, oldest first.
+    pub alarms: Arc<Vec<AlarmRow>>,
 }
 
 /// What the journal and the configuration say together.
@@ -43,6 +51,10 @@ pub struct JournalStatus {
     pub rows_left_out: usize,
     /// How far the chain reaches; `None` while it is empty.
     pub chain: Option<ChainPosition>,
+    /// What operators have paused.
+    pub paused: Vec<Paused>,
+    /// How the reconciliations stand.
+    pub reconciliations: Vec<Reconciled>,
 }
 
 /// What one partner has sent under one flow.
@@ -58,6 +70,8 @@ pub struct FlowStatus {
     pub flow_title: Option<Words>,
     /// Exchanges journaled.
     pub exchanges: u64,
+    /// Those of them whose body was refused whole.
+    pub refused_whole: u64,
     /// Their records.
     pub counts: Counts,
     /// Times of the latest exchanges since the gateway started.
@@ -126,7 +140,7 @@ impl JournalStatus {
         let rows_left_out = flows.len().saturating_sub(ROWS_MAX) + destinations.len().saturating_sub(ROWS_MAX);
         flows.truncate(ROWS_MAX);
         destinations.truncate(ROWS_MAX);
-        Self { flows, destinations, rows_left_out, chain }
+        Self { flows, destinations, rows_left_out, chain, paused: Vec::new(), reconciliations: Vec::new() }
     }
 
     /// Sums over the rows.
@@ -154,14 +168,7 @@ impl Status {
 
     /// The status as `/status.json` has it. Times are RFC 3339 in UTC, durations are in milliseconds.
     pub fn to_json(&self) -> Value {
-        let refused = self.health.refused_reload.as_ref().map(|refused| {
-            let shown = refused.problems.iter().take(PROBLEMS_MAX);
-            json!({
-                "at": refused.at.to_string(),
-                "problems": shown.map(|p| json!({ "file": p.file, "line": p.line, "message": p.message })).collect::<Vec<_>>(),
-                "problems_left_out": refused.problems.len().saturating_sub(PROBLEMS_MAX),
-            })
-        });
+        let refused = self.health.refused_reload.as_ref().map(|refused| refused.to_json());
         let journal = self.journal.as_ref();
         json!({
             "at": self.at.to_string(),
@@ -176,8 +183,22 @@ impl Status {
             "configuration": { "in_force_since": self.health.in_force_since.to_string(), "refused_reload": refused },
             "flows": journal.map(|j| j.flows.iter().map(FlowStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
             "destinations": journal.map(|j| j.destinations.iter().map(DestinationStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
+            "paused": journal.map(|j| j.paused.iter().map(pauses::one).collect::<Vec<_>>()).unwrap_or_default(),
             "rows_left_out": journal.map_or(0, |j| j.rows_left_out),
             "endings": self.endings.iter().map(Ending::to_json).collect::<Vec<_>>(),
+            "alarms": self.alarms.iter().take(ROWS_MAX).map(alarm_entry).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl RefusedReload {
+    /// What was wrong with it, at most [`PROBLEMS_MAX`] problems.
+    pub fn to_json(&self) -> Value {
+        let shown = self.problems.iter().take(PROBLEMS_MAX);
+        json!({
+            "at": self.at.to_string(),
+            "problems": shown.map(|p| json!({ "file": p.file, "line": p.line, "message": p.message })).collect::<Vec<_>>(),
+            "problems_left_out": self.problems.len().saturating_sub(PROBLEMS_MAX),
         })
     }
 }
@@ -190,6 +211,7 @@ impl FlowStatus {
             "flow": self.flow,
             "configured": self.partner_title.is_some() && self.flow_title.is_some(),
             "exchanges": self.exchanges,
+            "refused_whole": self.refused_whole,
             "records": self.counts,
             "p50_ms": self.percentiles.map(|p| milliseconds(p.p50)),
             "p99_ms": self.percentiles.map(|p| milliseconds(p.p99)),
@@ -236,6 +258,7 @@ fn flows(totals: Vec<crate::journal::FlowTotals>, config: &Config, metrics: &Met
         flow: flow.clone(),
         flow_title: config.flows.get(flow).map(|f| f.title.clone()),
         exchanges: 0,
+        refused_whole: 0,
         counts: Counts::default(),
         percentiles: metrics.percentiles(partner, flow),
         last_received_at: None,
@@ -245,6 +268,7 @@ fn flows(totals: Vec<crate::journal::FlowTotals>, config: &Config, metrics: &Met
     for total in totals {
         let row = rows.entry((total.partner.clone(), total.flow.clone())).or_insert_with(|| empty(&total.partner, &total.flow));
         row.exchanges = total.exchanges;
+        row.refused_whole = total.refused_whole;
         row.counts = total.counts;
         row.last_received_at = total.last_received_at;
     }

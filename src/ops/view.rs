@@ -1,15 +1,22 @@
 //! Where a status comes from: the journal, the metrics, the configuration in force and, through
 //! [`Lookups`], the modules that `ops` may not import.
 
+use super::guard::Guard;
 use super::health::Health;
+use super::partners::{LimitsLeft, PartnerFacts};
 use super::status::{Ending, JournalStatus, Status};
-use crate::domain::DestinationId;
+use crate::domain::{DestinationId, Digest, PartnerId};
+use crate::journal::acts::Paused;
+use crate::journal::alarms::AlarmRow;
 use crate::journal::{ChainPosition, ExchangeFilter, Journal, Totals};
 use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::pauses::Pauses;
 use crate::seams::SharedClock;
+use crate::statement::Statements;
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,17 +40,32 @@ pub struct OpsView {
     pub health: Arc<Health>,
     /// Looks into records.
     pub lineages: Arc<Lineages>,
+    /// Daily statements.
+    pub statements: Arc<Statements>,
+    /// Which flows are paused.
+    pub pauses: Arc<Pauses>,
+    /// Keeps other sites from acting in an operator's name.
+    pub guard: Guard,
     /// What other modules know.
     pub lookups: Lookups,
 }
+
+/// Finds a partner's limits.
+pub type LimitsOf = Arc<dyn Fn(&PartnerId) -> Option<LimitsLeft> + Send + Sync>;
 
 /// What `ops` asks of modules that it may not import, and tells them.
 pub struct Lookups {
     /// What ends soon or has ended, soonest first. May read files: it is called on a thread that may
     /// be blocked.
     pub endings: Arc<dyn Fn() -> Vec<Ending> + Send + Sync>,
+    /// Certificates that partners have called with: partner, subject, end. May read files, as `endings`.
+    pub certificates: Arc<dyn Fn() -> Vec<(PartnerId, String, Timestamp)> + Send + Sync>,
+    /// A partner's limits.
+    pub limits: LimitsOf,
     /// Whether a destination is not called for a while because it keeps failing.
     pub circuit_open: Box<dyn Fn(&DestinationId) -> bool + Send + Sync>,
+    /// The alarms that are open.
+    pub alarms: Box<dyn Fn() -> Arc<Vec<AlarmRow>> + Send + Sync>,
     /// Something may have become due at a destination.
     pub wake: Box<dyn Fn(&DestinationId) + Send + Sync>,
 }
@@ -53,7 +75,11 @@ impl OpsView {
     pub async fn status(&self) -> Status {
         let endings = Arc::clone(&self.lookups.endings);
         let endings = tokio::task::spawn_blocking(move || endings());
-        let journal = self.in_time(async { Ok((self.journal.totals().await?, self.chain_end().await?)) }).await;
+        let journal = self
+            .in_time(async {
+                Ok((self.journal.totals().await?, self.chain_end().await?, self.journal.paused().await?, self.reconciled().await?))
+            })
+            .await;
         let endings = endings.await.unwrap_or_else(|error| {
             tracing::error!(%error, "what ends soon could not be found out");
             Vec::new()
@@ -61,22 +87,41 @@ impl OpsView {
         Status {
             at: self.clock.now(),
             health: self.health.state(),
-            journal: journal.map(|(totals, chain)| self.beside_configuration(totals, chain)),
+            journal: journal.map(|(totals, chain, paused, reconciliations)| JournalStatus {
+                reconciliations,
+                ..self.beside_configuration(totals, chain, paused)
+            }),
             endings,
+            alarms: (self.lookups.alarms)(),
         }
     }
 
-    /// Whether the journal answers.
+    /// Whether the journal answers, asked over the connections that exchanges and deliveries need: lists, which
+    /// partners ask for too, have connections of their own.
     ///
     /// # Errors
     /// Why it does not.
     pub async fn journal_answers(&self) -> Result<(), String> {
-        let one = ExchangeFilter { rows_max: 1, ..ExchangeFilter::default() };
-        self.in_time(self.journal.exchanges(one)).await.map(drop)
+        self.in_time(self.journal.pinned(Digest::of(b""))).await.map(drop)
     }
 
-    fn beside_configuration(&self, totals: Totals, chain: Option<ChainPosition>) -> JournalStatus {
-        JournalStatus::new(totals, chain, &self.live.load().config, &self.metrics, &self.lookups.circuit_open)
+    /// What is known of each partner beside the journal.
+    pub async fn partner_facts(&self) -> impl Fn(&PartnerId) -> PartnerFacts + use<> {
+        let certificates = Arc::clone(&self.lookups.certificates);
+        let known = tokio::task::spawn_blocking(move || certificates()).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "partners' certificates could not be found out");
+            Vec::new()
+        });
+        let limits = Arc::clone(&self.lookups.limits);
+        move |partner| {
+            let own = known.iter().filter(|(who, ..)| who == partner);
+            PartnerFacts { certificates: own.map(|(_, subject, end)| (subject.clone(), *end)).collect(), limits: limits(partner) }
+        }
+    }
+
+    fn beside_configuration(&self, totals: Totals, chain: Option<ChainPosition>, paused: Vec<Paused>) -> JournalStatus {
+        let status = JournalStatus::new(totals, chain, &self.live.load().config, &self.metrics, &self.lookups.circuit_open);
+        JournalStatus { paused, ..status }
     }
 
     async fn chain_end(&self) -> Result<Option<ChainPosition>, crate::journal::JournalError> {

@@ -1,12 +1,16 @@
-//! The audit of the whole chain: every head, every leaf, every exchange and its stored bytes.
+//! The audit of the whole chain: every head, every leaf, every exchange and its stored bytes; and the log of
+//! administrative acts.
 //!
 //! It names every problem up to [`PROBLEMS_MAX`] and goes on behind each. What it cannot see is a
 //! chain that was cut off at its end, or rewritten by whoever has the keys: for that, compare
 //! [`AuditReport::last_head`] with what an outside witness was given.
 
+mod acts;
+
 use super::hashed;
 use super::keys::Jwks;
 use crate::domain::{Digest, ExchangeId, Stored};
+use crate::journal::acts::ActsEnd;
 use crate::journal::chain::{Tree, leaf_hash, root_of};
 use crate::journal::evidence::{Head, Leaf, time_text};
 use crate::journal::{ExchangeRow, FIRST_EPOCH, HeadRow, Journal, JournalError};
@@ -28,6 +32,8 @@ pub struct AuditReport {
     pub heads: u64,
     /// Exchanges walked.
     pub exchanges: u64,
+    /// Administrative acts walked.
+    pub acts: u64,
     /// What is wrong, at most [`PROBLEMS_MAX`].
     pub problems: Vec<AuditProblem>,
     /// How many more problems there were.
@@ -52,18 +58,23 @@ pub struct AuditProblem {
     pub batch: u64,
     /// With which exchange, if with one.
     pub exchange: Option<ExchangeId>,
+    /// With which administrative act, if with one; epoch and batch are 0 then.
+    pub act: Option<u64>,
     /// What.
     pub words: Words,
 }
 
 /// Walks the whole chain.
 pub async fn verify_chain(journal: &dyn Journal, keys: &Jwks) -> AuditReport {
-    let mut audit = Audit { journal, keys, report: AuditReport::default(), previous: Digest::default() };
+    let mut audit = Audit { journal, keys, report: AuditReport::default(), previous: Digest::default(), signed_acts: Vec::new() };
     // Counted before the walk: what is committed meanwhile only adds to the chain.
     let counted = journal.totals().await.map(|totals| totals.flows.iter().map(|flow| flow.exchanges).sum::<u64>());
     let mut epoch = FIRST_EPOCH;
     if let Err(error) = audit.walk(&mut epoch).await {
         audit.problem(epoch, 0, None, format!("台账无法读取：{error}"), format!("the journal cannot be read: {error}"));
+    }
+    if let Err(error) = audit.walk_acts().await {
+        audit.problem_of_act(0, format!("操作记录无法读取：{error}"), format!("the log of acts cannot be read: {error}"));
     }
     match counted {
         Ok(counted) if counted > audit.report.exchanges => {
@@ -82,6 +93,8 @@ struct Audit<'a> {
     keys: &'a Jwks,
     report: AuditReport,
     previous: Digest,
+    /// Ends of the log of acts that heads have signed for, each once, in their order.
+    signed_acts: Vec<ActsEnd>,
 }
 
 impl Audit<'_> {
@@ -136,6 +149,7 @@ impl Audit<'_> {
         }
         // What an unverified head says is still worth comparing.
         let Some(head) = Head::of_jws(&row.head) else { return };
+        self.signed_acts.extend(head.acts.filter(|acts| self.signed_acts.last() != Some(acts)));
         let hashes = row.leaves.iter().map(|(_, leaf)| leaf_hash(leaf.as_bytes())).collect();
         let checks = [
             (head.previous == self.previous, "与前一个签名头的链接", "the link to the head before it"),
@@ -208,8 +222,12 @@ impl Audit<'_> {
     }
 
     fn problem(&mut self, epoch: u64, batch: u64, exchange: Option<ExchangeId>, zh: impl Into<String>, en: impl Into<String>) {
+        self.note(AuditProblem { epoch, batch, exchange, act: None, words: Words::new(zh, en) });
+    }
+
+    fn note(&mut self, problem: AuditProblem) {
         if self.report.problems.len() < PROBLEMS_MAX {
-            self.report.problems.push(AuditProblem { epoch, batch, exchange, words: Words::new(zh, en) });
+            self.report.problems.push(problem);
         } else {
             self.report.problems_left_out += 1;
         }

@@ -95,7 +95,9 @@ async fn check(name: &str, identities: &Identities, case: Case, protocol: &'stat
     command.current_dir(folder.path()).env("COLUMNS", "120").env("LC_ALL", "C").args(["send", "--flow", "payments"]);
     command.arg("--url").arg(format!("https://127.0.0.1:{}", server.address.port())).arg("--ca").arg(&authority);
     command.arg("--cert").arg(&identity.chain).arg("--key").arg(identity.key.as_ref().unwrap());
-    command.args(&case.arguments).arg(&case.file.0);
+    // A declaration that there is nothing has no file.
+    let declares = case.arguments.iter().any(|argument| argument == "--empty-period");
+    command.args(&case.arguments).args((!declares).then_some(&case.file.0));
     let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     check_output(name, &case, &ran);
     check_requests(name, &case, &server.seen());

@@ -3,14 +3,13 @@
 use crate::receiver::{Receiver, Server};
 use jiff::Timestamp;
 use portolan::certs::{Authority, Issued, Names, Usage, Validity};
-use portolan::config::{Config, Destination, Gateway, Identity, Listener, Partner, RequestLimits};
+use portolan::config::{Config, Destination, Gateway, Identity, Listener, OperatorRules, Partner, RequestLimits};
 use portolan::delivery::{Attempted, Delivery, Observer, Parts, PushTransport, Render, RenderJob, Rendered, tls};
-use portolan::domain::{
-    Chunk, Counts, DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Name, Outcome, Pins, Routed, Stored, Verdict,
-};
+use portolan::domain::{Chunk, Counts, DestinationId, Digest, ExchangeId, IndexRow, Name, Outcome, Pins, Routed, Stored, Verdict};
 use portolan::fault::Fault;
+use portolan::journal::acts::{ActRequest, Acted, Deed, NewAct};
 use portolan::journal::sqlite::SqliteJournal;
-use portolan::journal::{Act, ActKind, Committed, DeliveryRow, DeliveryState, Journal, NewExchange};
+use portolan::journal::{Committed, DeliveryRow, DeliveryState, Journal, NewExchange};
 use portolan::receipt::keys::Keys;
 use portolan::seams::{Clock, SystemClock, new_id};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,7 +58,7 @@ impl Render for Lines {
         if self.drifted.load(Ordering::SeqCst) {
             output.extend_from_slice(b"drifted");
         }
-        Ok(Rendered { media_type: "application/x-ndjson".into(), records: job.records.len() as u64 })
+        Ok(Rendered { media_type: "application/x-ndjson".into(), records: job.records.len() as u64, amounts: Default::default() })
     }
 }
 
@@ -138,7 +137,7 @@ impl Bench {
         Destination {
             id: id.parse().unwrap(),
             url: format!("https://localhost:{port}/in"),
-            authorities: vec![self.authority.certificate_file()],
+            authorities: vec![self.authority.certificate_file().into()],
             server_keys: Vec::new(),
             identity: None,
             concurrency_max: 4,
@@ -155,14 +154,17 @@ impl Bench {
     pub fn configure(&self, destinations: impl IntoIterator<Item = Destination>) {
         let mut config = config(self.folder.path().to_owned(), destinations.into_iter().collect());
         let key = self.client.key.clone().unwrap();
-        config.gateway.outbound_identity = Some(Identity { chain: self.client.chain.clone(), key });
+        config.gateway.outbound_identity = Some(Identity { chain: self.client.chain.clone().into(), key: key.into() });
         self.config.send_replace(Arc::new(config));
     }
 
     /// Starts the worker.
     pub fn start(&self) -> Delivery {
         let config = self.config.subscribe();
-        let client = move |destination: &Destination| tls::client_config(destination, config.borrow().gateway.outbound_identity.as_ref());
+        let client = move |destination: &Destination| {
+            let client = tls::client_config(destination, config.borrow().gateway.outbound_identity.as_ref());
+            client.ok().map(Arc::new)
+        };
         let parts = Parts {
             journal: self.journal.clone(),
             render: self.render.clone(),
@@ -208,10 +210,12 @@ impl Bench {
         database.execute_batch(change).unwrap();
     }
 
-    /// Does what an operator decides about a dead letter. Returns whether there was one.
-    pub async fn act(&self, delivery: DeliveryId, kind: ActKind) -> bool {
-        let act = Act { kind, at: self.clock.now(), operator: "CN=operator".into(), reason: "the office was closed".into() };
-        self.journal.act(delivery, act).await.unwrap().is_some()
+    /// Does what an operator decides. Returns whether there was anything to do.
+    pub async fn act(&self, deed: Deed) -> bool {
+        let at = self.clock.now();
+        let (reason, request) = ("the office was closed".to_owned(), ActRequest::Do(deed));
+        let act = NewAct { operator: None, at, reason, request, deliveries_alone_max: 1, proposal_until: at };
+        matches!(self.journal.act(act).await.unwrap(), Acted::Done { .. })
     }
 
     /// The only delivery of an exchange.
@@ -282,12 +286,16 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         destinations: to.iter().map(|to| Routed { to: to.parse().unwrap(), mapping }).collect(),
         chunks: (0..to.len() as u8).map(chunk).collect(),
         pins,
+        profile: Default::default(),
+        tally: Default::default(),
     };
     NewExchange {
         id,
         partner: "bank".parse().unwrap(),
         flow: "payments".parse().unwrap(),
         received_at: clock.now() - jiff::SignedDuration::from_mins(minutes_ago),
+        translated_at: clock.now() - jiff::SignedDuration::from_mins(minutes_ago),
+        business_day: portolan::schedule::BusinessDay::new("UTC", None),
         idempotency_key: None,
         question: None,
         certificate: Digest::default(),
@@ -325,7 +333,10 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
         folder,
         partners,
         flows: BTreeMap::new(),
+        calendars: BTreeMap::new(),
+        reconciliations: BTreeMap::new(),
         queries: BTreeMap::new(),
+        operators: BTreeMap::new(),
         certificate_files: BTreeSet::new(),
     }
 }
@@ -333,7 +344,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
 fn gateway(folder: &std::path::Path) -> Gateway {
     let listener = Listener {
         address: ([127, 0, 0, 1], 0).into(),
-        identity: Identity { chain: PathBuf::new(), key: PathBuf::new() },
+        identity: Identity { chain: PathBuf::new().into(), key: PathBuf::new().into() },
         client_authorities: Vec::new(),
         revocation_lists: Vec::new(),
         accept_expired_lists: false,
@@ -364,6 +375,14 @@ fn gateway(folder: &std::path::Path) -> Gateway {
         mappings: Vec::new(),
         outbound_identity: None,
         expiry_warning_days: Vec::new(),
+        operators: OperatorRules { unlisted_may_read: false, deliveries_alone_max: 1, proposal_span: PATIENCE },
         limits,
+        alarms: alarms(),
     }
+}
+
+/// Those of the example: nothing here is judged by them.
+fn alarms() -> portolan::config::Alarms {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example");
+    Config::load(&example).unwrap().gateway.alarms
 }

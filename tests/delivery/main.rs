@@ -10,7 +10,8 @@ use bench::{Bench, within};
 use portolan::delivery::Ended;
 use portolan::domain::Digest;
 use portolan::fault::FaultCode;
-use portolan::journal::{ActKind, DeliveryState};
+use portolan::journal::DeliveryState;
+use portolan::journal::acts::{Deed, Pick};
 use receiver::Reply;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -128,7 +129,7 @@ async fn a_dead_letter_is_resent_under_the_same_id() {
     let exchange = bench.commit(&RECORDS, &["tax/push"], None, 0).await;
     delivery.wake(&"tax/push".parse().unwrap());
     let dead = bench.reaches(exchange, DeliveryState::Dead).await;
-    assert!(bench.act(dead.id, ActKind::Resent).await);
+    assert!(bench.act(Deed::Resend { per_second: 1, pick: Pick::one(dead.id) }).await);
     delivery.wake(&"tax/push".parse().unwrap());
     bench.reaches(exchange, DeliveryState::Acknowledged).await;
 
@@ -153,7 +154,7 @@ async fn a_dead_letter_holds_its_key_until_it_is_waived() {
     bench.reaches(other, DeliveryState::Acknowledged).await;
     assert_eq!(bench.delivery(ordered[1]).await.attempts, 0, "what is behind a dead letter waits");
 
-    assert!(bench.act(dead.id, ActKind::Waived).await);
+    assert!(bench.act(Deed::Waive { pick: Pick::one(dead.id) }).await);
     delivery.wake(&"tax/push".parse().unwrap());
     bench.reaches(ordered[3], DeliveryState::Acknowledged).await;
     let seen = receiver.seen().iter().map(|seen| seen.field("portolan-exchange").to_owned()).collect::<Vec<_>>();
@@ -186,7 +187,11 @@ async fn a_server_with_another_certificate_gets_nothing() {
     bench.configure([bench.destination("tax/push", impostor.address.port())]);
     let exchange = bench.commit(&RECORDS, &["tax/push"], None, 0).await;
     let _delivery = bench.start();
-    within(async || bench.delivery(exchange).await.last_fault.is_some_and(|(code, _)| code == "delivery.untrusted")).await;
+    within(async || bench.delivery(exchange).await.last_fault.is_some()).await;
+    let (code, detail) = bench.delivery(exchange).await.last_fault.unwrap();
+    assert_eq!(code, "delivery.untrusted");
+    // The other authority has the same name.
+    assert!(detail.contains("but with another key than that of the authority it must chain to"), "{detail}");
     assert!(impostor.seen().is_empty());
 }
 

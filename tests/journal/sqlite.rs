@@ -4,6 +4,7 @@ use crate::suite::Store;
 use crate::support::{TestClock, bytes_of, sample, spooled};
 use portolan::data::DataError;
 use portolan::domain::{Digest, IndexRow, Stored};
+use portolan::journal::acts::{ActRequest, Deed, NewAct};
 use portolan::journal::sqlite::{OpenError, Options, RESTORED_MARK, SqliteJournal};
 use portolan::journal::{Committed, Journal, JournalError};
 use portolan::receipt::audit::verify_chain;
@@ -11,6 +12,7 @@ use portolan::receipt::{Jwks, Keys};
 use portolan::seams::{Clock, new_id};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A data folder and what is opened with it.
@@ -30,8 +32,15 @@ impl Default for SqliteStore {
 }
 
 impl Store for SqliteStore {
+    /// A process that another test starts has the lock of a journal just closed until it runs: that is waited for.
     fn open(&self) -> Arc<dyn Journal> {
-        Arc::new(SqliteJournal::open(&self.folder.path().join("data"), self.keys.clone(), self.clock.clone()).unwrap())
+        for _ in 0..1_000 {
+            match SqliteJournal::open(&self.folder.path().join("data"), self.keys.clone(), self.clock.clone()) {
+                Err(OpenError::Folder(DataError::InUse(_))) => std::thread::sleep(Duration::from_millis(5)),
+                opened => return Arc::new(opened.unwrap()),
+            }
+        }
+        panic!("the data folder stays in use")
     }
 
     fn clock(&self) -> &TestClock {
@@ -265,10 +274,18 @@ async fn whatever_is_changed_in_the_tables_is_named() {
         ("DELETE FROM head WHERE batch = 1", "the link to the head before it"),
         ("UPDATE head SET jws = replace(jws, '.', '.A') WHERE batch = 1", "the signature does not match the key"),
         ("UPDATE head SET first_index = 7 WHERE batch = 1", "the first index"),
+        ("UPDATE act SET text = replace(text, 'repairs', 'nothing') WHERE number = 2", "it does not match: the digest"),
+        ("DELETE FROM act WHERE number = 2", "the link to the act before it"),
+        ("DELETE FROM act WHERE number >= 2", "a head has signed for it, and it is missing"),
+        ("UPDATE act SET hash = zeroblob(32) WHERE number = 3", "it is not what a head has signed for"),
     ];
     let store = SqliteStore::default();
     let journal = store.open();
     for body in ["a", "b", "c"] {
+        let (at, deed) = (store.clock().now(), Deed::Pause { what: format!("flow/{body}").parse().unwrap() });
+        let (reason, request) = ("repairs".to_owned(), ActRequest::Do(deed));
+        let act = NewAct { operator: None, at, reason, request, deliveries_alone_max: 0, proposal_until: at };
+        journal.act(act).await.unwrap();
         journal.commit(sample(store.clock(), body)).await.unwrap();
     }
     drop(journal);

@@ -2,13 +2,16 @@
 //!
 //! A store joins by implementing [`Store`] and calling `journal_suite!`.
 
+pub use crate::books::*;
 use crate::support::{SampleRecord, TestClock, bytes_of, of, sample, sample_of, spooled, unknown_id};
 use jiff::{SignedDuration, Timestamp};
-use portolan::domain::{Chunk, Counts, DeliveryId, DestinationId, ExchangeId, Finding, Outcome, Severity, Stored};
+use portolan::domain::{Chunk, Counts, DeliveryId, DestinationId, Digest, ExchangeId, Finding, Operator, Outcome, Role, Severity, Stored};
 use portolan::fault::FaultCode;
+use portolan::journal::acts::{ACTS_LISTED_MAX, Act, ActRequest, Acted, Deed, NewAct, Pausable, Pick};
+use portolan::journal::evidence::time_text;
 use portolan::journal::{
-    ACTS_LISTED_MAX, ANSWER_BYTES_MAX, Act, ActKind, Committed, DeadLetterFilter, DeliveryState, ExchangeFilter, Journal, JournalError,
-    Journaled, Lease, NewExchange, RepeatQuery, Settlement, resolve,
+    ANSWER_BYTES_MAX, Committed, DeadLetterFilter, DeliveryState, ExchangeFilter, Journal, JournalError, Journaled, Lease, NewExchange,
+    RepeatQuery, Settlement, resolve,
 };
 use portolan::receipt::audit::verify_chain;
 use portolan::receipt::{Jwks, Receipt, verify};
@@ -56,6 +59,10 @@ macro_rules! journal_suite {
             a_delivery_is_due_since_it_could_be_made
             dead_letters_are_listed_by_destination
             acts_are_kept
+            many_dead_letters_are_resent_one_after_the_other
+            a_proposal_is_decided_once_by_somebody_else
+            what_is_paused_has_nothing_due
+            the_log_of_acts_is_audited
             deliveries_survive_reopening
             chunks_count_their_own_rows
             pages_are_in_order
@@ -64,6 +71,14 @@ macro_rules! journal_suite {
             totals_add_up
             the_chain_is_audited
             an_unknown_outcome_is_resolved
+            a_day_adds_up
+            what_is_delivered_counts_on_its_own_day
+            a_late_commit_is_the_next_days
+            days_add_up_however_bodies_are_split
+            a_day_has_a_bounded_number_of_sums
+            a_statement_is_kept_once
+            matters_stand_as_they_should
+            matters_meet_in_any_order
         );
     };
     ($store:ty: $($check:ident)*) => {
@@ -95,6 +110,8 @@ pub async fn refused_is_kept(store: &dyn Store) {
     assert_eq!(journaled.outcome(), Outcome::Refused);
     let row = journal.exchange(exchange.id).await.unwrap().unwrap();
     assert_eq!(row.fault.as_deref(), Some("syntax.malformed"));
+    let totals = journal.totals().await.unwrap();
+    assert_eq!((totals.flows[0].exchanges, totals.flows[0].refused_whole), (1, 1));
     assert_eq!(bytes_of(&journal.body(exchange.id).await.unwrap().unwrap()), b"not XML");
     assert!(journal.deliveries(exchange.id, None, 99).await.unwrap().is_empty());
 }
@@ -510,13 +527,11 @@ pub async fn a_waived_dead_letter_is_not_sent(store: &dyn Store) {
     bury(store, journal.as_ref(), &lease_held, "delivery.refused").await;
     assert!(waive(store, journal.as_ref(), lease_held.delivery, "agreed by telephone").await);
     let row = &journal.deliveries(lease_held.exchange, None, 99).await.unwrap()[0];
-    let act = Act {
-        kind: ActKind::Waived,
-        at: store.clock().now(),
-        operator: "CN=operator".to_owned(),
-        reason: "agreed by telephone".to_owned(),
-    };
-    assert_eq!((row.state, &row.acts), (DeliveryState::Waived, &vec![act]));
+    assert_eq!(row.state, DeliveryState::Waived);
+    let [Act { entry, .. }] = &row.acts[..] else { panic!("{:?}", row.acts) };
+    assert_eq!((entry.deed.kind(), entry.reason.as_str(), entry.deliveries), ("waive", "agreed by telephone", 1));
+    let kept = entry.operator.as_ref().map(|operator| (operator.name.as_str(), operator.role));
+    assert_eq!((entry.at.clone(), kept), (time_text(store.clock().now()), Some(("operator", Role::Operate))));
     assert!(!resend(store, journal.as_ref(), lease_held.delivery).await);
     assert!(!waive(store, journal.as_ref(), lease_held.delivery, "again").await);
     assert!(lease(store, journal.as_ref(), 9).await.is_empty());
@@ -655,15 +670,88 @@ pub async fn acts_are_kept(store: &dyn Store) {
     assert!(!waive(store, journal.as_ref(), held.delivery, "不是投递失败").await);
     bury(store, journal.as_ref(), &held, "delivery.refused").await;
     assert!(waive(store, journal.as_ref(), held.delivery, "已由人工送达").await);
-    assert!(!act(store, journal.as_ref(), unknown_id(store.clock()), ActKind::Resent, "nothing").await);
+    assert!(!act(store, journal.as_ref(), unknown_id(store.clock()), "resend", "nothing").await);
     drop(journal);
     let acts = store.open().deliveries(exchange, None, 99).await.unwrap().remove(0).acts;
-    let kinds: Vec<ActKind> = acts.iter().map(|act| act.kind).collect();
-    let mut expected = vec![ActKind::Resent; ACTS_LISTED_MAX - 1];
-    expected.push(ActKind::Waived);
+    let kinds: Vec<&str> = acts.iter().map(|act| act.entry.deed.kind()).collect();
+    let mut expected = vec!["resend"; ACTS_LISTED_MAX - 1];
+    expected.push("waive");
     assert_eq!(kinds, expected, "the latest, oldest first");
     let last = acts.last().unwrap();
-    assert_eq!((last.operator.as_str(), last.reason.as_str()), ("CN=operator", "已由人工送达"));
+    assert_eq!(last.entry.reason, "已由人工送达");
+}
+
+pub async fn many_dead_letters_are_resent_one_after_the_other(store: &dyn Store) {
+    let journal = store.open();
+    for body in ["a", "b", "c"] {
+        commit_new(journal.as_ref(), sample(store.clock(), body)).await;
+    }
+    for held in lease(store, journal.as_ref(), 9).await {
+        bury(store, journal.as_ref(), &held, "delivery.refused").await;
+    }
+    let deed = Deed::Resend { per_second: 2, pick: Pick { destination: Some(tax()), ..Pick::default() } };
+    let act = NewAct { deliveries_alone_max: 3, ..asked(store, "operator", ActRequest::Do(deed), "all at once") };
+    let Acted::Done { act, .. } = journal.act(act).await.unwrap() else { panic!("three may be resent alone") };
+    assert_eq!((act.entry.deliveries, act.entry.complete), (3, true));
+    let mut due = vec![lease(store, journal.as_ref(), 9).await.len()];
+    for _ in 0..3 {
+        store.clock().advance(SignedDuration::from_millis(500));
+        due.push(lease(store, journal.as_ref(), 9).await.len());
+    }
+    assert_eq!(due, [1, 1, 1, 0], "two a second");
+}
+
+pub async fn a_proposal_is_decided_once_by_somebody_else(store: &dyn Store) {
+    let journal = store.open();
+    for body in ["a", "b"] {
+        commit_new(journal.as_ref(), sample(store.clock(), body)).await;
+    }
+    for held in lease(store, journal.as_ref(), 9).await {
+        bury(store, journal.as_ref(), &held, "delivery.refused").await;
+    }
+    let act = async |name: &str, request| journal.act(asked(store, name, request, "why")).await.unwrap();
+    let waive = || ActRequest::Do(Deed::Waive { pick: Pick { flow: Some("payments".parse().unwrap()), ..Pick::default() } });
+    assert!(matches!(act("one", waive()).await, Acted::Proposed(_)));
+    assert!(matches!(act("one", ActRequest::Approve(1)).await, Acted::OwnProposal));
+    assert!(matches!(act("one", ActRequest::Reject(1)).await, Acted::Done { .. }), "taken back");
+    assert!(matches!(act("other", ActRequest::Approve(1)).await, Acted::ProposalUnknown));
+    assert!(matches!(act("one", waive()).await, Acted::Proposed(_)));
+    store.clock().advance(SignedDuration::from_hours(1));
+    assert!(matches!(act("other", ActRequest::Approve(3)).await, Acted::ProposalUnknown), "its span has run out");
+    assert!(matches!(act("one", waive()).await, Acted::Proposed(_)));
+    assert!(matches!(act("other", ActRequest::Approve(4)).await, Acted::Done { .. }));
+    assert!(matches!(act("third", ActRequest::Approve(4)).await, Acted::ProposalUnknown));
+    assert!(journal.dead_letters(DeadLetterFilter { rows_max: 9, ..DeadLetterFilter::default() }).await.unwrap().is_empty());
+}
+
+pub async fn what_is_paused_has_nothing_due(store: &dyn Store) {
+    let journal = store.open();
+    commit_new(journal.as_ref(), sample(store.clock(), "a")).await;
+    let what = || Pausable::Destination(tax());
+    let act = async |deed| journal.act(asked(store, "operator", ActRequest::Do(deed), "repairs")).await.unwrap();
+    assert!(matches!(act(Deed::Resume { what: what() }).await, Acted::Unchanged));
+    assert!(matches!(act(Deed::Pause { what: what() }).await, Acted::Done { .. }));
+    assert!(matches!(act(Deed::Pause { what: what() }).await, Acted::Unchanged));
+    assert!(lease(store, journal.as_ref(), 9).await.is_empty());
+    assert_eq!(journal.next_due(&tax()).await.unwrap(), None);
+    let paused = journal.paused().await.unwrap();
+    let paused: Vec<_> = paused.iter().map(|paused| (paused.what.to_string(), paused.act.entry.reason.as_str())).collect();
+    assert_eq!(paused, [("destination/tax/inbox".to_owned(), "repairs")]);
+    let Acted::Done { woken, .. } = act(Deed::Resume { what: what() }).await else { panic!("it was paused") };
+    assert_eq!(woken, [tax()]);
+    assert_eq!(lease(store, journal.as_ref(), 9).await.len(), 1);
+}
+
+pub async fn the_log_of_acts_is_audited(store: &dyn Store) {
+    let journal = store.open();
+    for (number, body) in (1..).zip(["a", "b", "c"]) {
+        let what = Pausable::Flow(format!("flow-{number}").parse().unwrap());
+        journal.act(asked(store, "operator", ActRequest::Do(Deed::Pause { what }), "repairs")).await.unwrap();
+        commit_new(journal.as_ref(), sample(store.clock(), body)).await;
+    }
+    let report = verify_chain(journal.as_ref(), &store.jwks()).await;
+    assert!(report.holds(), "{:?}", report.problems);
+    assert_eq!(report.acts, 3);
 }
 
 pub async fn deliveries_survive_reopening(store: &dyn Store) {
@@ -802,7 +890,7 @@ pub async fn totals_add_up(store: &dyn Store) {
     assert!(waive(store, journal.as_ref(), leases[3].delivery, "not needed").await);
     let totals = journal.totals().await.unwrap();
     let flow = &totals.flows[0];
-    assert_eq!((flow.partner.as_str(), flow.flow.as_str(), flow.exchanges), ("bank", "payments", 5));
+    assert_eq!((flow.partner.as_str(), flow.flow.as_str(), flow.exchanges, flow.refused_whole), ("bank", "payments", 5, 0));
     assert_eq!(flow.counts, Counts { records: 9, accepted: 9, refused: 0, warnings: 0, repeated: 1 });
     assert_eq!(flow.last_received_at, Some(begin + SignedDuration::from_secs(4)));
     let stand: Vec<_> = totals.destinations.iter().map(|row| (row.to.to_string(), row.queued, row.acknowledged, row.dead)).collect();
@@ -869,22 +957,42 @@ async fn lease_one(store: &dyn Store, journal: &dyn Journal) -> Lease {
 }
 
 async fn resend(store: &dyn Store, journal: &dyn Journal, delivery: DeliveryId) -> bool {
-    act(store, journal, delivery, ActKind::Resent, "the receiver is repaired").await
+    act(store, journal, delivery, "resend", "the receiver is repaired").await
 }
 
 async fn waive(store: &dyn Store, journal: &dyn Journal, delivery: DeliveryId, reason: &str) -> bool {
-    act(store, journal, delivery, ActKind::Waived, reason).await
+    act(store, journal, delivery, "waive", reason).await
 }
 
-async fn act(store: &dyn Store, journal: &dyn Journal, delivery: DeliveryId, kind: ActKind, reason: &str) -> bool {
-    let act = Act { kind, at: store.clock().now(), operator: "CN=operator".to_owned(), reason: reason.to_owned() };
-    let to = journal.act(delivery, act).await.unwrap();
-    assert!(to.is_none() || to == Some(tax()), "{to:?}");
-    to.is_some()
+async fn act(store: &dyn Store, journal: &dyn Journal, delivery: DeliveryId, kind: &str, reason: &str) -> bool {
+    let pick = Pick::one(delivery);
+    let deed = if kind == "resend" { Deed::Resend { per_second: 1, pick } } else { Deed::Waive { pick } };
+    match journal.act(asked(store, "operator", ActRequest::Do(deed), reason)).await.unwrap() {
+        Acted::Done { woken, .. } => {
+            assert_eq!(woken, [tax()]);
+            true
+        }
+        Acted::NothingPicked => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What an operator asks for; more than one delivery takes two people, for an hour.
+pub fn asked(store: &dyn Store, name: &str, request: ActRequest, reason: &str) -> NewAct {
+    let (name, subject) = (Some(name.parse().unwrap()), format!("CN={name}"));
+    let at = store.clock().now();
+    NewAct {
+        operator: Some(Operator { name, role: Role::Operate, subject, certificate: Digest::default() }),
+        at,
+        reason: reason.to_owned(),
+        request,
+        deliveries_alone_max: 1,
+        proposal_until: at + SignedDuration::from_hours(1),
+    }
 }
 
 async fn acknowledge(store: &dyn Store, journal: &dyn Journal, lease: &Lease) -> bool {
-    journal.settle(lease.delivery, lease.token, store.clock().now(), Settlement::Acknowledged).await.unwrap()
+    journal.settle(lease.delivery, lease.token, store.clock().now(), Settlement::Acknowledged(Default::default())).await.unwrap()
 }
 
 async fn bury(store: &dyn Store, journal: &dyn Journal, lease: &Lease, fault: &str) {

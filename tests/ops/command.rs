@@ -1,8 +1,10 @@
-//! `portolan dead-letters` as an operator runs it, against the operators' door. Runs are in `command.toml`.
+//! `portolan dead-letters` and `portolan ops` as operators run them, against the operators' door. Runs are in
+//! `command.toml` and `ops.toml`.
 
-use crate::dead_letters::bury;
+use crate::dead_letters::{Named, bury};
 use crate::door::House;
 use crate::world::World;
+use portolan_contract::Words;
 use serde::Deserialize;
 use std::process::{Command, Output};
 
@@ -17,6 +19,9 @@ struct Runs {
 struct Run {
     name: String,
     arguments: Vec<String>,
+    /// `second`; else an administrator.
+    #[serde(default)]
+    by: String,
     code: i32,
     #[serde(default)]
     output: Vec<String>,
@@ -30,19 +35,35 @@ struct Run {
 #[tokio::test]
 async fn dead_letters_are_dealt_with_by_command() {
     let world = World::new().await;
-    let house = House::open(&world).await;
-    let names = bury(&world).await;
-    let runs: Runs = toml::from_str(include_str!("command.toml")).unwrap();
+    let names = play(&world, "dead-letters", include_str!("command.toml")).await;
+    let waived = names.iter().find(|(name, ..)| *name == "FIRST").unwrap();
+    let acts = world.view.journal.deliveries(waived.2, None, 99).await.unwrap().remove(0).acts;
+    assert_eq!(acts.last().map(|act| act.entry.reason.as_str()), Some("纸质移交 100% / 88"));
+}
+
+#[tokio::test]
+async fn a_gateway_is_looked_after_by_command() {
+    let world = World::new().await;
+    world.raise("disk.low", Words::new("磁盘将满", "the disk is nearly full")).await;
+    play(&world, "ops", include_str!("ops.toml")).await;
+}
+
+/// Runs the commands of a group, one after the other.
+async fn play(world: &World, group: &str, runs: &str) -> Vec<Named> {
+    let house = House::open(world).await;
+    let names = bury(world).await;
+    let runs: Runs = toml::from_str(runs).unwrap();
     for run in &runs.run {
-        let ids = |text: &String| names.iter().fold(text.clone(), |text, (name, id, _)| text.replace(name, &id.to_string()));
+        let exchange =
+            |text: String| names.iter().fold(text, |text, (name, _, id)| text.replace(&format!("{name}-EXCHANGE"), &id.to_string()));
+        let ids = |text: &String| names.iter().fold(exchange(text.clone()), |text, (name, id, _)| text.replace(name, &id.to_string()));
+        let who = if run.by == "second" { &house.second } else { &house.operator };
         let mut command = Command::new(env!("CARGO_BIN_EXE_portolan"));
-        command.env("LC_ALL", "C").env("COLUMNS", "160").arg("dead-letters").args(run.arguments.iter().map(ids)).args(house.access());
+        command.env("LC_ALL", "C").env("COLUMNS", "240").arg(group).args(run.arguments.iter().map(ids)).args(house.access(who));
         let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         check(run, &ran, ids);
     }
-    let waived = names.iter().find(|(name, ..)| *name == "FIRST").unwrap();
-    let acts = world.view.journal.deliveries(waived.2, None, 99).await.unwrap().remove(0).acts;
-    assert_eq!(acts.last().map(|act| act.reason.as_str()), Some("纸质移交 100% / 88"));
+    names
 }
 
 fn check(run: &Run, ran: &Output, ids: impl Fn(&String) -> String) {

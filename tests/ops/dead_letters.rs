@@ -4,8 +4,10 @@ use crate::door::House;
 use crate::samples::sample;
 use crate::world::{World, ask};
 use jiff::SignedDuration;
+use portolan::domain::Role;
 use portolan::domain::{DeliveryId, DestinationId};
-use portolan::journal::{ActKind, Lease, Settlement};
+use portolan::journal::evidence::time_text;
+use portolan::journal::{Lease, Settlement};
 use portolan::seams::Clock;
 use serde::Deserialize;
 
@@ -51,15 +53,16 @@ async fn dead_letters_are_listed_resent_and_waived() {
     let waived = names.iter().find(|(name, ..)| *name == "FIRST").unwrap();
     let acts = world.view.journal.deliveries(waived.2, None, 99).await.unwrap().remove(0).acts;
     let [act] = &acts[..] else { panic!("{acts:?}") };
-    let kept = (act.kind, act.at, act.operator.as_str(), act.reason.as_str());
-    assert_eq!(kept, (ActKind::Waived, world.clock.now(), "CN=operator", "已由人工送达"));
+    let operator = act.entry.operator.as_ref().unwrap();
+    let kept = (act.entry.deed.kind(), act.entry.at.as_str(), operator.name.as_str(), operator.role, act.entry.reason.as_str());
+    assert_eq!(kept, ("waive", time_text(world.clock.now()).as_str(), "operator", Role::Administer, "已由人工送达"));
 }
 
 async fn check(step: &Step, world: &World, house: &House, names: &[Named]) {
     let ids = |text: &str| names.iter().fold(text.to_owned(), |text, (name, id, _)| text.replace(name, &id.to_string()));
     let repeated = step.reason_repeated.as_ref().map(|(piece, times)| piece.repeat(*times));
     let reason = step.reason.clone().or(repeated).map(|reason| format!("portolan-reason: {reason}\r\n")).unwrap_or_default();
-    let head = format!("{} HTTP/1.1\r\nhost: localhost\r\naccept-language: en\r\n{reason}", ids(&step.request));
+    let head = format!("{} HTTP/1.1\r\nhost: localhost\r\naccept-language: en\r\nportolan-client: test\r\n{reason}", ids(&step.request));
     let answer = ask(house.connect(Some(&house.operator)).await.unwrap(), &head).await;
     assert_eq!(answer.status, step.status, "{}: {}", step.name, answer.body);
     let media_type = if step.status == 200 { "application/json" } else { "application/problem+json" };

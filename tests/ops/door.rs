@@ -1,14 +1,16 @@
 //! The operators' door: what each address answers to whom. Cases are in `door.toml`.
 
 use crate::world::{Answer, World, ask};
-use portolan::certs::{Authority, Issued, Names, Usage, Validity, files};
-use portolan::config::{Identity, Listener};
+use portolan::certs::{Authority, Issued, Names, Summary, Usage, Validity, files};
+use portolan::config::{self, CertificateMatch, Identity, Listener};
+use portolan::domain::{Name, Operator, Role};
 use portolan::fault::{Fault, FaultCode};
 use portolan::http;
-use portolan::ingress::identity::{ConnectionIdentity, Operators, Trust, TrustStore};
+use portolan::ingress::identity::{ConnectionIdentity, Operators, PreparedTrust, Trust, TrustStore};
 use portolan::ingress::tls::refused_identity;
 use portolan::ops::{Gate, OperatorDoor};
 use portolan::seams::{Clock, SystemClock};
+use portolan_contract::Words;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
@@ -81,7 +83,7 @@ async fn only_operators_come_in() {
     let world = World::new().await;
     let mut house = House::open(&world).await;
     let stranger = house.issue_stranger();
-    for who in [None, Some(&stranger)] {
+    for who in [None, Some(&stranger), Some(&house.unlisted)] {
         let answered = house.connect(who).await;
         let refused = match answered {
             Err(_) => true,
@@ -93,13 +95,21 @@ async fn only_operators_come_in() {
     let text = world.view.metrics.to_text();
     assert!(text.contains("portolan_connections_turned_away_total{code=\"identity.certificate-missing\"} 1"), "{text}");
     assert!(text.contains("portolan_connections_turned_away_total{code=\"identity.certificate-untrusted\"} 1"), "{text}");
+    assert!(text.contains("portolan_connections_turned_away_total{code=\"identity.unlisted\"} 1"), "{text}");
 }
 
 /// A listener with the door behind it, and those who knock.
 pub struct House {
     folder: tempfile::TempDir,
     authority: Authority,
+    /// An administrator, by whose certificate most tests come in.
     pub operator: Issued,
+    /// One who may operate.
+    pub second: Issued,
+    /// One who may look.
+    pub reader: Issued,
+    /// One whom no file lists.
+    pub unlisted: Issued,
     address: SocketAddr,
     _stop: watch::Sender<bool>,
 }
@@ -109,31 +119,36 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let mut authority = authority(&folder, "main");
         let server = issue(&mut authority, "localhost", Usage::Server);
-        let operator = issue(&mut authority, "operator", Usage::Client);
+        let [operator, second, reader, unlisted] =
+            ["operator", "second", "reader", "unlisted"].map(|name| issue(&mut authority, name, Usage::Client));
+        let listed = [(&operator, "operator", Role::Administer), (&second, "second", Role::Operate), (&reader, "reader", Role::Read)];
+        let listed = listed.into_iter().map(|(issued, name, role)| listed_as(issued, name, role)).collect();
+        let register = Operators::new(&listed, false).unwrap();
         let listener = Listener {
             address: ([127, 0, 0, 1], 0).into(),
-            identity: Identity { chain: server.chain, key: server.key.unwrap() },
-            client_authorities: vec![authority.certificate_file()],
-            revocation_lists: vec![authority.list_file()],
+            identity: Identity { chain: server.chain.into(), key: server.key.unwrap().into() },
+            client_authorities: vec![authority.certificate_file().into()],
+            revocation_lists: vec![authority.list_file().into()],
             accept_expired_lists: false,
         };
-        let trust = TrustStore::new(Trust::build(&listener, Operators).unwrap(), Arc::new(SystemClock)).unwrap();
+        let trust = PreparedTrust::new(Trust::build(&listener, register).unwrap(), Arc::new(SystemClock)).unwrap();
+        let trust = TrustStore::new(trust, Arc::new(SystemClock));
         let door = Arc::new(OperatorDoor::new(OpenGate(trust), Arc::clone(&world.view)));
         let listener = TcpListener::bind(listener.address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(http::listen(listener, door, world.view.live.load().config.gateway.limits.clone(), stopped));
-        Self { folder, authority, operator, address, _stop: stop }
+        Self { folder, authority, operator, second, reader, unlisted, address, _stop: stop }
     }
 
     fn issue_stranger(&mut self) -> Issued {
         issue(&mut authority(&self.folder, "stranger"), "operator", Usage::Client)
     }
 
-    /// The arguments with which a command comes in as the operator.
-    pub fn access(&self) -> Vec<OsString> {
+    /// The arguments with which a command comes in as an operator.
+    pub fn access(&self, who: &Issued) -> Vec<OsString> {
         let url = format!("https://localhost:{}", self.address.port());
-        let (chain, key) = (self.operator.chain.clone(), self.operator.key.clone().unwrap());
+        let (chain, key) = (who.chain.clone(), who.key.clone().unwrap());
         let files = [("--cert", chain), ("--key", key), ("--ca", self.authority.certificate_file())];
         let files = files.into_iter().flat_map(|(name, file)| [OsString::from(name), file.into_os_string()]);
         [OsString::from("--url"), url.into()].into_iter().chain(files).collect()
@@ -175,13 +190,25 @@ impl Gate for OpenGate {
         self.0.connect(chain, SystemClock.now())
     }
 
-    fn operator(&self, caller: &ConnectionIdentity) -> Result<String, Fault> {
-        self.0.resolve(caller, SystemClock.now()).map(|operator| operator.subject)
+    fn operator(&self, caller: &ConnectionIdentity) -> Result<Operator, Fault> {
+        self.0.resolve(caller, SystemClock.now())
+    }
+
+    fn server_names(&self) -> Vec<String> {
+        self.0.server_names()
     }
 
     fn identity_fault(&self, error: &io::Error) -> Option<FaultCode> {
         refused_identity(error)
     }
+}
+
+/// An operator of the configuration, known by the key of its certificate.
+fn listed_as(issued: &Issued, name: &str, role: Role) -> (Name, Arc<config::Operator>) {
+    let certificate = files::read_certificates(&issued.chain).unwrap().remove(0);
+    let key = CertificateMatch::Key(Summary::of(&certificate).unwrap().key_sha256);
+    let (name, title): (Name, _) = (name.parse().unwrap(), Words::new("操作员", "an operator"));
+    (name.clone(), Arc::new(config::Operator { name, title, role, certificates: vec![key] }))
 }
 
 fn authority(folder: &tempfile::TempDir, place: &str) -> Authority {

@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod access;
+mod acts;
 mod command;
 mod dead_letters;
 mod door;
+mod exchanges;
 mod loopback;
 mod page;
+mod partners;
 #[path = "../journal/support.rs"]
 #[allow(dead_code, reason = "the journal's tests use more of it")]
 mod samples;

@@ -5,15 +5,18 @@ use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use portolan::config::Config;
 use portolan::journal::Journal;
+use portolan::journal::alarms::{AlarmChange, AlarmSeverity, AlarmState, AlarmSubject};
 use portolan::journal::sqlite::SqliteJournal;
 use portolan::lineage::Lineages;
 use portolan::live::Live;
 use portolan::mapping::Library;
-use portolan::metrics::Metrics;
+use portolan::metrics::{Exchanged, Metrics};
+use portolan::ops::partners::LimitsLeft;
 use portolan::ops::status::Ending;
-use portolan::ops::{Health, Lookups, OpsView};
+use portolan::ops::{Guard, Health, Lookups, OpsView};
 use portolan::receipt::Keys;
 use portolan::seams::Clock;
+use portolan::statement::Statements;
 use portolan_contract::Words;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,7 +42,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::new(7));
         let keys = Arc::new(Keys::open_or_create(&folder.path().join("keys"), clock.clone()).unwrap());
-        let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&folder.path().join("data"), keys, clock.clone()).unwrap());
+        let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&folder.path().join("data"), keys.clone(), clock.clone()).unwrap());
         let mut known = sample(&*clock, "one");
         known.flow = "payment-confirmation".parse().unwrap();
         known.verdict.destinations[0].to = "tax-bureau/payments".parse().unwrap();
@@ -47,23 +50,20 @@ impl World {
         unknown.partner = "old-bank".parse().unwrap();
         let metrics = Metrics::new();
         for exchange in [known, unknown] {
-            metrics.exchanged(
-                &exchange.partner,
-                &exchange.flow,
-                exchange.verdict.outcome,
-                exchange.verdict.counts,
-                3,
-                Duration::from_millis(8),
-            );
+            let (outcome, counts) = (exchange.verdict.outcome, exchange.verdict.counts);
+            let exchanged = Exchanged { outcome, counts, bytes: 3, took: Duration::from_millis(8), trace_id: &exchange.trace_id };
+            metrics.exchanged(&exchange.partner, &exchange.flow, &exchanged);
             journal.commit(exchange).await.unwrap();
         }
         clock.advance(SignedDuration::from_secs(90));
-        let config = Config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example")).unwrap();
+        let mut config = Config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example")).unwrap();
+        config.gateway.operators.deliveries_alone_max = 1;
         let live = Live {
             config: Arc::new(config),
             library: Library::load(&[]).unwrap(),
             flows: BTreeMap::new(),
             queries: BTreeMap::new(),
+            reconciliations: BTreeMap::new(),
             xsds: BTreeMap::new(),
         };
         let health = Health::new(clock.now());
@@ -73,19 +73,28 @@ impl World {
         let lineages = Lineages {
             journal: Arc::clone(&journal),
             live: Arc::clone(&live),
-            translations: Arc::new(Semaphore::new(1)),
+            places: Arc::new(Semaphore::new(1)),
             mappings: Arc::default(),
         };
+        let statements = Statements { journal: Arc::clone(&journal), live: Arc::clone(&live), keys, clock: clock.clone() };
         let view = OpsView {
+            statements: Arc::new(statements),
             journal,
             metrics: Arc::new(metrics),
             live,
             lineages: Arc::new(lineages),
             clock: clock.clone(),
+            pauses: Arc::default(),
+            guard: Guard::new(&*clock),
             health: Arc::new(health),
             lookups: Lookups {
                 endings: Arc::new(|| vec![ending("2026-07-05T00:00:00Z", 3)]),
+                certificates: Arc::new(|| vec![("bank".parse().unwrap(), "CN=bank".to_owned(), "2026-07-05T00:00:00Z".parse().unwrap())]),
+                limits: Arc::new(|partner| {
+                    (partner.as_str() == "bank").then(|| LimitsLeft { policy: "policy".to_owned(), left: "left".to_owned() })
+                }),
                 circuit_open: Box::new(|to| to.place.as_str() == "payments"),
+                alarms: Box::new(Arc::default),
                 wake: {
                     let woken = Arc::clone(&woken);
                     Box::new(move |to| woken.lock().unwrap().push(to.to_string()))
@@ -93,6 +102,17 @@ impl World {
             },
         };
         Self { _folder: folder, clock, view: Arc::new(view), woken }
+    }
+}
+
+impl World {
+    /// Raises an alarm, as the watch would.
+    pub async fn raise(&self, kind: &str, words: Words) {
+        let at = self.clock.now();
+        let (severity, party) = (AlarmSeverity::Warning, "gateway".to_owned());
+        let state = AlarmState { severity, party, words, figures: BTreeMap::new() };
+        let opened = AlarmChange::Open { kind: kind.to_owned(), subject: AlarmSubject::default(), state, since: at, at };
+        self.view.journal.change_alarms(vec![opened]).await.unwrap();
     }
 }
 
@@ -117,8 +137,13 @@ impl Answer {
 }
 
 /// Sends a head as it is, and reads the answer to the end of the connection.
-pub async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> Answer {
-    stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+pub async fn ask(stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> Answer {
+    ask_with(stream, head, "").await
+}
+
+/// The same with a body, whose length is in the head.
+pub async fn ask_with(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str, body: &str) -> Answer {
+    stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
     let text = String::from_utf8(bytes).unwrap();

@@ -6,6 +6,14 @@ use crate::world::{World, eventually, gateway_file};
 const IN_FORCE: &str = "the new configuration is in force";
 const REFUSED: &str = "the new configuration is refused and the old one stays in force";
 
+/// One who receives.
+const BUREAU: &str = "title = { zh = \"统计局\", en = \"Bureau\" }
+[destination.payments]
+url = \"https://localhost:9443/payments\"
+authorities = [\"../ca/ca.pem\"]
+identity = { chain = \"../ca/issued/bureau.pem\", key = \"../ca/issued/bureau.key\" }
+";
+
 /// A canonical record of its own; later versions ask for more.
 fn schema(version: u32, required: &str) -> String {
     format!(
@@ -72,6 +80,8 @@ async fn a_bad_configuration_is_refused_whole_until_it_is_mended() {
     let cases = [
         ("conf/partners/bank.toml", format!("{title}\ncolour = \"red\"\n{rest}"), good.clone(), "partners/bank.toml:2: "),
         ("conf/mappings/notice/mapping.toml", mapping(1), String::new(), "notice/mapping.toml:2: "),
+        ("conf/partners/bureau.toml", BUREAU.replace("ca.pem", "crl.pem"), BUREAU.to_owned(), "partners/bureau.toml:4: "),
+        ("conf/partners/bureau.toml", BUREAU.replace("bureau.key", "bank.key"), BUREAU.to_owned(), "partners/bureau.toml:5: "),
     ];
     for (file, bad, mended, place) in cases {
         let refusals = gateway.logged(REFUSED).len();
@@ -122,4 +132,26 @@ async fn sighup_reads_the_configuration_again() {
     let refusals = gateway.logged(REFUSED).len();
     gateway.signal("HUP");
     gateway.logs(REFUSED, refusals + 1).await;
+}
+
+#[tokio::test]
+async fn changes_are_logged_with_their_files_and_keys() {
+    let world = World::new();
+    let gateway = world.serve().await;
+    let mut operator = world.line_to(gateway.operators, "bureau").await.unwrap();
+    let configuration = operator.ask(&get("/v1/configuration")).await.unwrap().json();
+    let first = &configuration["changes"][0];
+    assert_eq!((first["deed"]["kind"].as_str(), first["operator"].is_null()), (Some("configure"), true), "{configuration}");
+    world.partner("bank", &["bank"], "[limits]\nrequests = { per_second = 7000 }\n");
+    gateway.logs("the new configuration is in force", 1).await;
+    let latest = eventually("the change is logged", async || {
+        let configuration = operator.ask(&get("/v1/configuration")).await.unwrap().json();
+        let latest = configuration["changes"][0].clone();
+        (latest["number"].as_u64() == Some(2)).then_some((latest, configuration))
+    });
+    let (latest, configuration) = latest.await;
+    let file = &latest["deed"]["files"][0];
+    assert_eq!(file["file"], "partners/bank.toml", "{configuration}");
+    assert_eq!((file["how"].as_str(), file["keys"][0].as_str()), (Some("changed"), Some("limits.requests.per_second")));
+    assert_eq!(configuration["sha256"], latest["deed"]["digest"]);
 }

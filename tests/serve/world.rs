@@ -165,7 +165,7 @@ pub fn gateway_file(partner_address: &str, listener: &str) -> String {
     format!(
         "[partner_listener]\naddress = \"{partner_address}\"\n{identity}{listener}\n[operator_listener]\naddress = \"127.0.0.1:0\"\n{identity}\n\
          [outbound_identity]\nchain = \"../ca/issued/gateway.pem\"\nkey = \"../ca/issued/gateway.key\"\n\n\
-         [limits]\nheader_timeout_ms = 600000\nbody_idle_timeout_ms = 600000\nshutdown_timeout_ms = 600000\n"
+         [operators]\nunlisted_may_read = true\n\n[limits]\nheader_timeout_ms = 600000\nbody_idle_timeout_ms = 600000\nshutdown_timeout_ms = 600000\n"
     )
 }
 

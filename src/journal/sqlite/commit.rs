@@ -1,16 +1,20 @@
 //! The steps of a group's transaction: exchanges and what follows from them, and the head at its end.
 
 use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
+use super::hours::Hours;
+use super::profiles::Profiles;
+use super::statements::Days;
 use super::writer::{Answer, ChainEnd, Work};
-use super::{column, holders, milliseconds, reads};
+use super::{column, holders, milliseconds, reads, search};
 use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Stored};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::{HEAD_TYPE, Head, LEAF_VERSION, Leaf, LeafBody, time_text};
 use crate::journal::repeats::Standing;
+use crate::journal::search::RULES_PER_EXCHANGE_MAX;
 use crate::journal::{ChainPosition, Committed, HeadSigner, JournalError, Journaled, NewExchange};
 use crate::seams::{Clock, new_id};
 use rusqlite::{Connection, params};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Pinned texts and key spaces remembered so that they are not looked up again.
@@ -82,10 +86,13 @@ pub(super) enum Draft {
 pub(super) struct Group<'a> {
     pub(super) connection: &'a Connection,
     pub(super) clock: &'a dyn Clock,
-    chain: ChainEnd,
+    pub(super) chain: ChainEnd,
     known: &'a mut Known,
     leaves: Vec<NewLeaf>,
     flow_totals: BTreeMap<(PartnerId, FlowId), FlowTotal>,
+    pub(super) hours: Hours,
+    pub(super) days: Days,
+    profiles: Profiles,
     pub(super) destination_totals: BTreeMap<String, DestinationTotal>,
 }
 
@@ -100,6 +107,7 @@ struct NewLeaf {
 #[derive(Default)]
 struct FlowTotal {
     exchanges: u64,
+    refused_whole: u64,
     counts: Counts,
     last_received_at: i64,
 }
@@ -152,7 +160,8 @@ impl Sealed {
 impl<'a> Group<'a> {
     pub fn new(connection: &'a Connection, clock: &'a dyn Clock, chain: ChainEnd, known: &'a mut Known) -> Self {
         let (leaves, flow_totals, destination_totals) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { connection, clock, chain, known, leaves, flow_totals, destination_totals }
+        let (hours, days, profiles) = (Hours::default(), Days::default(), Profiles::default());
+        Self { connection, clock, chain, known, leaves, flow_totals, hours, days, profiles, destination_totals }
     }
 
     /// Does one piece of work.
@@ -162,13 +171,19 @@ impl<'a> Group<'a> {
             Work::Lease { to, now, until, leases_max } => Answer::Leases(self.lease(to, *now, *until, *leases_max)?),
             Work::Rendered { delivery, token, digest } => self.rendered(*delivery, *token, *digest)?,
             Work::Settle { delivery, token, now, settlement } => Answer::Changed(self.settle(*delivery, *token, *now, settlement)?),
-            Work::Act { delivery, act } => Answer::Acted(self.act(*delivery, act)?),
+            Work::Act(act) => Answer::Acted(Box::new(self.act(act)?)),
+            Work::Duty(work) => self.duty(work)?,
+            Work::Matters(work) => self.matters(work)?,
+            Work::Statement(statement) => self.keep_statement(statement)?,
         }))
     }
 
     /// Ends the group: its head, its leaves, its totals.
     pub fn seal(self, signer: &dyn HeadSigner) -> Result<(Sealed, ChainEnd), JournalError> {
         self.add_totals()?;
+        self.hours.write(self.connection)?;
+        self.days.write(self.connection)?;
+        self.profiles.write(self.connection)?;
         let tree = Tree::new(self.leaves.iter().map(|leaf| leaf_hash(leaf.leaf.as_bytes())).collect());
         let first = ChainPosition { epoch: self.chain.epoch, index: self.chain.next_index };
         let Some(first_leaf) = self.leaves.first() else {
@@ -192,6 +207,7 @@ impl<'a> Group<'a> {
             next_batch: self.chain.next_batch + 1,
             next_index: first.index + size,
             previous: Digest::of(head.as_bytes()),
+            acts: self.chain.acts,
         };
         Ok((Sealed { first, leaves: self.leaves, tree, head: head.into() }, chain))
     }
@@ -206,6 +222,7 @@ impl<'a> Group<'a> {
             root: tree.root(),
             previous: self.chain.previous,
             signed_at: time_text(self.clock.now()),
+            acts: Some(self.chain.acts).filter(|acts| acts.number > 0),
         };
         let payload = serde_json::to_vec(&head).map_err(|error| JournalError::Unavailable(error.to_string()))?;
         Ok(signer.sign(&payload))
@@ -225,11 +242,11 @@ impl<'a> Group<'a> {
 
     fn add_totals(&self) -> Result<(), JournalError> {
         let mut flows = self.connection.prepare_cached(
-            "INSERT INTO flow_total (partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            "INSERT INTO flow_total (partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at,
+             refused_whole) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT DO UPDATE SET exchanges = exchanges + ?3, records = records + ?4, accepted = accepted + ?5,
              refused = refused + ?6, warnings = warnings + ?7, repeated = repeated + ?8,
-             last_received_at = max(last_received_at, ?9)",
+             last_received_at = max(last_received_at, ?9), refused_whole = refused_whole + ?10",
         )?;
         for ((partner, flow), total) in &self.flow_totals {
             let Counts { records, accepted, refused, warnings, repeated } = total.counts;
@@ -243,7 +260,8 @@ impl<'a> Group<'a> {
                 column(refused),
                 column(warnings),
                 column(repeated),
-                total.last_received_at
+                total.last_received_at,
+                column(total.refused_whole)
             ])?;
         }
         let mut destinations = self.connection.prepare_cached(
@@ -314,12 +332,16 @@ impl<'a> Group<'a> {
         }
         self.insert_content(submission, sequence, &claimed)?;
         self.insert_pinned(exchange)?;
+        self.note_rules(exchange, sequence, &claimed)?;
         if accepted {
             self.bind_keys(exchange, sequence)?;
             self.queue_deliveries(exchange, sequence, &claimed.records)?;
         }
         let total = self.flow_totals.entry((exchange.partner.clone(), exchange.flow.clone())).or_default();
-        total.add(counts, milliseconds(exchange.received_at));
+        total.add(exchange.verdict.outcome, counts, milliseconds(exchange.received_at));
+        self.hours.exchange(exchange, counts, &claimed.told, self.clock.now());
+        self.profiles.add(exchange);
+        self.days.exchange(exchange, counts, self.clock.now());
         let leaf = self.leaf(exchange, counts)?;
         self.leaves.push(NewLeaf { sequence, exchange: exchange.id, outcome: exchange.verdict.outcome, counts, leaf });
         Ok(self.leaves.len() - 1)
@@ -366,11 +388,11 @@ impl<'a> Group<'a> {
     fn insert_exchange(&self, exchange: &NewExchange, sequence: i64) -> Result<(), JournalError> {
         let (verdict, counts) = (&exchange.verdict, exchange.verdict.counts);
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO exchange (sequence, id, partner, flow, received_at, idempotency_key, message_id, corrects, mapping,
+            "INSERT INTO exchange (sequence, id, partner, flow, received_at, translated_at, idempotency_key, message_id, corrects, mapping,
              content_type, content_encoding, trace_id, outcome, fault, records, accepted, refused, warnings, repeated,
              findings_left_out, body_bytes, body_digest, canonical_digest, mapping_digest, schema_digest, flow_digest)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-             ?24, ?25, ?26)",
+             ?24, ?25, ?26, ?27)",
         )?;
         insert.execute(params![
             sequence,
@@ -378,6 +400,7 @@ impl<'a> Group<'a> {
             exchange.partner.as_str(),
             exchange.flow.as_str(),
             milliseconds(exchange.received_at),
+            milliseconds(exchange.translated_at),
             exchange.idempotency_key,
             verdict.message_id,
             exchange.corrects.as_ref().map(ExchangeId::as_bytes),
@@ -426,6 +449,17 @@ impl<'a> Group<'a> {
                 answer.as_ref().map(|answer| answer.bytes.as_ref()),
                 answer.as_ref().map(|answer| answer.media_type.as_ref()),
             ])?;
+        Ok(())
+    }
+
+    /// Notes the rules of the findings, so that the exchange is found by them.
+    fn note_rules(&self, exchange: &NewExchange, sequence: i64, claimed: &Claimed) -> Result<(), JournalError> {
+        let findings = exchange.verdict.findings.iter().chain(&claimed.told);
+        let rules: BTreeSet<&str> = findings.map(|finding| finding.rule.as_str()).collect();
+        for rule in rules.into_iter().take(RULES_PER_EXCHANGE_MAX) {
+            let note = self.connection.prepare_cached(search::NOTE_RULE);
+            note?.execute(params![rule, milliseconds(exchange.received_at), sequence])?;
+        }
         Ok(())
     }
 
@@ -518,8 +552,9 @@ impl<'a> Group<'a> {
 }
 
 impl FlowTotal {
-    fn add(&mut self, counts: Counts, received_at: i64) {
+    fn add(&mut self, outcome: Outcome, counts: Counts, received_at: i64) {
         self.exchanges += 1;
+        self.refused_whole += u64::from(outcome == Outcome::Refused);
         self.counts.records += counts.records;
         self.counts.accepted += counts.accepted;
         self.counts.refused += counts.refused;

@@ -1,11 +1,15 @@
 //! The steps of a group's transaction that move deliveries on. States are those of `schema.sql`.
 
+use super::acts;
 use super::commit::Group;
-use super::reads::{act_number, digest, id, name, number, parse};
+use super::hours;
+use super::reads::{digest, id, name, number, parse};
 use super::writer::Answer;
 use super::{column, milliseconds, timestamp};
 use crate::domain::{DeliveryId, DestinationId, Digest, Pins};
-use crate::journal::{ANSWER_BYTES_MAX, Act, ActKind, JournalError, Lease, Settlement};
+use crate::journal::acts::Pausable;
+use crate::journal::search::ATTEMPTS_KEPT_MAX;
+use crate::journal::{ANSWER_BYTES_MAX, JournalError, Lease, Settlement};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -24,12 +28,12 @@ pub(super) const RELEASE: &str =
     WHERE destination = ?1 AND order_key = ?2 AND order_key IS NOT NULL AND state <= 3)";
 
 /// A delivery that is about to change.
-struct Open {
-    sequence: i64,
-    destination: String,
+pub(super) struct Open {
+    pub sequence: i64,
+    pub destination: String,
     order_key: Option<String>,
-    records: i64,
-    rendered: Option<Vec<u8>>,
+    pub records: i64,
+    pub rendered: Option<Vec<u8>>,
 }
 
 /// How an attempt failed: fault code, words, and the receiver's answer.
@@ -40,9 +44,13 @@ struct Failure<'a> {
 }
 
 impl Group<'_> {
-    /// Leases what is due. Those held behind another are not `state <= 1`, so that they never are. A lease that
-    /// has waited, behind a large submission, is whole from the moment that it is given.
+    /// Leases what is due. Those held behind another are not `state <= 1`, so that they never are; a destination that
+    /// is paused has nothing due. A lease that has waited, behind a large submission, is whole from the moment that it
+    /// is given.
     pub fn lease(&self, to: &DestinationId, now: Timestamp, until: Timestamp, leases_max: usize) -> Result<Vec<Lease>, JournalError> {
+        if acts::is_paused(self.connection, &Pausable::Destination(to.clone()))? {
+            return Ok(Vec::new());
+        }
         let waited = self.clock.now().duration_since(now).max(SignedDuration::ZERO);
         let later = |time: Timestamp| time.checked_add(waited).unwrap_or(time);
         let (now, until) = (later(now), later(until));
@@ -60,6 +68,10 @@ impl Group<'_> {
                 lease.attempt,
                 milliseconds(now)
             ])?;
+            let forget = "DELETE FROM attempt WHERE delivery = ?1 AND number <= ?2";
+            if let Some(number) = lease.attempt.checked_sub(ATTEMPTS_KEPT_MAX) {
+                self.connection.prepare_cached(forget)?.execute(params![sequence, number])?;
+            }
         }
         Ok(leases.into_iter().map(|(_, lease)| lease).collect())
     }
@@ -84,12 +96,19 @@ impl Group<'_> {
     /// Ends an attempt, if its lease is the last one given out.
     pub fn settle(&mut self, delivery: DeliveryId, token: u64, now: Timestamp, settlement: &Settlement) -> Result<bool, JournalError> {
         let Some(open) = self.leased(delivery, token)? else { return Ok(false) };
+        let none = hours::Destination::default();
         match settlement {
-            Settlement::Acknowledged => {
+            Settlement::Acknowledged(amounts) => {
                 self.end_attempt(&open, token, now, None)?;
+                self.days.delivered(self.connection, open.sequence, &open.destination, amounts, now)?;
                 let end = "UPDATE delivery SET state = 4, acknowledged_at = ?2 WHERE sequence = ?1";
                 self.connection.prepare_cached(end)?.execute(params![open.sequence, milliseconds(now)])?;
                 self.release_next(&open, now)?;
+                let (added, received_at) = (
+                    hours::Destination { acknowledged: 1, records: open.records, ..none },
+                    hours::received_at(self.connection, open.sequence)?,
+                );
+                self.hours.settled(&open.destination, now, added, received_at);
                 let total = self.destination_totals.entry(open.destination).or_default();
                 (total.queued, total.acknowledged) = (total.queued - open.records, total.acknowledged + open.records);
             }
@@ -97,10 +116,13 @@ impl Group<'_> {
                 self.end_attempt(&open, token, now, Some(Failure { fault, detail, answer: answer.as_deref() }))?;
                 let wait = "UPDATE delivery SET state = 0, due_at = ?2 WHERE sequence = ?1";
                 self.connection.prepare_cached(wait)?.execute(params![open.sequence, milliseconds(*at)])?;
+                self.hours.settled(&open.destination, now, hours::Destination { failed: 1, ..none }, None);
             }
             Settlement::Dead { fault, detail, answer } => {
                 self.end_attempt(&open, token, now, Some(Failure { fault, detail, answer: answer.as_deref() }))?;
-                self.connection.prepare_cached("UPDATE delivery SET state = 3 WHERE sequence = ?1")?.execute([open.sequence])?;
+                let bury = "UPDATE delivery SET state = 3, fault = ?2 WHERE sequence = ?1";
+                self.connection.prepare_cached(bury)?.execute(params![open.sequence, fault])?;
+                self.hours.settled(&open.destination, now, hours::Destination { dead: 1, ..none }, None);
                 let total = self.destination_totals.entry(open.destination).or_default();
                 (total.queued, total.dead) = (total.queued - open.records, total.dead + open.records);
             }
@@ -108,45 +130,26 @@ impl Group<'_> {
         Ok(true)
     }
 
-    /// Does what an operator decided about a dead letter, and keeps the decision.
-    pub fn act(&mut self, delivery: DeliveryId, act: &Act) -> Result<Option<DestinationId>, JournalError> {
-        let Some(open) = self.dead(delivery)? else { return Ok(None) };
-        let to = open.destination.parse().map_err(JournalError::Damaged)?;
-        let note = "INSERT INTO act (delivery, number, kind, at, operator, reason)
-                    VALUES (?1, (SELECT ifnull(max(number), 0) + 1 FROM act WHERE delivery = ?1), ?2, ?3, ?4, ?5)";
-        self.connection.prepare_cached(note)?.execute(params![
-            open.sequence,
-            act_number(act.kind),
-            milliseconds(act.at),
-            act.operator,
-            act.reason
-        ])?;
-        match act.kind {
-            ActKind::Resent => {
-                let queue = "UPDATE delivery SET state = 0, due_at = ?2, due_since = ?2 WHERE sequence = ?1";
-                self.connection.prepare_cached(queue)?.execute(params![open.sequence, milliseconds(act.at)])?;
-            }
-            ActKind::Waived => {
-                self.connection.prepare_cached("UPDATE delivery SET state = 5 WHERE sequence = ?1")?.execute([open.sequence])?;
-                self.release_next(&open, act.at)?;
-            }
-        }
-        let total = self.destination_totals.entry(open.destination).or_default();
-        total.dead -= open.records;
-        if act.kind == ActKind::Resent {
-            total.queued += open.records;
-        }
-        Ok(Some(to))
+    /// Queues a dead letter again.
+    pub fn resend(&mut self, open: &Open, due_at: Timestamp) -> Result<(), JournalError> {
+        let queue = "UPDATE delivery SET state = 0, due_at = ?2, due_since = ?2 WHERE sequence = ?1";
+        self.connection.prepare_cached(queue)?.execute(params![open.sequence, milliseconds(due_at)])?;
+        let total = self.destination_totals.entry(open.destination.clone()).or_default();
+        (total.queued, total.dead) = (total.queued + open.records, total.dead - open.records);
+        Ok(())
+    }
+
+    /// Gives a dead letter up for good.
+    pub fn waive(&mut self, open: &Open, at: Timestamp) -> Result<(), JournalError> {
+        self.connection.prepare_cached("UPDATE delivery SET state = 5 WHERE sequence = ?1")?.execute([open.sequence])?;
+        self.release_next(open, at)?;
+        self.destination_totals.entry(open.destination.clone()).or_default().dead -= open.records;
+        Ok(())
     }
 
     fn leased(&self, delivery: DeliveryId, token: u64) -> Result<Option<Open>, JournalError> {
         let find = "SELECT sequence, destination, order_key, records, rendered FROM delivery WHERE id = ?1 AND state = 1 AND attempts = ?2";
-        Ok(self.connection.prepare_cached(find)?.query_row(params![delivery.as_bytes(), column(token)], read_open).optional()?)
-    }
-
-    fn dead(&self, delivery: DeliveryId) -> Result<Option<Open>, JournalError> {
-        let find = "SELECT sequence, destination, order_key, records, rendered FROM delivery WHERE id = ?1 AND state = 3";
-        Ok(self.connection.prepare_cached(find)?.query_row([delivery.as_bytes()], read_open).optional()?)
+        Ok(self.connection.prepare_cached(find)?.query_row(params![delivery.as_bytes(), column(token)], Open::read).optional()?)
     }
 
     fn end_attempt(&self, open: &Open, token: u64, now: Timestamp, failure: Option<Failure>) -> Result<(), JournalError> {
@@ -167,9 +170,12 @@ impl Group<'_> {
     }
 }
 
-fn read_open(row: &Row) -> rusqlite::Result<Open> {
-    let (sequence, destination, order_key) = (row.get(0)?, row.get(1)?, row.get(2)?);
-    Ok(Open { sequence, destination, order_key, records: row.get(3)?, rendered: row.get(4)? })
+impl Open {
+    /// From sequence, destination, order key, records and rendered digest, in this order.
+    pub fn read(row: &Row) -> rusqlite::Result<Self> {
+        let (sequence, destination, order_key) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Self { sequence, destination, order_key, records: row.get(3)?, rendered: row.get(4)? })
+    }
 }
 
 fn read_lease(row: &Row, until: Timestamp) -> Result<Lease, JournalError> {

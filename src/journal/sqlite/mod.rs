@@ -1,6 +1,6 @@
 //! The embedded store: SQLite in one folder, for one gateway at a time.
 //!
-//! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql`) and `bodies/` (see
+//! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql` and `duty.sql`) and `bodies/` (see
 //!   [`super::bodies`]); the folder stays locked while the journal is open.
 //! - One writer thread commits in groups of at most [`GROUP_CALLS_MAX`] calls and [`GROUP_ROWS_MAX`] rows and answers them
 //!   after their `COMMIT` returned, never before. At most [`QUEUE_CALLS_MAX`] calls wait for it.
@@ -11,21 +11,31 @@
 //! - A full disk undoes the group and is told. Any other failure of a `COMMIT`, an fsync above all,
 //!   ends the process: nobody can know what the disk still holds.
 
+mod acts;
 mod claims;
 mod commit;
 mod deliveries;
+mod duty;
 mod holders;
+mod hours;
+mod matters;
 mod open;
+mod profiles;
 mod reads;
+mod search;
+mod statements;
 mod writer;
 
 pub use open::OpenError;
 pub use writer::{GROUP_BYTES_MAX, GROUP_CALLS_MAX, GROUP_ROWS_MAX};
 
+use super::acts::{Act, ActFilter, Acted, NewAct, Paused, Pick, PickSummary};
 use super::bodies::{BodyStore, Part};
+use super::hours::{DestinationHour, FlowHour, HourFilter, RuleCount};
+use super::search::{Attempt, DeliverySums, Found, Search};
 use super::{
-    Act, Committed, DeadLetterFilter, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease,
-    NewExchange, RepeatQuery, Settlement, Totals,
+    Committed, DeadLetterFilter, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease, NewExchange,
+    RepeatQuery, Settlement, Totals,
 };
 use crate::domain::{BusinessAnswer, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Stored};
 use crate::seams::{Disk, SharedClock, SystemDisk};
@@ -220,6 +230,14 @@ impl Journal for SqliteJournal {
         self.readers.read(move |connection| reads::knows_message(connection, &flow, &message_id)).await
     }
 
+    async fn search(&self, search: Search) -> Result<Found, JournalError> {
+        self.list_readers.read(move |connection| search::search(connection, &search)).await
+    }
+
+    async fn holder(&self, key_space: String, key: [u8; 16]) -> Result<Option<ExchangeId>, JournalError> {
+        self.list_readers.read(move |connection| search::holder(connection, &key_space, &key)).await
+    }
+
     async fn report(&self, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError> {
         self.readers.read(move |connection| reads::report(connection, id)).await
     }
@@ -245,6 +263,23 @@ impl Journal for SqliteJournal {
 
     async fn deliveries(&self, id: ExchangeId, after: Option<DeliveryId>, rows_max: usize) -> Result<Vec<DeliveryRow>, JournalError> {
         self.list_readers.read(move |connection| reads::deliveries(connection, id, after, rows_max)).await
+    }
+
+    async fn attempted(
+        &self,
+        id: ExchangeId,
+        after: Option<DeliveryId>,
+        rows_max: usize,
+    ) -> Result<Vec<(DeliveryRow, Vec<Attempt>)>, JournalError> {
+        self.list_readers.read(move |connection| reads::attempted(connection, id, after, rows_max)).await
+    }
+
+    async fn delivery_sums(&self, id: ExchangeId) -> Result<DeliverySums, JournalError> {
+        self.list_readers.read(move |connection| search::delivery_sums(connection, id)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(DeliveryRow, Vec<Attempt>)>, JournalError> {
+        self.list_readers.read(move |connection| reads::delivery(connection, id)).await
     }
 
     async fn pinned(&self, digest: Digest) -> Result<Option<Arc<str>>, JournalError> {
@@ -274,20 +309,53 @@ impl Journal for SqliteJournal {
         self.list_readers.read(move |connection| reads::dead_letters(connection, &filter)).await
     }
 
-    async fn act(&self, delivery: DeliveryId, act: Act) -> Result<Option<DestinationId>, JournalError> {
-        match self.write(Work::Act { delivery, act }).await? {
-            Answer::Acted(destination) => Ok(destination),
+    async fn picked(&self, pick: Pick) -> Result<PickSummary, JournalError> {
+        self.list_readers.read(move |connection| acts::summary(connection, &pick)).await
+    }
+
+    async fn act(&self, act: NewAct) -> Result<Acted, JournalError> {
+        match self.write(Work::Act(Box::new(act))).await? {
+            Answer::Acted(acted) => Ok(*acted),
             other => Err(other.unexpected()),
         }
     }
 
+    async fn acts(&self, filter: ActFilter) -> Result<Vec<Act>, JournalError> {
+        self.list_readers.read(move |connection| acts::list(connection, &filter)).await
+    }
+
+    async fn act_entries(&self, after: u64, rows_max: usize) -> Result<Vec<(u64, String, Digest)>, JournalError> {
+        self.list_readers.read(move |connection| acts::entries(connection, after, rows_max)).await
+    }
+
+    async fn paused(&self) -> Result<Vec<Paused>, JournalError> {
+        self.list_readers.read(acts::paused).await
+    }
+
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError> {
-        let to = to.to_string();
+        let to = to.clone();
         self.readers.read(move |connection| reads::next_due(connection, &to)).await
     }
 
     async fn totals(&self) -> Result<Totals, JournalError> {
         self.list_readers.read(reads::totals).await
+    }
+
+    async fn flow_hours(&self, filter: HourFilter) -> Result<Vec<FlowHour>, JournalError> {
+        self.list_readers.read(move |connection| hours::flows(connection, &filter)).await
+    }
+
+    async fn rule_counts(&self, filter: HourFilter) -> Result<Vec<RuleCount>, JournalError> {
+        self.list_readers.read(move |connection| hours::rules(connection, &filter)).await
+    }
+
+    async fn destination_hours(
+        &self,
+        to: Option<DestinationId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<DestinationHour>, JournalError> {
+        self.list_readers.read(move |connection| hours::destinations(connection, to.as_ref(), from, until)).await
     }
 
     async fn heads(&self, epoch: u64, from_batch: u64, heads_max: usize) -> Result<Vec<HeadRow>, JournalError> {

@@ -1,5 +1,6 @@
 //! Opening the embedded store: the lock, the tables, the end of the chain, and what a crash left over.
 
+use super::acts;
 use super::reads::{self, Readers};
 use super::writer::{ChainEnd, Writer};
 use super::{LIST_READERS_MAX, Options, QUEUE_CALLS_MAX, READERS_MAX, RESTORED_MARK, SqliteJournal, Synchronous, column, milliseconds};
@@ -13,8 +14,8 @@ use crate::seams::{Clock, SharedClock};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashSet;
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use tokio::sync::mpsc;
 const SCHEMA_VERSION: i64 = 1;
 /// `application_id` of a journal: "PTLN".
 const APPLICATION_ID: i64 = 0x5054_4C4E;
+/// Bytes of the header of a database.
+const DATABASE_HEADER_BYTES: u64 = 100;
 /// Wait for a lock that another connection holds.
 const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// Prepared statements kept by each connection.
@@ -109,6 +112,26 @@ impl SqliteJournal {
         Ok(Self { queue: Some(queue), writer: Some(writer), readers, list_readers, bodies: Arc::new(bodies) })
     }
 
+    /// Whether the journal of a folder could be opened, as far as its files tell without being opened: nothing is made,
+    /// locked or changed. A folder without a journal gets one when it is opened.
+    ///
+    /// # Errors
+    /// When it is no journal, was written by a newer version, or is missing beside its bodies.
+    pub fn inspect(folder: &Path) -> Result<(), OpenError> {
+        let database = folder.join("journal.db");
+        if !database.exists() {
+            let bodies = folder.join("bodies");
+            let kept = bodies.is_dir() && holds_any(&FileBodies::as_it_is(bodies, Options::default().disk))?;
+            return if kept { Err(OpenError::JournalMissing) } else { Ok(()) };
+        }
+        match marks_of_header(&database)? {
+            Some((0, 0)) => Ok(()),
+            Some((APPLICATION_ID, version)) if version <= SCHEMA_VERSION => Ok(()),
+            Some((APPLICATION_ID, found)) => Err(OpenError::Newer { found }),
+            _ => Err(OpenError::Foreign),
+        }
+    }
+
     /// Looks into the journal of a folder, beside the gateway that may run on it: nothing is made, locked,
     /// mended or written there, and what would change it is refused. Blocks.
     ///
@@ -126,6 +149,20 @@ impl SqliteJournal {
         let bodies = FileBodies::as_it_is(folder.join("bodies"), options.disk.clone());
         Ok(Self { queue: None, writer: None, readers: readers()?, list_readers: readers()?, bodies: Arc::new(bodies) })
     }
+}
+
+/// What the first bytes of a database say (SQLite's file format, section 1.3): its marks, `None` of a file that SQLite
+/// has not written. What stands in the write-ahead log alone is not seen: such a file is new.
+fn marks_of_header(database: &Path) -> Result<Option<(i64, i64)>, OpenError> {
+    let mut header = Vec::new();
+    File::open(database)?.take(DATABASE_HEADER_BYTES).read_to_end(&mut header)?;
+    if header.is_empty() {
+        return Ok(Some((0, 0)));
+    }
+    let number =
+        |at: usize| header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(|bytes| i64::from(u32::from_be_bytes(bytes)));
+    let written = header.starts_with(b"SQLite format 3\0");
+    Ok(number(68).zip(number(60)).filter(|_| written))
 }
 
 /// Whose file it is, and of which version its tables are.
@@ -179,6 +216,9 @@ fn connect_writer(database: &Path, options: &Options, clock: &dyn Clock) -> Resu
     if application == 0 {
         create_tables(&mut connection, clock)?;
     }
+    connection.execute_batch(include_str!("duty.sql"))?;
+    connection.execute_batch(include_str!("statements.sql"))?;
+    connection.execute_batch(include_str!("matters.sql"))?;
     Ok(connection)
 }
 
@@ -203,19 +243,18 @@ fn find_end(connection: &Connection, clock: &dyn Clock, restored: bool) -> Resul
     let epoch = reads::one(connection, "SELECT max(epoch) FROM epoch", [], |row| reads::number(row, 0))?.unwrap_or(FIRST_EPOCH);
     let last = "SELECT epoch, batch, jws FROM head ORDER BY epoch DESC, batch DESC LIMIT 1";
     let last = reads::one(connection, last, [], |row| Ok((reads::number(row, 0)?, reads::number(row, 1)?, row.get::<_, String>(2)?)))?;
-    let Some((last_epoch, batch, jws)) = last else {
-        return Ok(ChainEnd { epoch, next_batch: 0, next_index: 0, previous: Digest::default() });
-    };
+    let begun = ChainEnd { epoch, next_batch: 0, next_index: 0, previous: Digest::default(), acts: acts::end(connection)? };
+    let Some((last_epoch, batch, jws)) = last else { return Ok(begun) };
     let head = check_head(connection, last_epoch, batch, &jws)?;
     let previous = Digest::of(jws.as_bytes());
     if restored && last_epoch == epoch {
         begin_epoch(connection, epoch + 1, clock)?;
-        return Ok(ChainEnd { epoch: epoch + 1, next_batch: 0, next_index: 0, previous });
+        return Ok(ChainEnd { epoch: epoch + 1, previous, ..begun });
     }
     if last_epoch < epoch {
-        return Ok(ChainEnd { epoch, next_batch: 0, next_index: 0, previous });
+        return Ok(ChainEnd { previous, ..begun });
     }
-    Ok(ChainEnd { epoch, next_batch: batch + 1, next_index: head.first_index + head.size, previous })
+    Ok(ChainEnd { next_batch: batch + 1, next_index: head.first_index + head.size, previous, ..begun })
 }
 
 fn check_head(connection: &Connection, epoch: u64, batch: u64, jws: &str) -> Result<Head, OpenError> {

@@ -1,24 +1,25 @@
 //! Reads: a few connections beside the writer's, each read on a blocking thread and ended when it
 //! takes too long. What the writer looks up inside its transactions is here too.
 
-use super::{column, milliseconds, timestamp};
+use super::{acts, column, milliseconds, search, timestamp};
 use crate::domain::{
     BusinessAnswer, Counts, DeliveryId, DestinationId, Digest, ExchangeId, Id, IndexRow, Outcome, PartnerId, Pins, Stored,
 };
+use crate::journal::acts::Pausable;
 use crate::journal::bodies::{BodyStore, Part};
+use crate::journal::search::Attempt;
 use crate::journal::{
-    ACTS_LISTED_MAX, Act, ActKind, ChainPosition, DeadLetterFilter, DeliveryRow, DeliveryState, DestinationTotals, ExchangeFilter,
-    ExchangeRow, FlowTotals, HeadRow, JournalError, Journaled, PAGE_ROWS_MAX, Totals,
+    ChainPosition, DeadLetterFilter, DeliveryRow, DeliveryState, DestinationTotals, ExchangeFilter, ExchangeRow, FlowTotals, HeadRow,
+    JournalError, Journaled, PAGE_ROWS_MAX, Totals,
 };
+use crate::spool::slice;
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, Row, TransactionBehavior, params, params_from_iter};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Heads of one page: with full groups, some ten megabytes of leaves.
 const HEADS_MAX: usize = 32;
@@ -39,24 +40,27 @@ impl Readers {
         Self { free: Mutex::new(connections), permits, timeout }
     }
 
-    /// Runs a read in one transaction. It goes on, within its time, even if nobody waits any more.
+    /// Runs a read in one transaction. What waits for its turn ends with whoever waits for it; what has begun goes
+    /// on, within its time.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
+        let closed = || JournalError::Unavailable("the journal is closed".to_owned());
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
+        let connection = self.lock().pop().ok_or_else(closed)?;
         let readers = self.clone();
-        let read = tokio::spawn(async move { readers.read_within_time(work).await });
+        let read = tokio::spawn(async move { readers.read_within_time(permit, connection, work).await });
         read.await.unwrap_or_else(|error| Err(JournalError::Unavailable(error.to_string())))
     }
 
+    /// The permit is held to the end, beyond the last interruption: the next read must not be met by it.
     async fn read_within_time<T: Send + 'static>(
         self: Arc<Self>,
+        _permit: OwnedSemaphorePermit,
+        mut connection: Connection,
         work: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
-        let closed = || JournalError::Unavailable("the journal is closed".to_owned());
-        // Held to the end, beyond the last interruption: the next read must not be met by it.
-        let _permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
-        let mut connection = self.lock().pop().ok_or_else(closed)?;
         let interrupt = connection.get_interrupt_handle();
         let mut reading = tokio::task::spawn_blocking(move || (in_transaction(&mut connection, work), connection));
         let mut wait = self.timeout;
@@ -75,7 +79,7 @@ impl Readers {
 
     /// Keeps every connection busy, until what is returned is dropped.
     #[cfg(test)]
-    pub async fn take_all(&self) -> tokio::sync::OwnedSemaphorePermit {
+    pub async fn take_all(&self) -> OwnedSemaphorePermit {
         let all = u32::try_from(self.permits.available_permits()).unwrap();
         self.permits.clone().acquire_many_owned(all).await.unwrap()
     }
@@ -100,7 +104,7 @@ pub(super) fn journaled(connection: &Connection, id: ExchangeId) -> Result<Journ
 const EXCHANGE: &str = "SELECT e.id, e.partner, e.flow, e.received_at, e.idempotency_key, e.message_id, e.corrects, e.mapping,
     e.content_type, e.content_encoding, e.trace_id, e.outcome, e.fault, e.records, e.accepted, e.refused, e.warnings, e.repeated,
     e.findings_left_out, e.body_bytes, e.body_digest, e.canonical_digest, e.mapping_digest, e.schema_digest, e.flow_digest,
-    l.epoch, h.first_index + l.leaf_index, l.leaf, l.path, l.leaf_index, h.size, h.jws
+    l.epoch, h.first_index + l.leaf_index, l.leaf, l.path, l.leaf_index, h.size, h.jws, e.translated_at
     FROM exchange e JOIN leaf l ON l.sequence = e.sequence JOIN head h ON h.epoch = l.epoch AND h.batch = l.batch";
 
 pub(super) fn exchange(connection: &Connection, id: ExchangeId) -> Result<Option<ExchangeRow>, JournalError> {
@@ -164,6 +168,7 @@ fn read_exchange(row: &Row) -> Result<ExchangeRow, JournalError> {
         partner: name(row, 1)?,
         flow: name(row, 2)?,
         received_at: timestamp(row.get(3)?)?,
+        translated_at: timestamp(row.get(32)?)?,
         idempotency_key: row.get(4)?,
         message_id: row.get(5)?,
         corrects: corrects.map(Id::from_bytes),
@@ -227,7 +232,11 @@ pub(super) fn index(
     if first_row >= last_row {
         return Ok(Vec::new());
     }
-    let bytes = slice_of(&stored, first_row * IndexRow::BYTES as u64, (last_row - first_row) * IndexRow::BYTES as u64)?;
+    let length = (last_row - first_row) * IndexRow::BYTES as u64;
+    let bytes = slice(&stored, first_row * IndexRow::BYTES as u64, length)?;
+    if bytes.len() as u64 != length {
+        return Err(JournalError::Damaged("an index is cut".to_owned()));
+    }
     let find = "SELECT substr(c.repeated, ?2, ?3) FROM content c JOIN exchange e ON e.sequence = c.sequence WHERE e.id = ?1";
     let (first_byte, bits_bytes) = (first_row / 8, last_row / 8 - first_row / 8 + 1);
     let bits: Option<Vec<u8>> =
@@ -236,22 +245,6 @@ pub(super) fn index(
     let repeated = |row: u64| bits.get((row / 8 - first_byte) as usize).is_some_and(|byte| byte >> (row % 8) & 1 == 1);
     let (chunks, _) = bytes.as_chunks();
     Ok((first_row..last_row).zip(chunks).map(|(row, bytes)| (IndexRow::from_bytes(bytes), repeated(row))).collect())
-}
-
-fn slice_of(stored: &Stored, from: u64, length: u64) -> Result<Vec<u8>, JournalError> {
-    match stored {
-        Stored::Inline(bytes) => {
-            let (from, to) = (from as usize, (from + length) as usize);
-            Ok(bytes.get(from..to).ok_or_else(|| JournalError::Damaged("an index is cut".to_owned()))?.to_vec())
-        }
-        Stored::File { path, .. } => {
-            let mut file = File::open(path)?;
-            file.seek(SeekFrom::Start(from))?;
-            let mut bytes = Vec::new();
-            file.take(length).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        }
-    }
 }
 
 /// The columns that [`read_delivery`] reads, from a delivery and its exchange.
@@ -277,6 +270,25 @@ fn deliveries_query(exchange: ExchangeId, after: Option<DeliveryId>, rows_max: u
     }
     values.push(Value::Integer(column(rows_max.min(PAGE_ROWS_MAX) as u64)));
     (query + " ORDER BY d.sequence LIMIT ?", values)
+}
+
+/// A page of an exchange's deliveries, each with its attempts.
+pub(super) fn attempted(
+    connection: &Connection,
+    exchange: ExchangeId,
+    after: Option<DeliveryId>,
+    rows_max: usize,
+) -> Result<Vec<(DeliveryRow, Vec<Attempt>)>, JournalError> {
+    let (query, values) = deliveries_query(exchange, after, rows_max);
+    all(connection, &query, params_from_iter(values), |row| with_attempts(connection, row))
+}
+
+pub(super) fn delivery(connection: &Connection, id: DeliveryId) -> Result<Option<(DeliveryRow, Vec<Attempt>)>, JournalError> {
+    one(connection, &format!("{DELIVERY} WHERE d.id = ?1"), [id.as_bytes()], |row| with_attempts(connection, row))
+}
+
+fn with_attempts(connection: &Connection, row: &Row) -> Result<(DeliveryRow, Vec<Attempt>), JournalError> {
+    Ok((read_delivery(connection, row)?, search::attempts(connection, row.get(0)?)?))
 }
 
 pub(super) fn dead_letters(connection: &Connection, filter: &DeadLetterFilter) -> Result<Vec<DeliveryRow>, JournalError> {
@@ -313,18 +325,8 @@ fn read_delivery(connection: &Connection, row: &Row) -> Result<DeliveryRow, Jour
         acknowledged_at: acknowledged_at.map(timestamp).transpose()?,
         last_fault,
         last_answer,
-        acts: acts(connection, row.get(0)?)?,
+        acts: acts::of_delivery(connection, row.get(0)?)?,
     })
-}
-
-/// The latest acts on a delivery, oldest first.
-fn acts(connection: &Connection, delivery: i64) -> Result<Vec<Act>, JournalError> {
-    let find = "SELECT kind, at, operator, reason FROM act WHERE delivery = ?1 ORDER BY number DESC LIMIT ?2";
-    let mut acts = all(connection, find, params![delivery, column(ACTS_LISTED_MAX as u64)], |row| {
-        Ok(Act { kind: read_act(row.get(0)?)?, at: timestamp(row.get(1)?)?, operator: row.get(2)?, reason: row.get(3)? })
-    })?;
-    acts.reverse();
-    Ok(acts)
 }
 
 /// Fault code with its detail, and the receiver's answer.
@@ -343,8 +345,11 @@ pub(super) fn pinned(connection: &Connection, digest: Digest) -> Result<Option<A
 /// When something is due at a destination.
 pub(super) const NEXT_DUE: &str = "SELECT min(due_at) FROM delivery WHERE destination = ?1 AND state <= 1";
 
-pub(super) fn next_due(connection: &Connection, to: &str) -> Result<Option<Timestamp>, JournalError> {
-    let due: Option<i64> = one(connection, NEXT_DUE, [to], |row| Ok(row.get(0)?))?.flatten();
+pub(super) fn next_due(connection: &Connection, to: &DestinationId) -> Result<Option<Timestamp>, JournalError> {
+    if acts::is_paused(connection, &Pausable::Destination(to.clone()))? {
+        return Ok(None);
+    }
+    let due: Option<i64> = one(connection, NEXT_DUE, [to.to_string()], |row| Ok(row.get(0)?))?.flatten();
     due.map(timestamp).transpose()
 }
 
@@ -353,8 +358,8 @@ const DESTINATION_TOTALS: &str = "SELECT destination, queued, acknowledged, dead
     FROM destination_total t ORDER BY destination";
 
 pub(super) fn totals(connection: &Connection) -> Result<Totals, JournalError> {
-    let flows = "SELECT partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at
-                 FROM flow_total ORDER BY partner, flow";
+    let flows = "SELECT partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at,
+                 refused_whole FROM flow_total ORDER BY partner, flow";
     let flows = all(connection, flows, [], |row| {
         let counts = Counts {
             records: number(row, 3)?,
@@ -364,7 +369,8 @@ pub(super) fn totals(connection: &Connection) -> Result<Totals, JournalError> {
             repeated: number(row, 7)?,
         };
         let last_received_at = Some(timestamp(row.get(8)?)?);
-        Ok(FlowTotals { partner: name(row, 0)?, flow: name(row, 1)?, exchanges: number(row, 2)?, counts, last_received_at })
+        let (exchanges, refused_whole) = (number(row, 2)?, number(row, 9)?);
+        Ok(FlowTotals { partner: name(row, 0)?, flow: name(row, 1)?, exchanges, refused_whole, counts, last_received_at })
     })?;
     let destinations = all(connection, DESTINATION_TOTALS, [], |row| {
         let oldest: Option<i64> = row.get(4)?;
@@ -405,7 +411,7 @@ pub(super) fn outcome_number(outcome: Outcome) -> i64 {
     }
 }
 
-fn read_outcome(number: i64) -> Result<Outcome, JournalError> {
+pub(super) fn read_outcome(number: i64) -> Result<Outcome, JournalError> {
     match number {
         0 => Ok(Outcome::Accepted),
         1 => Ok(Outcome::InPart),
@@ -414,24 +420,8 @@ fn read_outcome(number: i64) -> Result<Outcome, JournalError> {
     }
 }
 
-/// `act.kind`.
-pub(super) fn act_number(kind: ActKind) -> i64 {
-    match kind {
-        ActKind::Resent => 0,
-        ActKind::Waived => 1,
-    }
-}
-
-fn read_act(number: i64) -> Result<ActKind, JournalError> {
-    match number {
-        0 => Ok(ActKind::Resent),
-        1 => Ok(ActKind::Waived),
-        _ => Err(JournalError::Damaged(format!("{number} is no act"))),
-    }
-}
-
 /// A delivery that is held behind another is queued, for all that anyone else needs to know.
-fn read_state(number: i64) -> Result<DeliveryState, JournalError> {
+pub(super) fn read_state(number: i64) -> Result<DeliveryState, JournalError> {
     match number {
         0 | 2 => Ok(DeliveryState::Queued),
         1 => Ok(DeliveryState::Leased),
@@ -483,7 +473,7 @@ pub(super) fn one<T>(
     rows.next()?.map(read).transpose()
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     connection: &Connection,
     query: &str,
     parameters: impl Params,
@@ -495,8 +485,9 @@ fn all<T>(
 #[cfg(test)]
 mod tests {
     use super::super::holders::{HOLDS, LATEST, SAME_BYTES, SHARED};
-    use super::super::{commit, deliveries};
+    use super::super::{acts, commit, deliveries};
     use super::*;
+    use crate::journal::acts::Pick;
 
     #[tokio::test]
     async fn a_read_that_takes_too_long_is_ended() {
@@ -511,13 +502,19 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_free_once_nobody_interrupts_it_any_more() {
         let readers = Arc::new(Readers::new(vec![tables()], Duration::from_secs(60)));
-        let (ended, end) = std::sync::mpsc::channel();
+        let (begun, begin) = std::sync::mpsc::channel();
+        let (ends, end) = std::sync::mpsc::channel();
         let reader = readers.clone();
-        let read = tokio::spawn(async move { reader.read(move |_| ended.send(()).map_err(|_| JournalError::Full)).await });
-        while end.try_recv().is_err() {
+        let work = move |_: &Connection| {
+            begun.send(()).map_err(|_| JournalError::Full)?;
+            end.recv().map_err(|_| JournalError::Full)
+        };
+        let read = tokio::spawn(async move { reader.read(work).await });
+        while begin.try_recv().is_err() {
             tokio::task::yield_now().await;
         }
-        // The read has ended, and whoever would interrupt it, on this very thread, cannot know yet.
+        // The read ends, and whoever would interrupt it, on this very thread, cannot know yet.
+        ends.send(()).unwrap();
         std::thread::sleep(Duration::from_millis(50));
         assert!(readers.free.lock().unwrap().is_empty(), "another read could be met by an interruption");
         read.await.unwrap().unwrap();
@@ -582,6 +579,18 @@ mod tests {
             let plan = plan(&connection, &deliveries_query(id, after, 1).0);
             assert!(plan.contains(expected) && !plan.contains("TEMP B-TREE"), "{after:?}: {plan}");
         }
+    }
+
+    #[test]
+    fn dead_letters_are_picked_by_an_index() {
+        let connection = tables();
+        let pick = Pick { destination: Some("tax/inbox".parse().unwrap()), ..Pick::default() };
+        for (pick, index) in [(Pick::default(), "delivery_dead"), (pick, "delivery_dead (destination=?)")] {
+            let plan = plan(&connection, &acts::pick_query(&pick).0);
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{pick:?}: {plan}");
+        }
+        let one = plan(&connection, &acts::pick_query(&Pick::one(Id::new(0, [0; 10]))).0);
+        assert!(one.contains("(id=?)"), "{one}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ CREATE TABLE exchange (
     partner           TEXT NOT NULL,
     flow              TEXT NOT NULL,
     received_at       INTEGER NOT NULL,
+    translated_at     INTEGER NOT NULL,
     idempotency_key   TEXT,
     message_id        TEXT,
     corrects          BLOB,
@@ -46,7 +47,19 @@ CREATE TABLE exchange (
 CREATE INDEX exchange_received ON exchange (received_at);
 CREATE INDEX exchange_partner ON exchange (partner, received_at);
 CREATE INDEX exchange_flow ON exchange (partner, flow, received_at);
+CREATE INDEX exchange_of_flow ON exchange (flow, received_at);
 CREATE INDEX exchange_message ON exchange (message_id, received_at, sequence, flow, outcome) WHERE message_id IS NOT NULL;
+CREATE INDEX exchange_fault ON exchange (fault, received_at) WHERE fault IS NOT NULL;
+CREATE INDEX exchange_trouble ON exchange (outcome, received_at) WHERE outcome > 0;
+CREATE INDEX exchange_partner_trouble ON exchange (partner, outcome, received_at) WHERE outcome > 0;
+
+-- The rules of an exchange's findings, to find it by.
+CREATE TABLE exchange_rule (
+    rule        TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    sequence    INTEGER NOT NULL REFERENCES exchange,
+    PRIMARY KEY (rule, received_at, sequence)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE leaf (
     sequence   INTEGER PRIMARY KEY REFERENCES exchange,
@@ -117,6 +130,7 @@ CREATE TABLE delivery (
     due_at          INTEGER NOT NULL,
     due_since       INTEGER NOT NULL,  -- when it was queued, let go by those before it, or resent, whichever was last
     attempts        INTEGER NOT NULL,
+    fault           TEXT,              -- why it is a dead letter, or was one last
     rendered        BLOB,
     acknowledged_at INTEGER
 ) STRICT;
@@ -124,6 +138,7 @@ CREATE INDEX delivery_exchange ON delivery (exchange);
 CREATE INDEX delivery_due ON delivery (destination, due_at) WHERE state <= 1;
 CREATE INDEX delivery_open ON delivery (destination, sequence) WHERE state <= 3;
 CREATE INDEX delivery_dead ON delivery (destination, sequence) WHERE state = 3;
+CREATE INDEX delivery_dead_exchange ON delivery (exchange) WHERE state = 3;
 CREATE INDEX delivery_order ON delivery (destination, order_key, sequence) WHERE state <= 3 AND order_key IS NOT NULL;
 
 CREATE TABLE attempt (
@@ -137,21 +152,40 @@ CREATE TABLE attempt (
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
 
--- What operators did to a dead letter, and why.
+-- What operators did, and why: the log of administrative acts. `text` is canonical JSON and holds the hash of the one before.
 CREATE TABLE act (
+    number INTEGER PRIMARY KEY,  -- from 1, without gaps
+    kind   TEXT NOT NULL,
+    text   TEXT NOT NULL,
+    hash   BLOB NOT NULL         -- SHA-256 of `text`
+) STRICT;
+CREATE INDEX act_kind ON act (kind, number);
+
+-- Which acts changed a delivery.
+CREATE TABLE delivery_act (
     delivery INTEGER NOT NULL REFERENCES delivery,
-    number   INTEGER NOT NULL,   -- from 1
-    kind     INTEGER NOT NULL,   -- 0 resent, 1 waived
-    at       INTEGER NOT NULL,
-    operator TEXT NOT NULL,
-    reason   TEXT NOT NULL,
-    PRIMARY KEY (delivery, number)
+    act      INTEGER NOT NULL REFERENCES act DEFERRABLE INITIALLY DEFERRED,
+    PRIMARY KEY (delivery, act)
+) STRICT, WITHOUT ROWID;
+
+-- Acts that need a second person.
+CREATE TABLE proposal (
+    act        INTEGER PRIMARY KEY REFERENCES act,
+    until      INTEGER NOT NULL,
+    decided_by INTEGER REFERENCES act  -- NULL: it waits, or its span ran out
+) STRICT;
+
+-- What is paused, as `flow/NAME` or `destination/PARTNER/PLACE`, and by which act.
+CREATE TABLE pause (
+    what TEXT PRIMARY KEY,
+    act  INTEGER NOT NULL REFERENCES act DEFERRABLE INITIALLY DEFERRED
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE flow_total (
     partner          TEXT NOT NULL,
     flow             TEXT NOT NULL,
     exchanges        INTEGER NOT NULL,
+    refused_whole    INTEGER NOT NULL,
     records          INTEGER NOT NULL,
     accepted         INTEGER NOT NULL,
     refused          INTEGER NOT NULL,
@@ -166,4 +200,49 @@ CREATE TABLE destination_total (
     queued       INTEGER NOT NULL,
     acknowledged INTEGER NOT NULL,
     dead         INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What happened in each hour, counted from 1970. `hour_latency.series` is `PARTNER/FLOW` or `to PARTNER/PLACE`.
+CREATE TABLE hour_flow (
+    partner           TEXT NOT NULL,
+    flow              TEXT NOT NULL,
+    hour              INTEGER NOT NULL,
+    exchanges         INTEGER NOT NULL,
+    in_part           INTEGER NOT NULL,
+    refused_exchanges INTEGER NOT NULL,
+    records           INTEGER NOT NULL,
+    accepted          INTEGER NOT NULL,
+    refused           INTEGER NOT NULL,
+    warnings          INTEGER NOT NULL,
+    repeated          INTEGER NOT NULL,
+    bytes             INTEGER NOT NULL,
+    PRIMARY KEY (partner, flow, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hour_rule (
+    partner  TEXT NOT NULL,
+    flow     TEXT NOT NULL,
+    hour     INTEGER NOT NULL,
+    rule     TEXT NOT NULL,
+    findings INTEGER NOT NULL,
+    example  BLOB NOT NULL,      -- the latest exchange that had one
+    PRIMARY KEY (partner, flow, hour, rule)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hour_destination (
+    destination  TEXT NOT NULL,
+    hour         INTEGER NOT NULL,
+    acknowledged INTEGER NOT NULL,
+    records      INTEGER NOT NULL,
+    failed       INTEGER NOT NULL,
+    dead         INTEGER NOT NULL,
+    PRIMARY KEY (destination, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hour_latency (
+    series TEXT NOT NULL,
+    hour   INTEGER NOT NULL,
+    bucket INTEGER NOT NULL,
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (series, hour, bucket)
 ) STRICT, WITHOUT ROWID;

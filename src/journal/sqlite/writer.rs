@@ -1,10 +1,14 @@
 //! The writer: a thread that is a thin shell around one synchronous step, [`Writer::commit_group`].
 
 use super::commit::{Group, Known, Submission};
+use super::duty::DutyWork;
+use super::matters::MatterWork;
+use super::statements::NewStatement;
 use super::{Options, Witness};
 use crate::data::DataFolder;
 use crate::domain::{DeliveryId, DestinationId, Digest};
-use crate::journal::{Act, Committed, HeadSigner, JournalError, Lease, Settlement};
+use crate::journal::acts::{Acted, ActsEnd, NewAct};
+use crate::journal::{Committed, HeadSigner, JournalError, Lease, Settlement};
 use crate::seams::SharedClock;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
@@ -42,7 +46,10 @@ pub(super) enum Work {
     Lease { to: DestinationId, now: Timestamp, until: Timestamp, leases_max: usize },
     Rendered { delivery: DeliveryId, token: u64, digest: Digest },
     Settle { delivery: DeliveryId, token: u64, now: Timestamp, settlement: Settlement },
-    Act { delivery: DeliveryId, act: Act },
+    Act(Box<NewAct>),
+    Duty(DutyWork),
+    Statement(Box<NewStatement>),
+    Matters(MatterWork),
 }
 
 /// What came of it.
@@ -50,8 +57,7 @@ pub(super) enum Answer {
     Committed(Committed),
     Leases(Vec<Lease>),
     Changed(bool),
-    /// The destination of the dead letter that was acted on, if there was one.
-    Acted(Option<DestinationId>),
+    Acted(Box<Acted>),
     /// Turned away by itself, without any effect on the rest of the group.
     Refused(JournalError),
 }
@@ -81,6 +87,8 @@ pub(super) struct ChainEnd {
     pub next_index: u64,
     /// SHA-256 of the last head's bytes.
     pub previous: Digest,
+    /// Where the log of administrative acts ends.
+    pub acts: ActsEnd,
 }
 
 /// The one connection that writes, and what it knows.
@@ -310,12 +318,16 @@ mod tests {
             destinations: Vec::new(),
             chunks: vec![chunk; deliveries as usize],
             pins: Pins { mapping: digest, schema: digest, flow: digest },
+            profile: crate::profile::Profile::default(),
+            tally: crate::amounts::Tally::default(),
         };
         let exchange = NewExchange {
             id: new_id(&SystemClock),
             partner: name(),
             flow: name(),
             received_at: SystemClock.now(),
+            translated_at: SystemClock.now(),
+            business_day: crate::schedule::BusinessDay::new("UTC", None),
             idempotency_key: None,
             question: None,
             certificate: digest,
@@ -379,7 +391,7 @@ mod tests {
             false
         };
         connection.busy_handler(Some(busy)).unwrap();
-        let chain = ChainEnd { epoch: 1, next_batch: 0, next_index: 0, previous: Digest::default() };
+        let chain = ChainEnd { epoch: 1, next_batch: 0, next_index: 0, previous: Digest::default(), acts: ActsEnd::default() };
         let taken = DataFolder::take(&folder.path().join("data")).unwrap();
         let mut writer = Writer::new(connection, keys, clock.clone(), &Options::default(), chain, taken);
         let (to, now) = ("tax/inbox".parse::<DestinationId>().unwrap(), clock.now());

@@ -1,0 +1,181 @@
+//! What an operator's request brings: who asks, what for, and the fields of a change.
+//!
+//! A change takes named values: a JSON object of texts, whole numbers and truth values, or a form
+//! (`application/x-www-form-urlencoded`), at most [`BODY_BYTES_MAX`] and [`FIELDS_MAX`] of them. Where there is
+//! no body there are no fields. The reason may come in `Portolan-Reason`, percent-encoded, instead.
+
+use super::guard::TOKEN_FIELD;
+use crate::domain::Operator;
+use crate::fault::{Fault, FaultCode};
+use crate::http::query::{bad_query, parse_query, percent_decoded};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderName};
+use hyper::http::request;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// The field that says why.
+pub const REASON: HeaderName = HeaderName::from_static("portolan-reason");
+/// Characters of a reason.
+pub const REASON_CHARS_MAX: usize = 500;
+/// The parameter that asks for personal values.
+const REVEAL: &str = "reveal";
+/// Bytes of a request's body.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Fields of one request.
+pub const FIELDS_MAX: usize = 64;
+
+/// A request that may be answered.
+pub struct Ask<'a> {
+    /// Its head.
+    pub request: &'a request::Parts,
+    /// What the open segments of its path hold, in their order.
+    pub open: Vec<&'a str>,
+    /// Who asks.
+    pub operator: &'a Operator,
+    /// What a change brings.
+    pub fields: Fields,
+    /// Whether the answer is to be in Chinese.
+    pub zh: bool,
+}
+
+impl Ask<'_> {
+    /// What an open segment of the path holds.
+    pub fn segment(&self, place: usize) -> &str {
+        self.open.get(place).copied().unwrap_or_default()
+    }
+
+    /// The query's parameters but the language, which every address takes.
+    pub fn query(&self) -> Vec<(String, String)> {
+        let pairs = parse_query(self.request.uri.query().unwrap_or_default());
+        pairs.into_iter().filter(|(name, _)| name != "lang").collect()
+    }
+
+    /// Why the operator wants to see personal values, where it does: `?reveal=REASON`.
+    ///
+    /// # Errors
+    /// [`FaultCode::QueryInvalid`] for a reason that says nothing.
+    pub fn reveal(&self) -> Result<Option<String>, Fault> {
+        let Some((name, reason)) = self.query().into_iter().find(|(name, _)| name == REVEAL) else { return Ok(None) };
+        let reason = reason.trim();
+        if is_reason(reason) {
+            Ok(Some(reason.to_owned()))
+        } else {
+            Err(bad_query(&name, &format!("{REVEAL}=REASON (1-{REASON_CHARS_MAX})")))
+        }
+    }
+
+    /// Why the operator acts.
+    ///
+    /// # Errors
+    /// [`FaultCode::FieldInvalid`] where there is no reason, or none that can be kept.
+    pub fn reason(&self) -> Result<String, Fault> {
+        let header = self.request.headers.get(REASON).map(|value| value.to_str().ok().and_then(decoded));
+        let text = match header {
+            Some(text) => text,
+            None => self.fields.text("reason").map(str::to_owned),
+        };
+        text.map(|text| text.trim().to_owned()).filter(|text| is_reason(text)).ok_or_else(|| {
+            Fault::new(FaultCode::FieldInvalid).detail(
+                format!("请写明理由（reason，或经百分号编码的 Portolan-Reason）：1 至 {REASON_CHARS_MAX} 个字符，不含控制字符"),
+                format!(
+                    "give a reason (`reason`, or Portolan-Reason percent-encoded): 1 to {REASON_CHARS_MAX} characters, no control characters"
+                ),
+            )
+        })
+    }
+}
+
+fn is_reason(text: &str) -> bool {
+    (1..=REASON_CHARS_MAX).contains(&text.chars().count()) && !text.contains(char::is_control)
+}
+
+fn decoded(text: &str) -> Option<String> {
+    String::from_utf8(percent_decoded(text)).ok()
+}
+
+/// The fields of a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    /// Reads the fields of a request's body.
+    ///
+    /// # Errors
+    /// [`FaultCode::FieldInvalid`] for a body that is too large or neither JSON nor a form.
+    pub async fn read(request: &request::Parts, body: Incoming) -> Result<Self, Fault> {
+        let bytes = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|error| invalid().caused_by(error))?.to_bytes();
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        let media_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let fields = match media_type.as_str() {
+            "application/json" => of_json(&bytes),
+            "application/x-www-form-urlencoded" => std::str::from_utf8(&bytes).ok().and_then(of_form),
+            _ => None,
+        };
+        fields.filter(|fields| fields.len() <= FIELDS_MAX).map(Self).ok_or_else(invalid)
+    }
+
+    /// A field, if it is there and not empty: a form sends what was left blank as well.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// A field as something else, if it is there.
+    ///
+    /// # Errors
+    /// [`FaultCode::FieldInvalid`] for a value that it cannot be.
+    pub fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, Fault> {
+        self.text(name).map(str::parse).transpose().map_err(|_| bad_field(name))
+    }
+
+    /// Refuses fields that an act does not take.
+    ///
+    /// # Errors
+    /// [`FaultCode::FieldInvalid`] for the first that is not among `allowed`, the reason or the token.
+    pub fn only(&self, allowed: &[&str]) -> Result<(), Fault> {
+        let known = |name: &str| allowed.contains(&name) || matches!(name, "reason" | TOKEN_FIELD);
+        self.0.keys().find(|name| !known(name)).map_or(Ok(()), |name| Err(bad_field(name)))
+    }
+}
+
+/// The refusal of a field.
+pub fn bad_field(name: &str) -> Fault {
+    let name: String = name.chars().take(40).collect();
+    Fault::new(FaultCode::FieldInvalid)
+        .detail(format!("字段 {name:?} 不可用或取值不正确"), format!("the field {name:?} is unknown or malformed"))
+}
+
+fn invalid() -> Fault {
+    Fault::new(FaultCode::FieldInvalid).detail(
+        format!("请求正文须为 JSON 对象或表单，不超过 {BODY_BYTES_MAX} 字节"),
+        format!("the body must be a JSON object or a form of at most {BODY_BYTES_MAX} bytes"),
+    )
+}
+
+fn of_json(bytes: &[u8]) -> Option<BTreeMap<String, String>> {
+    let Value::Object(members) = serde_json::from_slice(bytes).ok()? else { return None };
+    let text = |value| match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null => Some(String::new()),
+        Value::Array(_) | Value::Object(_) => None,
+    };
+    members.into_iter().map(|(name, value)| Some((name, text(value)?))).collect()
+}
+
+/// A form's pairs; `+` is a space there (URL Standard, section 5.1). A name that comes twice is no form of ours.
+fn of_form(text: &str) -> Option<BTreeMap<String, String>> {
+    let mut fields = BTreeMap::new();
+    for (name, value) in parse_query(&text.replace('+', "%20")) {
+        if fields.insert(name, value).is_some() {
+            return None;
+        }
+    }
+    Some(fields)
+}
