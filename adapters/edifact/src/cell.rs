@@ -187,7 +187,7 @@ impl Cells {
             component = cell.component;
             let text = self.held.text.get(cell.start..cell.end).unwrap_or("");
             let within = layout.elements.get(usize::from(cell.element));
-            let numeric = within.is_some_and(|e| e.components.get(usize::from(cell.component)).map_or(e.numeric, |c| c.numeric));
+            let numeric = within.is_some_and(|e| e.components.get(usize::from(cell.component)).unwrap_or(e).is_number());
             if numeric && characters.decimal == b',' {
                 escaped(&text.replace('.', ","), writing, into)?;
             } else {

@@ -231,7 +231,7 @@ impl Chart {
         let role = if is_component { Role::Component(places.clone()) } else { Role::Element(places.clone()) };
         self.set(node, role, usize::from(first));
         let element = elements.get(usize::from(first));
-        let (numeric, joint) = element.map_or((false, None), |e| (e.numeric, e.joint()));
+        let (numeric, joint) = element.map_or((false, None), |e| (e.is_number(), e.joint()));
         Some(Ask { node, places, is_list: entry.list.is_some(), slot: entry.slot, numeric, joint, components: Vec::new() })
     }
 

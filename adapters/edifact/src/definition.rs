@@ -3,11 +3,11 @@
 //! The text form, one thing a line, `#` before a comment:
 //!
 //! ```text
-//! segments D.21A                    layouts of one directory; `segments D.99B as D.21A` starts from another's
+//! segments D.21A                    layouts and forms of one directory; `segments D.99B as D.21A` starts from another's
 //! C507 2005! 2380 2379              a composite and its components; `!` marks what is mandatory
 //! DTM C507!                         a segment and its elements; `C076*3` may be repeated (syntax 4)
-//! numeric 5004 6060                 elements in which a decimal mark may stand
-//! form an..35 1004 1154             what elements may hold: `an` or `n` and the most characters; `as` does not take it over
+//! form an..35 1004 1154             what elements may hold: `an`, or `n` for a number, and the most characters
+//! form n 6060                       a number of any length
 //! qualifier DTM C507/2005           where a segment's qualifier stands, in every directory
 //! message CUSDEC D.21A              the segments between UNH and UNT, M or C and how often
 //! BGM M1
@@ -33,7 +33,6 @@ pub(crate) struct Element {
     pub(crate) mandatory: bool,
     /// How often it may be repeated at this place (syntax version 4).
     pub(crate) repeats: u16,
-    pub(crate) numeric: bool,
     /// What it may hold, where the definition says so.
     pub(crate) form: Option<Form>,
     /// Components; none for a simple element.
@@ -48,7 +47,13 @@ pub(crate) struct Form {
 }
 
 impl Form {
+    /// A number of any length.
+    const NUMBER: Self = Self { digits_alone: true, chars_max: usize::MAX };
+
     fn of(text: &str) -> Option<Self> {
+        if text == "n" {
+            return Some(Self::NUMBER);
+        }
         let (class, max) = text.split_once("..")?;
         let digits_alone = match class {
             "n" => true,
@@ -78,11 +83,19 @@ impl Form {
 
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}..{}", if self.digits_alone { "n" } else { "an" }, self.chars_max)
+        match *self {
+            Self::NUMBER => f.write_str("n"),
+            Self { digits_alone, chars_max } => write!(f, "{}..{chars_max}", if digits_alone { "n" } else { "an" }),
+        }
     }
 }
 
 impl Element {
+    /// Whether it holds numbers, in which a decimal mark may stand.
+    pub(crate) fn is_number(&self) -> bool {
+        self.form.is_some_and(|form| form.digits_alone)
+    }
+
     /// What a component of it may hold; of a simple element, the element itself.
     pub(crate) fn form_of(&self, component: u16) -> Option<Form> {
         if self.components.is_empty() { self.form } else { self.components.get(usize::from(component))?.form }
@@ -109,7 +122,6 @@ pub(crate) struct Layout {
 struct Directory {
     composites: BTreeMap<String, Vec<String>>,
     segments: BTreeMap<String, Vec<String>>,
-    numeric: BTreeSet<String>,
     forms: BTreeMap<String, Form>,
 }
 
@@ -178,18 +190,15 @@ impl<'t> Definitions<'t> {
                 (&["segments", name, "as", other], ..) => {
                     let base = self.directories.get(other).cloned().ok_or_else(|| wrong("there are no such segments"))?;
                     (directory, message) = (Some(name), None);
-                    self.directories.insert(name, Directory { forms: BTreeMap::new(), ..base });
+                    self.directories.insert(name, base);
                 }
                 (&["message", name, version], ..) => {
                     (directory, message) = (None, Some((name, version)));
                     self.messages.insert((name, version), Vec::new());
                 }
                 (&["qualifier", tag, place], ..) => drop(self.qualifiers.insert(tag, place)),
-                (["numeric", ids @ ..], Some(name), _) => {
-                    self.directories.entry(name).or_default().numeric.extend(ids.iter().map(|id| (*id).to_owned()));
-                }
                 (["form", form, ids @ ..], Some(name), _) => {
-                    let form = Form::of(form).ok_or_else(|| wrong("a form is an..35 or n..18"))?;
+                    let form = Form::of(form).ok_or_else(|| wrong("a form is an..35, n..18 or n"))?;
                     self.directories.entry(name).or_default().forms.extend(ids.iter().map(|id| ((*id).to_owned(), form)));
                 }
                 ([name, parts @ ..], Some(of), _) => {
@@ -363,14 +372,8 @@ fn element(part: &str, directory: &Directory) -> Result<Element, String> {
     if !known {
         return Err(format!("{part:?} is no element: a number such as 2005, or a composite such as C507, is expected"));
     }
-    Ok(Element {
-        id: id.to_owned(),
-        mandatory,
-        repeats,
-        numeric: directory.numeric.contains(id),
-        form: directory.forms.get(id).copied(),
-        components: Vec::new(),
-    })
+    let form = directory.forms.get(id).copied();
+    Ok(Element { id: id.to_owned(), mandatory, repeats, form, components: Vec::new() })
 }
 
 fn place_of(elements: &[Element], place: &str) -> Option<(u16, u16)> {
@@ -411,6 +414,8 @@ mod tests {
             ("n..5", "1.2.3", false),
             ("n..5", "12A", false),
             ("n..5", "-", false),
+            ("n", "5000,50", true),
+            ("n", "5000,50,50", false),
         ];
         for (form, text, fits) in cases {
             assert_eq!(Form::of(form).unwrap().fits(text), fits, "{form} {text}");

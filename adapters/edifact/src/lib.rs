@@ -9,7 +9,7 @@
 //! without functional groups; line ends may stand between segments. The charset is that of the level
 //! in UNB, unless the mapping names one. Counts and references of UNT, UNE and UNZ must agree.
 //! Not read: interactive messages (UIB), secured ones (USH) and level UNOX. What elements may hold
-//! (`an..35`) is checked where the definition says it, both ways: D.21A and the segments around messages.
+//! (`an..35`) is checked both ways where the definition says it, as those that ship do.
 //!
 //! Limits: a segment counts as a token, its components as the columns of a row.
 

@@ -1,15 +1,19 @@
-//! Our D.21A definitions compared with the directory as other people have converted it.
+//! Our definitions compared with the directories as other people have converted them.
 //!
-//! Their files lie outside the repository, in `../shared/corpora/edifact/d21a`; without them this
+//! D.21A: their files lie outside the repository, in `../shared/corpora/edifact/d21a`; without them this
 //! test says so and passes. Their CONTRL shows each group within the one before it, which is not what
-//! ISO 9735-4 draws, so of it only the segments and how often they may stand are compared.
+//! ISO 9735-4 draws, so of it only the segments and how often they may stand are compared. They cut what
+//! may stand a million times to five digits; D.17B, whose messages are those of D.21A, has such counts whole.
+//!
+//! D.96A and D.99B, and the messages of D.17B: from a Python package that `make tools` brings.
 
 use crate::DEFINITIONS;
-use crate::definition::{Definition, Definitions, Element};
+use crate::definition::{Definition, Definitions, Element, Entry};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const MESSAGES: [&str; 9] = ["CUSDEC", "CUSRES", "CUSCAR", "PAYMUL", "CREADV", "DEBADV", "FINSTA", "INVOIC", "APERAK"];
 
@@ -34,6 +38,9 @@ fn status(line: &str) -> String {
     format!("{}{}", if mandatory { "M" } else { "C" }, attribute(line, "maxrepeat").unwrap())
 }
 
+/// How many digits of a count the conversion of D.21A shows.
+const COUNT_DIGITS: usize = 5;
+
 /// A message of theirs: depth, name, status and repetition, a line each.
 fn theirs(text: &str, nested: bool) -> String {
     let (mut depth, mut shown) = (0, String::new());
@@ -49,12 +56,20 @@ fn theirs(text: &str, nested: bool) -> String {
     shown
 }
 
-fn ours(definition: &Definition, group: usize, depth: usize, nested: bool, shown: &mut String) {
+/// A message of ours, the same way.
+fn ours(definition: &Definition, nested: bool, count_digits: usize) -> String {
+    let mut shown = String::new();
+    show_group(definition, 0, 0, &mut |depth, entry| {
+        let (letter, indent, often) = (if entry.mandatory { "M" } else { "C" }, if nested { depth } else { 0 }, entry.repeats.to_string());
+        writeln!(shown, "{}{} {letter}{}", "  ".repeat(indent), entry.name, often.get(..count_digits).unwrap_or(&often)).unwrap();
+    });
+    shown
+}
+
+fn show_group(definition: &Definition, group: usize, depth: usize, show: &mut impl FnMut(usize, &Entry)) {
     for &child in &definition.entry(group).children {
-        let entry = definition.entry(child);
-        let (letter, indent) = (if entry.mandatory { "M" } else { "C" }, if nested { depth } else { 0 });
-        writeln!(shown, "{}{} {letter}{}", "  ".repeat(indent), entry.name, entry.repeats).unwrap();
-        ours(definition, child, depth + 1, nested, shown);
+        show(depth, definition.entry(child));
+        show_group(definition, child, depth + 1, show);
     }
 }
 
@@ -71,14 +86,12 @@ fn messages_are_those_of_the_directory() {
     let Some(folder) = folder() else { return };
     for name in MESSAGES {
         let text = fs::read_to_string(folder.join(format!("{}.xml", name.to_lowercase()))).unwrap();
-        let mut shown = String::new();
-        ours(&definitions().message(name, "D.21A").unwrap(), 0, 0, true, &mut shown);
-        assert_eq!(shown, theirs(&text, true), "{name}");
+        let definition = definitions().message(name, "D.21A").unwrap();
+        assert_eq!(ours(&definition, true, COUNT_DIGITS), theirs(&text, true), "{name}");
     }
     let text = fs::read_to_string(folder.join("contrl.service-v300.xml")).unwrap();
-    let mut shown = String::new();
-    ours(&definitions().message("CONTRL", "D.3").unwrap(), 0, 0, false, &mut shown);
-    assert_eq!(shown, theirs(&text, false), "CONTRL");
+    let definition = definitions().message("CONTRL", "D.3").unwrap();
+    assert_eq!(ours(&definition, false, COUNT_DIGITS), theirs(&text, false), "CONTRL");
 }
 
 #[test]
@@ -107,16 +120,64 @@ fn segments_are_those_of_the_directory() {
                 assert!(entry.name.starts_with("UN"), "{} is not in the directory", entry.name);
                 continue;
             };
-            let mut shown = String::new();
-            for element in &entry.layout.elements {
-                show(element, " ", &mut shown);
-                element.components.iter().for_each(|component| show(component, "/", &mut shown));
-            }
-            assert_eq!(&shown, theirs, "{}", entry.name);
+            assert_eq!(&elements(entry), theirs, "{}", entry.name);
             compared += 1;
         }
     }
     assert!(compared > 300, "{compared}");
+}
+
+/// What the package of `tests/directory.py` has of a directory: its messages, and its segments by their tags.
+fn package(version: &str) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+    let built = std::env::current_exe().unwrap();
+    let python = built.ancestors().map(|folder| folder.join("tools/python/bin/python")).find(|python| python.exists());
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/directory.py");
+    let output = Command::new(python.expect("no Python in the build's folder: run `make tools`"))
+        .arg(program)
+        .arg(version)
+        .args(MESSAGES)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "run `make tools`: {}", String::from_utf8_lossy(&output.stderr));
+    let (mut messages, mut segments, mut name) = (BTreeMap::new(), BTreeMap::new(), String::new());
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        if let Some(message) = line.strip_prefix("message ") {
+            name = message.to_owned();
+        } else if let Some(segment) = line.strip_prefix("segment ") {
+            let (tag, elements) = segment.split_at(3);
+            segments.insert(tag.to_owned(), elements.to_owned());
+        } else {
+            writeln!(messages.entry(name.clone()).or_insert_with(String::new), "{line}").unwrap();
+        }
+    }
+    (messages, segments)
+}
+
+#[test]
+fn older_directories_are_those_of_the_package() {
+    for (theirs, version, compares_segments) in [("D96A", "D.96A", true), ("D99B", "D.99B", true), ("D17B", "D.21A", false)] {
+        let (messages, segments) = package(theirs);
+        for name in MESSAGES {
+            let definition = definitions().message(name, version).unwrap();
+            // Which section a UNS begins, the package does not say.
+            let shown = ours(&definition, true, usize::MAX).replace("UNS+S", "UNS").replace("UNS+D", "UNS");
+            assert_eq!(&shown, messages.get(name).unwrap(), "{name} {version}");
+            let own = definition.entries.iter().filter(|e| !e.is_group && !e.name.starts_with("UN"));
+            for entry in own.filter(|_| compares_segments) {
+                assert_eq!(&elements(entry), segments.get(&entry.name).unwrap(), "{} {version}", entry.name);
+            }
+        }
+    }
+}
+
+/// What stands in a segment of ours.
+fn elements(entry: &Entry) -> String {
+    let mut shown = String::new();
+    for element in &entry.layout.elements {
+        show(element, " ", &mut shown);
+        element.components.iter().for_each(|component| show(component, "/", &mut shown));
+    }
+    shown
 }
 
 fn show(element: &Element, level: &str, shown: &mut String) {
@@ -133,5 +194,5 @@ fn every_definition_can_be_read() {
         definitions.message(name, version).unwrap_or_else(|e| panic!("{name} {version}: {e}"));
         read += 1;
     }
-    assert_eq!(read, 9 * 2 + 1 + 2);
+    assert_eq!(read, 9 * 3 + 2);
 }

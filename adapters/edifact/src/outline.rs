@@ -152,7 +152,7 @@ impl Looking<'_> {
     }
 
     fn text(&mut self, element: &Element, piece: Piece) -> String {
-        if element.numeric { self.segments.number(piece).to_owned() } else { self.segments.text(piece).to_owned() }
+        if element.is_number() { self.segments.number(piece).to_owned() } else { self.segments.text(piece).to_owned() }
     }
 }
 

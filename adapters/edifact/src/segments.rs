@@ -105,7 +105,8 @@ impl<'a> Segments<'a> {
         self.input.position()
     }
 
-    /// What UNB says holds from here on: its level and its version.
+    /// What UNB says holds for the whole interchange, UNB itself included: its level, and its version, before the fourth
+    /// of which nothing separates repetitions.
     ///
     /// # Errors
     /// A level or version that does not exist.
@@ -125,7 +126,7 @@ impl<'a> Segments<'a> {
         self.level = Some(level).filter(|_| self.checks_level);
         self.characters = self.characters.in_version(number);
         self.classify();
-        Ok(())
+        self.split()
     }
 
     /// Reads the next segment; false at the end of the body.

@@ -75,9 +75,14 @@ fn text(chars_max: usize) -> impl Strategy<Value = String> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    // 1496 is an..6, 7361 an..18, 4440 an..512; of the message's own the shortest is an..35.
-    let item = ((text(6), text(18)).prop_map(|(number, code)| vec![number, code]), prop::collection::vec(text(35), 0..5));
-    (prop::collection::vec(text(35), 4), prop::collection::vec(item, 0..4))
+    // What both directories hold: 1004, 3039 and 3036 an..35, 3225 an..25; 1496 n..5, 7361 an..18, 4440 an..512.
+    let head = (prop::collection::vec(text(35), 3), text(25)).prop_map(|(mut values, place)| {
+        values.push(place);
+        values
+    });
+    let number = prop_oneof![Just(String::new()), (1..99_999_u32).prop_map(|number| number.to_string())];
+    let item = ((number, text(18)).prop_map(|(number, code)| vec![number, code]), prop::collection::vec(text(35), 0..5));
+    (head, prop::collection::vec(item, 0..4))
 }
 
 proptest! {

@@ -22,9 +22,9 @@ const PLAN: &str = r#"
         "message/SG:RFF+ED/RFF/C506/1154",
         "message/SG:CNI/CNI/1490", "message/SG:CNI/CNI/C503/3453",
         "message/SG:CNI/SG:RFF+HS/RFF/C506/1154",
-        "message/SG:CNI/SG:QTY+1/QTY/C186/6060", "message/SG:CNI/SG:QTY+1/QTY/C186/6411",
-        "message/SG:CNI/SG:QTY+1/FTX+AAA/C108/4440",
-        "message/SG:CNI/SG:GID/GID/1496",
+        "message/SG:CNI/SG:RFF+HS/SG:QTY+1/QTY/C186/6060", "message/SG:CNI/SG:RFF+HS/SG:QTY+1/QTY/C186/6411",
+        "message/SG:CNI/SG:RFF+HS/SG:QTY+1/FTX+AAA/C108/4440",
+        "message/SG:CNI/SG:RFF+HS/SG:GID/GID/1496",
     ]
     [options]
     message = "CUSCAR"
