@@ -24,7 +24,7 @@ use crate::journal::{Journal, JournalError};
 use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::ops::{Guard, Health, OperatorDoor, OpsView};
+use crate::ops::{Guard, Health, OperatorDoor, OpsView, Watchers};
 use crate::pauses::Pauses;
 use crate::pinned::PinnedMappings;
 use crate::query::Queries;
@@ -192,6 +192,7 @@ impl Gateway {
             lineages,
             pauses,
             guard: Guard::new(clock.as_ref()),
+            watchers: Watchers::default(),
             lookups: lookups(endings.clone(), &limits, &metrics, &clock, &delivery),
         });
         let gate = OperatorGate { trust: Arc::clone(&operators), strangers: Arc::clone(&operator_strangers), clock: Arc::clone(&clock) };

@@ -1,4 +1,4 @@
-//! Counters and times of what happens, for `/metrics` (OpenMetrics text) and the status page.
+//! Counters and times of what happens, for `/metrics` (OpenMetrics text) and the console.
 //!
 //! Labels come from the configuration or from fixed lists alone, so that a stranger cannot make a
 //! new time series.
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Latest exchange times kept for each partner and flow, for percentiles on the status page.
+/// Latest exchange times kept for each partner and flow, for percentiles in `/status.json`.
 const RECENT_TIMES_MAX: usize = 4_096;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -406,7 +406,7 @@ pub enum Settlement {
     },
 }
 
-/// Numbers for status pages and metrics, from the store.
+/// Numbers for the console and metrics, from the store.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     /// One row for each partner and flow.
@@ -569,7 +569,7 @@ pub trait Journal: Send + Sync {
     /// When the next delivery to a destination is due, leases that run out included.
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError>;
 
-    /// Numbers for status pages and metrics.
+    /// Numbers for the console and metrics.
     async fn totals(&self) -> Result<Totals, JournalError>;
 
     /// What was sent in each of these hours, hours without anything left out; at most [`hours::HOUR_ROWS_MAX`].

@@ -42,16 +42,57 @@ pub struct LimitsLeft {
 }
 
 /// Sums over hours.
-#[derive(Default)]
-struct Sums {
-    exchanges: u64,
-    in_part: u64,
-    refused: u64,
-    records: u64,
-    records_refused: u64,
-    records_repeated: u64,
-    bytes: u64,
-    latencies: Latencies,
+#[derive(Clone, Debug, Default)]
+pub struct Sums {
+    /// Exchanges.
+    pub exchanges: u64,
+    /// Those accepted in part.
+    pub in_part: u64,
+    /// Those refused.
+    pub refused: u64,
+    /// Their records.
+    pub records: u64,
+    /// Those refused.
+    pub records_refused: u64,
+    /// Those known before.
+    pub records_repeated: u64,
+    /// Bytes of the bodies as received.
+    pub bytes: u64,
+    /// From the last byte in to the commit.
+    pub latencies: Latencies,
+}
+
+/// How a partner stands now, and what it sent in a span of hours.
+#[derive(Clone, Debug)]
+pub struct PartnerRow {
+    /// Which.
+    pub partner: PartnerId,
+    /// Its title.
+    pub title: Words,
+    /// When its last exchange came.
+    pub last_received_at: Option<Timestamp>,
+    /// What it sent.
+    pub sent: Sums,
+    /// Records that wait for it.
+    pub queued: u64,
+    /// Records for it in dead letters.
+    pub dead: u64,
+    /// When the oldest that is not acknowledged was received.
+    pub oldest_waiting: Option<Timestamp>,
+    /// Places of it that are not called for a while.
+    pub circuits_open: Vec<DestinationId>,
+    /// What is known of it beside the journal.
+    pub facts: PartnerFacts,
+}
+
+/// Every partner as it stands now, with everything that it was made from.
+pub struct Standing {
+    /// What the journal says.
+    pub status: JournalStatus,
+    /// What everybody sent in the last 24 hours.
+    pub hours: Vec<FlowHour>,
+    /// The partners, by their names.
+    pub partners: Vec<PartnerRow>,
 }
 
 impl<'h> FromIterator<&'h FlowHour> for Sums {
@@ -88,20 +129,31 @@ impl Sums {
     }
 }
 
+/// How everybody stands now.
+///
+/// # Errors
+/// The journal's failures.
+pub async fn everybody(view: &OpsView) -> Result<Standing, Fault> {
+    let status = standing(view).await?;
+    let hours = view.journal.flow_hours(span(view, false)).await?;
+    let facts = view.partner_facts().await;
+    let live = view.live.load_full();
+    let rows = live.config.partners.values().map(|partner| {
+        let sent = hours.iter().filter(|hour| hour.partner == partner.id).collect();
+        row(&partner.id, &partner.title, &status, sent, facts(&partner.id))
+    });
+    let partners = rows.collect();
+    Ok(Standing { status, hours, partners })
+}
+
 /// Every partner.
 ///
 /// # Errors
 /// The journal's failures.
 pub(super) async fn list(view: &OpsView, _ask: Ask<'_>) -> Result<Response, Fault> {
-    let status = standing(view).await?;
-    let hours = view.journal.flow_hours(HourFilter { partner: None, flow: None, ..span(view, false) }).await?;
-    let facts = view.partner_facts().await;
-    let live = view.live.load_full();
-    let rows = live.config.partners.values().map(|partner| {
-        let sums = hours.iter().filter(|hour| hour.partner == partner.id).collect();
-        row(&partner.id, &partner.title, &status, &sums, &facts(&partner.id), view.clock.now())
-    });
-    Ok(answer(StatusCode::OK, &json!({ "partners": rows.collect::<Vec<_>>() })))
+    let (now, everybody) = (view.clock.now(), everybody(view).await?);
+    let rows: Vec<Value> = everybody.partners.iter().map(|row| row.to_json(now)).collect();
+    Ok(answer(StatusCode::OK, &json!({ "partners": rows })))
 }
 
 /// One partner.
@@ -122,7 +174,8 @@ pub(super) async fn show(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
         received.extend(view.journal.destination_hours(Some(destination.id.clone()), filter.from, filter.to).await?);
     }
     let facts = view.partner_facts().await;
-    let mut whole = row(&partner.id, &partner.title, &status, &hours.iter().collect(), &facts(&partner.id), view.clock.now());
+    let row = row(&partner.id, &partner.title, &status, hours.iter().collect(), facts(&partner.id));
+    let mut whole = row.to_json(view.clock.now());
     whole["hours"] = json!(hours.iter().map(flow_hour).collect::<Vec<_>>());
     whole["received"] = json!(received.iter().map(destination_hour).collect::<Vec<_>>());
     whole["rules"] = json!(rules.iter().map(rule).collect::<Vec<_>>());
@@ -185,22 +238,51 @@ fn is_month(ask: &Ask<'_>) -> Result<bool, Fault> {
     Ok(is_month)
 }
 
-fn row(partner: &PartnerId, title: &Words, status: &JournalStatus, sums: &Sums, facts: &PartnerFacts, now: Timestamp) -> Value {
-    let flows: Vec<&FlowStatus> = status.flows.iter().filter(|row| row.partner == *partner).collect();
+fn row(partner: &PartnerId, title: &Words, status: &JournalStatus, sent: Sums, facts: PartnerFacts) -> PartnerRow {
     let places: Vec<&DestinationStatus> = status.destinations.iter().filter(|row| row.to.partner == *partner).collect();
-    let days_left = |end: &Timestamp| end.duration_since(now).as_secs().div_euclid(86_400);
-    json!({
-        "partner": partner,
-        "title": title,
-        "last_received_at": flows.iter().filter_map(|row| row.last_received_at).max().map(|at| at.to_string()),
-        "sent": sums.to_json(),
-        "queued": places.iter().map(|row| row.queued).sum::<u64>(),
-        "dead": places.iter().map(|row| row.dead).sum::<u64>(),
-        "oldest_waiting": places.iter().filter_map(|row| row.oldest_waiting).min().map(|at| at.to_string()),
-        "circuits_open": places.iter().filter(|row| row.circuit_open).map(|row| &row.to).collect::<Vec<&DestinationId>>(),
-        "certificates": facts.certificates.iter().map(|(subject, end)| json!({ "subject": subject, "not_after": end.to_string(), "days_left": days_left(end) })).collect::<Vec<_>>(),
-        "limits": facts.limits.as_ref().map(|limits| json!({ "policy": limits.policy, "left": limits.left })),
-    })
+    PartnerRow {
+        partner: partner.clone(),
+        title: title.clone(),
+        last_received_at: status.flows.iter().filter(|row| row.partner == *partner).filter_map(|row| row.last_received_at).max(),
+        sent,
+        queued: places.iter().map(|row| row.queued).sum(),
+        dead: places.iter().map(|row| row.dead).sum(),
+        oldest_waiting: places.iter().filter_map(|row| row.oldest_waiting).min(),
+        circuits_open: places.iter().filter(|row| row.circuit_open).map(|row| row.to.clone()).collect(),
+        facts,
+    }
+}
+
+impl PartnerFacts {
+    /// Whole days until the first of its certificates ends; negative once it has ended.
+    pub fn days_left(&self, now: Timestamp) -> Option<i64> {
+        self.certificates.iter().map(|(_, end)| days_left(*end, now)).min()
+    }
+}
+
+/// Whole days until an end; negative once it has come.
+pub fn days_left(end: Timestamp, now: Timestamp) -> i64 {
+    end.duration_since(now).as_secs().div_euclid(86_400)
+}
+
+impl PartnerRow {
+    fn to_json(&self, now: Timestamp) -> Value {
+        let certificates = self.facts.certificates.iter();
+        let certificates = certificates
+            .map(|(subject, end)| json!({ "subject": subject, "not_after": end.to_string(), "days_left": days_left(*end, now) }));
+        json!({
+            "partner": self.partner,
+            "title": self.title,
+            "last_received_at": self.last_received_at.map(|at| at.to_string()),
+            "sent": self.sent.to_json(),
+            "queued": self.queued,
+            "dead": self.dead,
+            "oldest_waiting": self.oldest_waiting.map(|at| at.to_string()),
+            "circuits_open": self.circuits_open,
+            "certificates": certificates.collect::<Vec<_>>(),
+            "limits": self.facts.limits.as_ref().map(|limits| json!({ "policy": limits.policy, "left": limits.left })),
+        })
+    }
 }
 
 fn flow_hour(hour: &FlowHour) -> Value {

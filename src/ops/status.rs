@@ -1,4 +1,4 @@
-//! How the gateway stands, as numbers: what the status page, `/status.json` and the gauges show.
+//! How the gateway stands, as numbers: what the console, `/status.json` and the gauges show.
 //!
 //! What is configured is listed although nothing came or went yet, so that a silent partner is seen;
 //! what the journal knows is listed although it is no longer configured.
