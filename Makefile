@@ -18,7 +18,7 @@ FEATURES := --features wasm-adapters
 
 # In the order in which mistakes are cheapest to find; the tests' own summary comes last.
 STEPS := format bans lint shipped tests
-APT_PACKAGES := openssl python3 python3-cryptography python3-venv libxml2-utils build-essential
+APT_PACKAGES := openssl python3 python3-cryptography python3-venv libxml2-utils build-essential prometheus
 
 .PHONY: help test test-long fuzz demo tools deny-tool $(STEPS)
 
@@ -39,7 +39,7 @@ test: tools ## every test: format, licences, lints, shipped mappings and example
 test-long: tools ## the long tests, which say so in #[ignore]: 1 GB feeds and kill loops; they need some GB of disk (make fuzz is another long one)
 	$(CARGO) test --locked --release --workspace --no-fail-fast -- --ignored --nocapture --test-threads 1
 
-fuzz: ## fuzz every reader, FUZZ_SECONDS (600) for each of FUZZ_TARGETS (all)
+fuzz: tools ## fuzz every reader and the mapping compiler, FUZZ_SECONDS (600) for each of FUZZ_TARGETS (all)
 	@command -v c++ >/dev/null || { echo "libFuzzer is C++: install a compiler for it, on Debian or Ubuntu: sudo apt-get install g++" >&2; exit 1; }
 	@$(CARGO) fuzz --version 2>/dev/null | grep -qF "$(CARGO_FUZZ_VERSION)" || \
 		$(CARGO) install --locked --quiet cargo-fuzz --version $(CARGO_FUZZ_VERSION)
@@ -70,7 +70,7 @@ tools:
 	command -v $(CARGO) >/dev/null || { echo "there is no cargo here: install Rust from https://rustup.rs" >&2; exit 1; }; \
 	$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt; \
 	$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy; \
-	for tool in cc openssl python3 xmllint; do command -v $$tool >/dev/null || missing+=("$$tool"); done; \
+	for tool in cc openssl python3 xmllint prometheus promtool; do command -v $$tool >/dev/null || missing+=("$$tool"); done; \
 	python3 -c 'import cryptography' 2>/dev/null || missing+=("python3 cryptography"); \
 	python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=("python3 venv"); \
 	packages="$(APT_PACKAGES)"; \

@@ -1,5 +1,5 @@
-//! Embeds the mappings that ship with the gateway, so that one binary is a whole gateway.
-//! Adding a mapping adds files alone: the list is the folder.
+//! Embeds the mappings and calendars that ship with the gateway, so that one binary is a whole gateway.
+//! Adding one adds files alone: the list is the folder.
 
 use std::env;
 use std::fmt::Write as _;
@@ -7,8 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn main() {
-    println!("cargo::rerun-if-changed=mappings");
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("mappings");
+    embed("mappings");
+    embed("calendars");
+}
+
+/// Writes the list of a folder's files with their texts, as `FOLDER.rs`.
+fn embed(folder: &str) {
+    println!("cargo::rerun-if-changed={folder}");
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join(folder);
     let mut files = Vec::new();
     collect(&root, &mut files);
     files.sort();
@@ -18,13 +24,13 @@ fn main() {
         let _ = writeln!(list, "    ({name:?}, include_str!({:?})),", file.display().to_string());
     }
     list.push_str("]\n");
-    let out = PathBuf::from(env::var("OUT_DIR").unwrap_or_default()).join("mappings.rs");
+    let out = PathBuf::from(env::var("OUT_DIR").unwrap_or_default()).join(format!("{folder}.rs"));
     if let Err(error) = fs::write(&out, list) {
         println!("cargo::error=cannot write {}: {error}", out.display());
     }
 }
 
-/// Schemas, mapping files and code files; cases are for tests and stay out of the binary.
+/// Schemas, mapping files, code files and years of calendars; cases are for tests and stay out of the binary.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {

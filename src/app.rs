@@ -4,6 +4,8 @@ mod changes;
 mod gate;
 mod provider;
 
+use crate::alarms::AlarmWatch;
+use crate::alarms::watch::Sources;
 use crate::config::watch::Reloads;
 use crate::config::{Config, Problem};
 use crate::data::{DataFolder, make_private_folder};
@@ -183,6 +185,14 @@ impl Gateway {
             metrics: Arc::clone(&metrics),
         });
         let endings = Endings { partners: Arc::clone(&partners), operators: Arc::clone(&operators), live: Arc::clone(&live) };
+        let alarms = Arc::new(AlarmWatch::new(Sources {
+            journal: Arc::clone(&journal),
+            metrics: Arc::clone(&metrics),
+            live: Arc::clone(&live),
+            endings: endings.clone(),
+            keys: Arc::clone(&keys),
+            clock: Arc::clone(&clock),
+        }));
         let view = Arc::new(OpsView {
             journal: Arc::clone(&journal),
             metrics: Arc::clone(&metrics),
@@ -193,7 +203,7 @@ impl Gateway {
             pauses,
             guard: Guard::new(clock.as_ref()),
             watchers: Watchers::default(),
-            lookups: lookups(endings.clone(), &limits, &metrics, &clock, &delivery),
+            lookups: lookups(endings.clone(), &limits, &metrics, &clock, &delivery, &alarms),
         });
         let gate = OperatorGate { trust: Arc::clone(&operators), strangers: Arc::clone(&operator_strangers), clock: Arc::clone(&clock) };
         let operator_door = Arc::new(OperatorDoor::new(gate, Arc::clone(&view)));
@@ -205,7 +215,8 @@ impl Gateway {
         let partner_address = partner_listener.local_addr().map_err(other("the partner listener"))?;
         let operator_address = operator_listener.local_addr().map_err(other("the operator listener"))?;
         tasks.spawn(http::listen(partner_listener, door, config.gateway.limits.clone(), stopped.clone()));
-        tasks.spawn(http::listen(operator_listener, operator_door, config.gateway.limits.clone(), stopped));
+        tasks.spawn(http::listen(operator_listener, operator_door, config.gateway.limits.clone(), stopped.clone()));
+        tasks.spawn(alarms.run(stopped));
         view.health.serving();
         tracing::info!(%partner_address, %operator_address, partners = config.partners.len(), flows = config.flows.len(), "the gateway is up");
         Ok(Self {

@@ -75,13 +75,24 @@ pub fn convert<'m>(
         Source::Canonical(schema) => pass.lines(schema, input),
     };
     let Pass { converted, noted, sink } = pass;
-    match read.and_then(|()| sink.finish()) {
-        Ok(()) => Ok(converted),
+    match read.and_then(|()| end(sink, target, converted.counts)) {
+        Ok(fault) => Ok(Converted { fault: converted.fault.or(fault), ..converted }),
         Err(Stop::Body(code, finding)) => {
             noted(&finding);
             Ok(Converted { fault: Some(code), ..converted })
         }
         Err(Stop::Gateway(error)) => Err(error),
+    }
+}
+
+/// Ends what was written. Where no record was, a body is none at all: nothing is written.
+fn end(sink: Sink<'_>, target: Target<'_>, counts: Counts) -> Result<Option<FaultCode>, Stop> {
+    match target {
+        Target::Body(_) | Target::Canonical if counts.accepted == 0 && counts.records > 0 => Ok(Some(FaultCode::RecordsRefused)),
+        Target::Body(mapping) if counts.accepted < mapping.records_min.min(1) => {
+            Err(Stop::Body(FaultCode::NoRecords, Box::new(no_records(mapping))))
+        }
+        Target::Body(_) | Target::Canonical | Target::Trace => sink.finish().map(|()| None),
     }
 }
 

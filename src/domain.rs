@@ -536,6 +536,9 @@ pub struct Chunk {
     pub rows: u64,
     /// Deliveries to one destination with the same order key go one after the other.
     pub order_key: Option<String>,
+    /// Which of its message's ids, as bits in the order of the mapping's, an earlier delivery to the destination has too: it
+    /// goes on with that message, and they become ids of its own.
+    pub repeated_ids: u32,
 }
 
 /// Where records of a flow go, and the mapping that renders them there.
@@ -585,4 +588,6 @@ pub struct Verdict {
     pub chunks: Vec<Chunk>,
     /// What it was read and checked with.
     pub pins: Pins,
+    /// How often values stood in its first accepted records.
+    pub profile: crate::profile::Profile,
 }

@@ -8,7 +8,7 @@ use crate::answer::{self, Answered, Facts};
 use crate::coding::{Coding, DecodeLimits};
 use crate::domain::{BusinessAnswer, DestinationId, Digest, ExchangeId, Finding, Outcome, PartnerId, Stored, Verdict};
 use crate::fault::{Fault, FaultCode};
-use crate::ingress::admit::{Admitted, Mode};
+use crate::ingress::admit::{Admitted, Mode, not_empty};
 use crate::ingress::identity::{ConnectionIdentity, Partners, TrustStore};
 use crate::ingress::in_flight::InFlight;
 use crate::ingress::limits::Admission;
@@ -20,9 +20,10 @@ use crate::mapping::write::NotWritten;
 use crate::pauses::Pauses;
 use crate::receipt::Receipt;
 use crate::references::look_up;
+use crate::schedule::Period;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
-use crate::translate::{Arrived, BodyCheck, FlowPlan, TranslateLimits, Translated, translate};
+use crate::translate::{Arrived, BodyCheck, FlowPlan, TranslateLimits, Translated, declared_empty, translate};
 use crate::xsd::Xsd;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -110,10 +111,14 @@ pub struct Intake {
     pub records_max: u64,
     /// `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// The question that it answers, whose name is its key.
+    pub question: Option<ExchangeId>,
     /// `Content-Encoding`.
     pub coding: Coding,
     /// `Content-Type`.
     pub content_type: Option<String>,
+    /// The period for which it declares that there is nothing (本期无数据); its body is empty.
+    pub empty_period: Option<Period>,
     /// The exchange that it corrects.
     pub corrects: Option<ExchangeId>,
     /// W3C trace id of the request.
@@ -146,6 +151,9 @@ where
     let place = exchanges.in_flight.enter(&intake.partner, &intake.flow.flow.id, intake.idempotency_key.as_deref())?;
     let limits = &intake.live.config.gateway.limits;
     let body = receive(body, limits, &exchanges.spool, content_digest, |bytes| admission.charge_bytes(bytes)).await?;
+    if intake.empty_period.is_some() && body.spooled.stored().length() > 0 {
+        return Err(not_empty());
+    }
     let received = Received { intake, body, received_at: exchanges.clock.now() };
     let caller = Caller { identity, mode, admission };
     // Every byte is in: from here on the sender's line may drop and the commit goes on.
@@ -280,6 +288,9 @@ fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
         },
         records_max: intake.records_max,
     };
+    if let Some(period) = intake.empty_period {
+        return declared_empty(received.body.digest, period, &intake.mapping, &intake.flow, &limits, spool);
+    }
     let arrived = Arrived { body: received.body.spooled.stored(), digest: received.body.digest, coding: intake.coding };
     let check = intake.check.as_deref().map(|xsd| xsd as &dyn BodyCheck);
     translate(arrived, &intake.mapping, check, &intake.flow, &limits, spool)
@@ -330,6 +341,7 @@ async fn commit(
         translated_at: exchanges.clock.now(),
         key_space,
         idempotency_key: intake.idempotency_key,
+        question: intake.question,
         certificate: intake.certificate,
         corrects: intake.corrects,
         mapping: intake.mapping.name.clone(),
@@ -363,7 +375,8 @@ pub fn key_space(partner: &PartnerId, flow: &FlowPlan) -> String {
 fn business_answer(received: &Received, verdict: &Verdict, facts: &Facts) -> Option<BusinessAnswer> {
     let Received { intake, received_at, .. } = received;
     let plan = &intake.flow;
-    let mapping = plan.answers.get(&intake.partner)?;
+    // What is empty has nothing that a format of the sender's own could answer to.
+    let mapping = plan.answers.get(&intake.partner).filter(|_| intake.empty_period.is_none())?;
     let (flow, zone, format) = (&plan.flow.id, &plan.zone, &intake.mapping.format_name);
     let answered = Answered { exchange: intake.exchange, received_at: *received_at, flow, zone, format };
     let written = answer::write(mapping, answered, verdict, facts);
@@ -406,8 +419,18 @@ async fn answer(exchanges: &Exchanges, committed: Committed, told: Option<Told>)
     let repeat = matches!(committed, Committed::Repeat(_));
     let received_bytes = told.as_ref().filter(|_| !repeat).map_or(0, |told| told.received_bytes);
     let (journaled, told) = match (committed, told) {
-        // Which records were known before, only the journal's own report says.
         (Committed::New(journaled), Some(told)) if journaled.counts().repeated == 0 => (journaled, told),
+        // Which records were known before, only the journal's own report says. What is committed is answered as
+        // committed, though: its sender would send it again.
+        (Committed::New(journaled), Some(told)) => {
+            let recalled = recall(exchanges.journal.as_ref(), journaled.exchange()).await;
+            let unread = |fault: &Fault| {
+                let error = fault.source.as_deref().map(tracing::field::display);
+                tracing::error!(exchange = %journaled.exchange(), error, "which records were known before cannot be told");
+            };
+            let recalled = recalled.inspect_err(unread).unwrap_or(told);
+            (journaled, recalled)
+        }
         (Committed::New(journaled) | Committed::Repeat(journaled), _) => {
             let told = recall(exchanges.journal.as_ref(), journaled.exchange()).await?;
             (journaled, told)

@@ -40,6 +40,8 @@ use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use wording::Worded;
 
+/// Protocols offered by ALPN, best first, whichever side the gateway is on.
+pub const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// Requests open at once on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 64;
 /// Streams that a peer may reset before hyper has looked at them (CVE-2023-44487).

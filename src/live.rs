@@ -4,7 +4,7 @@
 //! any problem is refused whole, and the old one stays.
 
 use crate::answer::CANONICAL;
-use crate::config::{Config, Flow, Problem, Query, Reference};
+use crate::config::{Config, Destination, Draft, Flow, Problem, Query, Reference};
 use crate::domain::{FlowId, Name, Routed};
 use crate::mapping::{Library, Mapping};
 use crate::query::QueryPlan;
@@ -36,34 +36,60 @@ impl Live {
     /// # Errors
     /// Every problem in every file.
     pub fn load(folder: &Path) -> Result<Self, Vec<Problem>> {
-        let config = Config::load(folder)?;
-        let library = Library::load(&config.gateway.mappings)?;
-        let xsds = xsd::load(&library)?;
-        let mut problems = Vec::new();
-        let mut flows = BTreeMap::new();
-        for (id, flow) in &config.flows {
-            match compile(flow, &config, &library) {
-                Ok(plan) => drop(flows.insert(id.clone(), Arc::new(plan))),
-                Err(messages) => {
-                    let file = folder.join("flows").join(format!("{id}.toml"));
-                    problems.extend(messages.into_iter().map(|(needle, message)| problem(&file, &flow.text, &needle, message)));
-                }
-            }
-        }
-        let (mut queries, mut unfit) = (BTreeMap::new(), Vec::new());
-        // Without its flows a query cannot be judged.
-        for (service, query) in config.queries.iter().filter(|_| problems.is_empty()) {
-            match compile_query(query, &config, &flows, &library) {
-                Ok(plan) => drop(queries.insert(service.clone(), Arc::new(plan))),
-                Err(messages) => {
-                    let file = folder.join("queries").join(format!("{service}.toml"));
-                    unfit.extend(messages.into_iter().map(|(needle, message)| problem(&file, &query.text, &needle, message)));
-                }
-            }
-        }
-        problems.append(&mut unfit);
-        if problems.is_empty() { Ok(Self { config: Arc::new(config), library, xsds, flows, queries }) } else { Err(problems) }
+        Self::compile(Draft::read(folder))
     }
+
+    /// Compiles what was read. What has a problem of its own keeps nobody from hearing about the rest.
+    ///
+    /// # Errors
+    /// Every problem in every file.
+    pub fn compile(mut draft: Draft) -> Result<Self, Vec<Problem>> {
+        // Without its folders nobody can say which mappings there are.
+        let Some(folders) = &draft.mappings else { return Err(draft.problems) };
+        let (library, mut problems) = Library::read(folders);
+        let xsds = xsd::load(&library).map_err(|mut found| problems.append(&mut found)).unwrap_or_default();
+        let flows = compile_flows(&draft, &library, &mut problems);
+        let queries = compile_queries(&draft, &flows, &library, &mut problems);
+        draft.problems.append(&mut problems);
+        draft.problems.sort();
+        let config = Arc::new(draft.finish()?);
+        Ok(Self { config, library, xsds, flows, queries })
+    }
+}
+
+fn compile_flows(draft: &Draft, library: &Library, problems: &mut Vec<Problem>) -> BTreeMap<FlowId, Arc<FlowPlan>> {
+    let mut flows = BTreeMap::new();
+    for (id, flow) in draft.flows.iter().filter_map(|(id, flow)| Some((id, flow.as_ref()?))) {
+        match compile(flow, draft, library) {
+            Ok(plan) => drop(flows.insert(id.clone(), Arc::new(plan))),
+            Err(messages) => {
+                let file = draft.folder.join("flows").join(format!("{id}.toml"));
+                problems.extend(messages.into_iter().map(|(needle, message)| problem(&file, &flow.text, &needle, message)));
+            }
+        }
+    }
+    flows
+}
+
+fn compile_queries(
+    draft: &Draft,
+    flows: &BTreeMap<FlowId, Arc<FlowPlan>>,
+    library: &Library,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<Name, Arc<QueryPlan>> {
+    let mut queries = BTreeMap::new();
+    for (service, query) in &draft.queries {
+        // A query whose flows or provider have a problem of their own cannot be judged.
+        let Some(parties) = Parties::of(query, draft, flows, library) else { continue };
+        match compile_query(query, parties, library) {
+            Ok(plan) => drop(queries.insert(service.clone(), Arc::new(plan))),
+            Err(messages) => {
+                let file = draft.folder.join("queries").join(format!("{service}.toml"));
+                problems.extend(messages.into_iter().map(|(needle, message)| problem(&file, &query.text, &needle, message)));
+            }
+        }
+    }
+    queries
 }
 
 /// A problem at the line of a file in which `needle` first stands.
@@ -73,35 +99,28 @@ fn problem(file: &Path, text: &str, needle: &str, message: String) -> Problem {
 }
 
 /// Compiles a flow. Each problem comes with a text that stands at its place in the file.
-fn compile(flow: &Arc<Flow>, config: &Config, library: &Library) -> Result<FlowPlan, Vec<(String, String)>> {
+fn compile(flow: &Arc<Flow>, draft: &Draft, library: &Library) -> Result<FlowPlan, Vec<(String, String)>> {
     let mut problems = Vec::new();
     let canonical = library.canonical(&flow.canonical).cloned();
-    if canonical.is_none() {
+    if canonical.is_none() && !library.is_broken(&flow.canonical) {
         problems.push((flow.canonical.clone(), format!("there is no canonical schema {:?}", flow.canonical)));
     }
-    let senders = flow.senders.values().flat_map(|s| &s.mappings);
-    for name in senders {
-        if let Err(message) = fitting(library, name, &flow.canonical, "read", |m| m.direction.reads()) {
-            problems.push((name.clone(), message));
+    let mut fits = |name: &String, canonical: &str, way: Way| match fitting(library, name, canonical, way) {
+        Ok(mapping) => Some(mapping),
+        Err(message) => {
+            problems.extend(message.map(|message| (name.clone(), message)));
+            None
         }
-    }
-    let mut destinations = Vec::new();
-    for route in &flow.routes {
-        match fitting(library, &route.mapping, &flow.canonical, "write", |m| m.direction.writes()) {
-            Ok(mapping) => destinations.push((Routed { to: route.to.clone(), mapping: mapping.digest }, mapping)),
-            Err(message) => problems.push((route.mapping.clone(), message)),
-        }
-    }
-    let mut answers = BTreeMap::new();
-    for (partner, sender) in &flow.senders {
-        let Some(name) = &sender.answer else { continue };
-        match fitting(library, name, CANONICAL, "write", |m| m.direction.writes()) {
-            Ok(mapping) => drop(answers.insert(partner.clone(), mapping)),
-            Err(message) => problems.push((name.clone(), message)),
-        }
-    }
+    };
+    let read: Option<Vec<_>> = all(flow.senders.values().flat_map(|s| &s.mappings).map(|name| fits(name, &flow.canonical, Way::Read)));
+    let destinations = all(flow.routes.iter().map(|route| {
+        let mapping = fits(&route.mapping, &flow.canonical, Way::Write)?;
+        Some((Routed { to: route.to.clone(), mapping: mapping.digest }, mapping))
+    }));
+    let answering = flow.senders.iter().filter_map(|(partner, sender)| Some((partner, sender.answer.as_ref()?)));
+    let answers = all(answering.map(|(partner, name)| Some((partner.clone(), fits(name, CANONICAL, Way::Write)?))));
     if let Some(Reference { flow: other, field, .. }) = &flow.reference {
-        if !config.flows.contains_key(other) {
+        if !draft.flows.contains_key(other) {
             problems.push((format!("{other:?}"), format!("`reference`: there is no flow {other}")));
         }
         if canonical.as_ref().is_some_and(|canonical| !canonical.knows(field)) {
@@ -110,65 +129,88 @@ fn compile(flow: &Arc<Flow>, config: &Config, library: &Library) -> Result<FlowP
     }
     let zone = TimeZone::get(&flow.zone).unwrap_or(TimeZone::UTC);
     let Some(canonical) = canonical else { return Err(problems) };
-    match Router::compile(flow, canonical.decimals()) {
-        Ok(router) if problems.is_empty() => Ok(FlowPlan { flow: Arc::clone(flow), zone, canonical, router, destinations, answers }),
-        Ok(_) => Err(problems),
-        Err(messages) => {
-            problems.extend(messages.into_iter().map(|m| ("when".to_owned(), m)));
-            Err(problems)
+    let router = Router::compile(flow, canonical.decimals())
+        .map_err(|messages| problems.extend(messages.into_iter().map(|message| ("when".to_owned(), message))));
+    match (router, read, destinations, answers) {
+        (Ok(router), Some(_), Some(destinations), Some(answers)) if problems.is_empty() => {
+            let answers = answers.into_iter().collect();
+            Ok(FlowPlan { flow: Arc::clone(flow), zone, canonical, router, destinations, answers })
         }
+        _ => Err(problems),
+    }
+}
+
+/// Who takes part in a query, and how.
+struct Parties {
+    question: Arc<FlowPlan>,
+    answer: Arc<FlowPlan>,
+    provider: Arc<Destination>,
+    reading: Arc<Mapping>,
+}
+
+impl Parties {
+    fn of(query: &Query, draft: &Draft, flows: &BTreeMap<FlowId, Arc<FlowPlan>>, library: &Library) -> Option<Self> {
+        let answer = flows.get(&query.answer)?;
+        let provider = draft.partners.get(&query.provider.partner)?.as_ref()?.destinations.get(&query.provider.place)?;
+        let mapping = answer.flow.senders.get(&query.provider.partner)?.mappings.first()?;
+        Some(Self {
+            question: Arc::clone(flows.get(&query.question)?),
+            answer: Arc::clone(answer),
+            provider: Arc::clone(provider),
+            reading: Arc::clone(library.mapping(mapping)?),
+        })
     }
 }
 
 /// Compiles a query. Each problem comes with a text that stands at its place in the file.
-fn compile_query(
-    query: &Arc<Query>,
-    config: &Config,
-    flows: &BTreeMap<FlowId, Arc<FlowPlan>>,
-    library: &Library,
-) -> Result<QueryPlan, Vec<(String, String)>> {
-    let missing = |name: &Name| vec![(name.to_string(), format!("{name} is not in the configuration"))];
-    let question = flows.get(&query.question).ok_or_else(|| missing(&query.question))?;
-    let answer = flows.get(&query.answer).ok_or_else(|| missing(&query.answer))?;
-    let provider = config.partners.get(&query.provider.partner).and_then(|partner| partner.destinations.get(&query.provider.place));
-    let provider = provider.ok_or_else(|| missing(&query.provider.partner))?;
-    let reading = answer.flow.senders.get(&query.provider.partner).and_then(|sender| library.mapping(sender.mappings.first()?));
-    let reading = reading.ok_or_else(|| missing(&query.provider.partner))?;
+fn compile_query(query: &Arc<Query>, parties: Parties, library: &Library) -> Result<QueryPlan, Vec<(String, String)>> {
+    let Parties { question, answer, provider, reading } = parties;
     let mut problems = Vec::new();
     let mut writing = |name: &String, canonical: &str| {
-        let fits = fitting(library, name, canonical, "write", |m| m.direction.writes());
-        fits.map_err(|message| problems.push((name.clone(), message))).ok()
+        let fits = fitting(library, name, canonical, Way::Write);
+        fits.map_err(|message| problems.extend(message.map(|message| (name.clone(), message)))).ok()
     };
     let mapping = writing(&query.mapping, &question.flow.canonical);
-    let askers: Option<Vec<_>> =
-        query.askers.iter().map(|(partner, name)| Some((partner.clone(), writing(name, &answer.flow.canonical)?))).collect();
-    let repeated = query.answer_repeats.iter().flat_map(|path| [(path, question), (path, answer)]);
-    for (path, flow) in repeated.chain(query.answer_valid_until.iter().map(|path| (path, answer))) {
+    let askers = all(query.askers.iter().map(|(partner, name)| Some((partner.clone(), writing(name, &answer.flow.canonical)?))));
+    let repeated = query.answer_repeats.iter().flat_map(|path| [(path, &question), (path, &answer)]);
+    for (path, flow) in repeated.chain(query.answer_valid_until.iter().map(|path| (path, &answer))) {
         if !flow.canonical.knows(path) {
             problems.push((path.clone(), format!("{} has no {path:?}", flow.flow.canonical)));
         }
     }
     match (mapping, askers) {
-        (Some(mapping), Some(askers)) if problems.is_empty() => Ok(QueryPlan {
-            query: Arc::clone(query),
-            question: Arc::clone(question),
-            answer: Arc::clone(answer),
-            provider: Arc::clone(provider),
-            mapping,
-            reading: Arc::clone(reading),
-            askers: askers.into_iter().collect(),
-        }),
+        (Some(mapping), Some(askers)) if problems.is_empty() => {
+            Ok(QueryPlan { query: Arc::clone(query), question, answer, provider, mapping, reading, askers: askers.into_iter().collect() })
+        }
         _ => Err(problems),
     }
 }
 
-fn fitting(library: &Library, name: &str, canonical: &str, way: &str, goes: impl Fn(&Mapping) -> bool) -> Result<Arc<Mapping>, String> {
-    let mapping = library.mapping(name).ok_or_else(|| {
+/// Which way a mapping must go.
+#[derive(Clone, Copy)]
+enum Way {
+    Read,
+    Write,
+}
+
+/// Everything, or nothing where one is missing; all are looked at.
+fn all<T>(found: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    found.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// A mapping for this canonical record and way; what is wrong with it, unless that is told already.
+fn fitting(library: &Library, name: &str, canonical: &str, way: Way) -> Result<Arc<Mapping>, Option<String>> {
+    let Some(mapping) = library.mapping(name) else {
         let known: Vec<&str> = library.mappings().map(|m| m.name.as_str()).collect();
-        format!("there is no mapping {name:?}; there are {}", known.join(", "))
-    })?;
+        let unknown = || format!("there is no mapping {name:?}; there are {}", known.join(", "));
+        return Err((!library.is_broken(name)).then(unknown));
+    };
     if mapping.canonical.name != canonical {
-        return Err(format!("the mapping {name:?} is for {}, not for {canonical}", mapping.canonical.name));
+        return Err(Some(format!("the mapping {name:?} is for {}, not for {canonical}", mapping.canonical.name)));
     }
-    if goes(mapping) { Ok(Arc::clone(mapping)) } else { Err(format!("the mapping {name:?} cannot {way}")) }
+    let (goes, way) = match way {
+        Way::Read => (mapping.direction.reads(), "read"),
+        Way::Write => (mapping.direction.writes(), "write"),
+    };
+    if goes { Ok(Arc::clone(mapping)) } else { Err(Some(format!("the mapping {name:?} cannot {way}"))) }
 }

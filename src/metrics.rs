@@ -3,18 +3,22 @@
 //! Labels come from the configuration or from fixed lists alone, so that a stranger cannot make a
 //! new time series.
 
+pub mod recent;
+
 use crate::delivery::{Attempted, Ended, Observer};
 use crate::domain::{Counts, DestinationId, FlowId, Name, Outcome, PartnerId};
 use jiff::Timestamp;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use recent::{Latencies, Recently};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Latest exchange times kept for each partner and flow, for percentiles in `/status.json`.
 const RECENT_TIMES_MAX: usize = 4_096;
@@ -66,28 +70,63 @@ struct KindLabels {
     what: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartnerLabels {
+    partner: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookLabels {
+    webhook: String,
+    ended: &'static str,
+}
+
+/// What leads from a bucket of a histogram to the trace of one that fell into it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TraceLabels {
+    trace_id: String,
+}
+
 /// All metrics of one gateway.
 pub struct Metrics {
     registry: Registry,
     exchanges: Family<ExchangeLabels, Counter>,
     records: Family<ExchangeLabels, Counter>,
     received_bytes: Family<FlowLabels, Counter>,
-    exchange_seconds: Family<FlowLabels, Histogram>,
+    exchange_seconds: Family<FlowLabels, HistogramWithExemplars<TraceLabels>>,
     queries: Family<QueryLabels, Counter>,
     query_seconds: Family<ServiceLabels, Histogram>,
     refusals: Family<CodeLabels, Counter>,
     turned_away: Family<CodeLabels, Counter>,
     attempts: Family<AttemptLabels, Counter>,
-    delivery_seconds: Family<DestinationLabels, Histogram>,
+    throttled: Family<PartnerLabels, Counter>,
+    notices: Family<WebhookLabels, Counter>,
+    delivery_seconds: Family<DestinationLabels, HistogramWithExemplars<TraceLabels>>,
     circuits: Family<DestinationLabels, Gauge>,
     ends: Family<KindLabels, Gauge>,
     recent: Mutex<BTreeMap<(PartnerId, FlowId), Recent>>,
+    recently: Mutex<Recently>,
 }
 
 #[derive(Default)]
 struct Recent {
     times: Vec<Duration>,
     next: usize,
+}
+
+/// What is counted of a committed exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchanged<'t> {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Its records.
+    pub counts: Counts,
+    /// Bytes of its body.
+    pub bytes: u64,
+    /// From the call to the answer.
+    pub took: Duration,
+    /// W3C trace id; empty for none.
+    pub trace_id: &'t str,
 }
 
 /// The median and the 99th percentile of the latest exchanges, from the last byte in to the answer.
@@ -99,8 +138,19 @@ pub struct Percentiles {
     pub p99: Duration,
 }
 
+/// Upper bounds of the buckets of every time.
+const BUCKETS_SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0];
+
 fn seconds() -> Histogram {
-    Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0])
+    Histogram::new(BUCKETS_SECONDS)
+}
+
+fn traced_seconds() -> HistogramWithExemplars<TraceLabels> {
+    HistogramWithExemplars::new(BUCKETS_SECONDS.into_iter())
+}
+
+fn traced(trace_id: &str) -> Option<TraceLabels> {
+    (!trace_id.is_empty()).then(|| TraceLabels { trace_id: trace_id.to_owned() })
 }
 
 impl Default for Metrics {
@@ -117,16 +167,19 @@ impl Metrics {
             exchanges: Family::default(),
             records: Family::default(),
             received_bytes: Family::default(),
-            exchange_seconds: Family::new_with_constructor(seconds),
+            exchange_seconds: Family::new_with_constructor(traced_seconds),
             queries: Family::default(),
             query_seconds: Family::new_with_constructor(seconds),
             refusals: Family::default(),
             turned_away: Family::default(),
             attempts: Family::default(),
-            delivery_seconds: Family::new_with_constructor(seconds),
+            throttled: Family::default(),
+            notices: Family::default(),
+            delivery_seconds: Family::new_with_constructor(traced_seconds),
             circuits: Family::default(),
             ends: Family::default(),
             recent: Mutex::default(),
+            recently: Mutex::default(),
             registry: Registry::default(),
         };
         registry.register("exchanges", "Exchanges committed, by outcome", metrics.exchanges.clone());
@@ -137,6 +190,8 @@ impl Metrics {
         registry.register("queries", help, metrics.queries.clone());
         registry.register_with_unit("query", "From the commit of a question to its answer", Unit::Seconds, metrics.query_seconds.clone());
         registry.register("refusals", "Requests refused before a commit, by fault code", metrics.refusals.clone());
+        registry.register("throttled", "Requests turned away because a partner was over a limit", metrics.throttled.clone());
+        registry.register("webhook_notices", "Attempts to tell a webhook of an alarm, by how they ended", metrics.notices.clone());
         registry.register("connections_turned_away", "Connections that came to nothing, by reason", metrics.turned_away.clone());
         registry.register("delivery_attempts", "Attempts to deliver, by how they ended", metrics.attempts.clone());
         registry.register_with_unit(
@@ -155,8 +210,9 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
-    /// A committed exchange.
-    pub fn exchanged(&self, partner: &PartnerId, flow: &FlowId, outcome: Outcome, counts: Counts, bytes: u64, took: Duration) {
+    /// A committed exchange, whose trace this was.
+    pub fn exchanged(&self, partner: &PartnerId, flow: &FlowId, exchanged: &Exchanged<'_>) {
+        let Exchanged { outcome, counts, bytes, took, trace_id } = *exchanged;
         let labels = |outcome| ExchangeLabels { partner: partner.to_string(), flow: flow.to_string(), outcome };
         let flow_labels = FlowLabels { partner: partner.to_string(), flow: flow.to_string() };
         self.exchanges.get_or_create(&labels(outcome.as_str())).inc();
@@ -164,7 +220,7 @@ impl Metrics {
         self.records.get_or_create(&labels("refused")).inc_by(counts.refused);
         self.records.get_or_create(&labels("repeated")).inc_by(counts.repeated);
         self.received_bytes.get_or_create(&flow_labels).inc_by(bytes);
-        self.exchange_seconds.get_or_create(&flow_labels).observe(took.as_secs_f64());
+        self.exchange_seconds.get_or_create(&flow_labels).observe(took.as_secs_f64(), traced(trace_id), None);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.entry((partner.clone(), flow.clone())).or_default().add(took);
     }
@@ -178,6 +234,31 @@ impl Metrics {
     /// A request that was refused before anything was committed.
     pub fn refused(&self, code: &'static str) {
         self.refusals.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    /// A request that was turned away because its partner is over a limit.
+    pub fn throttled(&self, partner: &PartnerId) {
+        self.throttled.get_or_create(&PartnerLabels { partner: partner.to_string() }).inc();
+        self.recently().throttle(partner, Instant::now());
+    }
+
+    /// An attempt to tell a webhook of an alarm has ended.
+    pub fn told(&self, webhook: &Name, ended: &'static str) {
+        self.notices.get_or_create(&WebhookLabels { webhook: webhook.to_string(), ended }).inc();
+    }
+
+    /// How many requests of each partner were turned away within the last ten seconds for being over its limits.
+    pub fn throttled_lately(&self) -> BTreeMap<PartnerId, u64> {
+        self.recently().throttled(Instant::now())
+    }
+
+    /// How long deliveries took lately, of flows that promise a time.
+    pub fn latencies(&self, promise: impl Fn(&FlowId) -> Option<Duration>) -> BTreeMap<(FlowId, DestinationId), Latencies> {
+        self.recently().latencies(promise, Instant::now())
+    }
+
+    fn recently(&self) -> std::sync::MutexGuard<'_, Recently> {
+        self.recently.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection that came to nothing.
@@ -246,7 +327,9 @@ impl Observer for Metrics {
         let destination = attempted.to.to_string();
         self.attempts.get_or_create(&AttemptLabels { destination: destination.clone(), ended, code }).inc();
         if attempted.ended == Ended::Acknowledged {
-            self.delivery_seconds.get_or_create(&DestinationLabels { destination }).observe(attempted.since_received.as_secs_f64());
+            let (took, trace) = (attempted.since_received, traced(&attempted.trace_id));
+            self.delivery_seconds.get_or_create(&DestinationLabels { destination }).observe(took.as_secs_f64(), trace, None);
+            self.recently().delivered(&attempted.flow, &attempted.to, took, Instant::now());
         }
     }
 

@@ -21,7 +21,7 @@ use crate::journal::{Committed, RepeatQuery};
 use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::mapping::schema::at_path;
-use crate::metrics::Metrics;
+use crate::metrics::{Exchanged, Metrics};
 use crate::render::unwritten;
 use crate::spool;
 use crate::translate::FlowPlan;
@@ -151,10 +151,10 @@ impl Queries {
         // Held to the end, so that a question is under way once.
         let _place = self.exchanges.in_flight.enter(&plan.provider.id.partner, &plan.query.answer, Some(&key))?;
         if let Some(first) = self.first_answer(plan, &key).await? {
-            return self.given(plan, first, true).await;
+            return self.given(plan, &key, first, true).await;
         }
-        let answer = self.ask(question, key).await?;
-        self.given(plan, answer, false).await
+        let answer = self.ask(question, key.clone()).await?;
+        self.given(plan, &key, answer, false).await
     }
 
     /// The answer that a question has already.
@@ -209,8 +209,10 @@ impl Queries {
             check: question.live.xsds.get(&plan.reading.name).cloned(),
             records_max: 1,
             idempotency_key: Some(key),
+            question: Some(question.exchange),
             coding: Coding::Identity,
             content_type: reply.media_type.as_deref().map(kept_content_type),
+            empty_period: None,
             corrects: None,
             trace_id: question.trace_id.to_owned(),
         };
@@ -227,7 +229,9 @@ impl Queries {
             return Err(of_another_question());
         }
         let bytes = evidence.received_bytes;
-        self.metrics.exchanged(&plan.provider.id.partner, &plan.query.answer, answer.outcome, answer.counts, bytes, begun.elapsed());
+        let (outcome, counts, trace_id) = (answer.outcome, answer.counts, question.trace_id);
+        let exchanged = Exchanged { outcome, counts, bytes, took: begun.elapsed(), trace_id };
+        self.metrics.exchanged(&plan.provider.id.partner, &plan.query.answer, &exchanged);
         match (answer.outcome, answer.counts.accepted) {
             (Outcome::Accepted, 1) => Ok(evidence.exchange),
             _ => Err(Fault::new(FaultCode::QueryAnswerInvalid).detail(
@@ -237,12 +241,16 @@ impl Queries {
         }
     }
 
-    /// The kept answer, as long as it may be given.
-    async fn given(&self, plan: &QueryPlan, answer: ExchangeId, repeat: bool) -> Result<Given, Fault> {
+    /// The kept answer, as long as it may be given. One that was committed under another key answers another
+    /// question, whatever came to hold this one's key since.
+    async fn given(&self, plan: &QueryPlan, key: &str, answer: ExchangeId, repeat: bool) -> Result<Given, Fault> {
         let journal = &self.exchanges.journal;
         let row = journal.exchange(answer).await.map_err(journal_fault)?;
-        let received_at = row.map(|row| row.received_at).ok_or_else(|| missing("the row of an answer is missing"))?;
-        let end = end_of_life(&plan.query, received_at, &self.record(answer).await?);
+        let row = row.ok_or_else(|| missing("the row of an answer is missing"))?;
+        if row.idempotency_key.as_deref() != Some(key) {
+            return Err(Fault { retry: Retry::Never, ..of_another_question() });
+        }
+        let end = end_of_life(&plan.query, row.received_at, &self.record(answer).await?);
         let lifetime_left = Duration::try_from(end.duration_since(self.exchanges.clock.now())).unwrap_or(Duration::ZERO);
         if repeat && lifetime_left.is_zero() {
             return Err(Fault::new(FaultCode::AnswerExpired));

@@ -18,7 +18,7 @@ use crate::journal::Journaled;
 use crate::journal::chain::{leaf_hash, root_of};
 use crate::journal::evidence::{HEAD_TYPE, Head, LEAF_VERSION, Leaf};
 use serde::Deserialize;
-use std::io::Read;
+use std::io::{self, Read};
 
 /// `type` of a receipt.
 pub const RECEIPT_TYPE: &str = "portolan-receipt";
@@ -146,25 +146,32 @@ fn check_inclusion(receipt: &ReceiptText, head: &Head, mismatches: &mut Vec<Mism
     }
 }
 
-fn check_body(leaf: &Leaf, mut body: impl Read, mismatches: &mut Vec<Mismatch>) {
+fn check_body(leaf: &Leaf, body: impl Read, mismatches: &mut Vec<Mismatch>) {
+    let (found, bytes) = match hashed(body) {
+        Ok(hashed) => hashed,
+        Err(error) => return mismatches.push(Mismatch::BodyUnreadable(error.to_string())),
+    };
+    if bytes != leaf.body.bytes {
+        mismatches.push(Mismatch::BodyLength { receipt: leaf.body.bytes, found: bytes });
+    }
+    if found != leaf.body.sha256 {
+        mismatches.push(Mismatch::BodyDigest { receipt: leaf.body.sha256, found });
+    }
+}
+
+/// The digest of a whole body, and its length.
+fn hashed(mut body: impl Read) -> io::Result<(Digest, u64)> {
     let (mut hasher, mut bytes) = (Hasher::default(), 0);
     let mut buffer = vec![0; BODY_BUFFER_BYTES];
     loop {
         match body.read(&mut buffer) {
-            Ok(0) => break,
+            Ok(0) => return Ok((hasher.finish(), bytes)),
             Ok(read) => {
                 hasher.update(buffer.get(..read).unwrap_or_default());
                 bytes += read as u64;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return mismatches.push(Mismatch::BodyUnreadable(error.to_string())),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-    }
-    if bytes != leaf.body.bytes {
-        mismatches.push(Mismatch::BodyLength { receipt: leaf.body.bytes, found: bytes });
-    }
-    let found = hasher.finish();
-    if found != leaf.body.sha256 {
-        mismatches.push(Mismatch::BodyDigest { receipt: leaf.body.sha256, found });
     }
 }

@@ -8,7 +8,8 @@
 use crate::config::Reference;
 use crate::domain::{Finding, Outcome, Severity};
 use crate::fault::FaultCode;
-use crate::journal::{ExchangeFilter, Journal, JournalError, PAGE_ROWS_MAX};
+use crate::journal::{Journal, JournalError};
+use crate::mapping::numbered;
 use crate::mapping::schema::at_path;
 use crate::spool::Spool;
 use crate::translate::Translated;
@@ -53,7 +54,7 @@ pub async fn look_up(journal: &dyn Journal, reference: &Reference, mut translate
     }
     let references = std::mem::take(&mut translated.references);
     for (id, (record, at)) in references.first {
-        if !is_known(journal, reference, &id).await? {
+        if !journal.knows_message(&reference.flow, &id).await? && !is_part_of_known(journal, reference, &id).await? {
             let (flow, max) = (&reference.flow, crate::domain::FOUND_CHARS_MAX);
             let words = Words::new(
                 format!("所引用的报文在交换业务 {flow} 中不存在"),
@@ -74,23 +75,11 @@ pub async fn look_up(journal: &dyn Journal, reference: &Reference, mut translate
     if refused { refuse(translated).map_err(|e| JournalError::Unavailable(e.to_string())) } else { Ok(translated) }
 }
 
-async fn is_known(journal: &dyn Journal, reference: &Reference, id: &str) -> Result<bool, JournalError> {
-    let mut filter = ExchangeFilter {
-        flow: Some(reference.flow.clone()),
-        message_id: Some(id.to_owned()),
-        rows_max: PAGE_ROWS_MAX,
-        ..ExchangeFilter::default()
-    };
-    loop {
-        let page = journal.exchanges(filter.clone()).await?;
-        if page.iter().any(|row| row.journaled.outcome() != Outcome::Refused) {
-            return Ok(true);
-        }
-        // A refused body does not bind its id: there may be many before one was taken.
-        match page.last().filter(|_| page.len() == PAGE_ROWS_MAX) {
-            Some(last) => filter.before = Some(last.journaled.exchange()),
-            None => return Ok(false),
-        }
+/// Whether it is the id that a later delivery of a known message had.
+async fn is_part_of_known(journal: &dyn Journal, reference: &Reference, id: &str) -> Result<bool, JournalError> {
+    match numbered::origin(id) {
+        Some(origin) => journal.knows_message(&reference.flow, origin).await,
+        None => Ok(false),
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::delivery::{Render, RenderJob, Rendered};
 use crate::domain::{IndexRow, Pins};
 use crate::fault::{Fault, FaultCode};
+use crate::mapping::numbered::Part;
 use crate::mapping::totals::Totals;
 use crate::mapping::write::{BodyWriter, NotWritten};
 use crate::pinned::{PinnedMappings, Unavailable};
@@ -36,7 +37,8 @@ impl Render for PinnedRender {
                 totals.count(&parsed(row, line)?).map_err(|e| unwritten(row.record, e))?;
             }
         }
-        let mut writer = BodyWriter::new(&mapping, &zone, totals.filling(), Box::new(output));
+        let part = Part { record: job.records.first().map_or(0, |(row, _)| row.record), repeated: job.lease.repeated_ids };
+        let mut writer = BodyWriter::new(&mapping, &zone, totals.filling(), Box::new(output)).part(part);
         for (row, line) in &job.records {
             writer.write(&parsed(row, line)?).map_err(|e| unwritten(row.record, e))?;
         }

@@ -3,19 +3,23 @@
 //! No clock, no network. Memory is bounded by the largest record: the canonical records and their
 //! index go to spool files as they come.
 
+mod chunks;
+
 use crate::answer::Facts;
 use crate::coding::{self, Coding, DecodeError, DecodeLimits};
-use crate::config::{Flow, OnInvalid, Order};
-use crate::domain::{Chunk, Counts, Digest, Finding, Hasher, IndexRow, Outcome, PartnerId, Pins, Routed, Severity, Stored, Verdict};
+use crate::config::{Flow, OnInvalid};
+use crate::domain::{Counts, Digest, Finding, Hasher, IndexRow, Outcome, PartnerId, Pins, Routed, Severity, Stored, Verdict};
 use crate::fault::{Fault, FaultCode};
 use crate::mapping::body::{BodyReader, ReadRecord, Step};
 use crate::mapping::findings::RecordFindings;
+use crate::mapping::profile::Sample;
 use crate::mapping::rules::Runner;
-use crate::mapping::schema::at_path;
 use crate::mapping::{Canonical, Mapping};
 use crate::references::References;
 use crate::routing::Router;
+use crate::schedule::Period;
 use crate::spool::{self, Spool, SpoolWriter, Spooled};
+use chunks::Chunks;
 use jiff::tz::TimeZone;
 use portolan_contract::{FormatCode, FormatError, Limits, Position, RawRecord, Words};
 use serde_json::Value;
@@ -23,8 +27,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 
-/// Deliveries that one body may give rise to. An ordered flow begins a new one wherever the key changes, so
-/// that without this a body could choose how long its commit holds the journal.
+/// Deliveries that one body may give rise to. A new one begins wherever the key of an ordered flow or the heading of
+/// what is written changes, so that without this a body could choose how long its commit holds the journal.
 pub const DELIVERIES_PER_BODY_MAX: usize = 100_000;
 
 /// A flow as translation needs it: compiled once, pinned by its digests.
@@ -112,6 +116,23 @@ pub fn translate(
     };
     let decoded_digest = input.digest(arrived.digest);
     pass.conclude(fault, decoded_digest)
+}
+
+/// What becomes of a declaration that there is nothing for a period (本期无数据): accepted, without records.
+///
+/// # Errors
+/// I/O of the gateway.
+pub fn declared_empty(
+    body: Digest,
+    period: Period,
+    mapping: &Mapping,
+    plan: &FlowPlan,
+    limits: &TranslateLimits,
+    spool: &Spool,
+) -> Result<Translated, Fault> {
+    let mut pass = Pass::new(mapping, plan, limits, spool);
+    pass.message_id = Some(period.empty_message_id());
+    pass.finish(Outcome::Accepted, None, body).map_err(storage_fault)
 }
 
 /// An I/O error of the gateway's own disk as a fault.
@@ -208,6 +229,7 @@ struct Pass<'p> {
     rows: u64,
     chunks: Chunks<'p>,
     references: References,
+    sample: Sample<'p>,
     line: Vec<u8>,
 }
 
@@ -228,6 +250,7 @@ impl<'p> Pass<'p> {
             rows: 0,
             chunks: Chunks::new(plan),
             references: References::default(),
+            sample: Sample::new(plan.canonical.profiled()),
             line: Vec::new(),
         }
     }
@@ -261,13 +284,13 @@ impl<'p> Pass<'p> {
     }
 
     fn within_deliveries(&self, raw: &RawRecord) -> Result<(), Stop> {
-        if self.chunks.closed.len() <= DELIVERIES_PER_BODY_MAX {
+        if self.chunks.closed() <= DELIVERIES_PER_BODY_MAX {
             return Ok(());
         }
         let words = Words::new(
-            format!("报文需要拆成 {DELIVERIES_PER_BODY_MAX} 个以上的投递；请拆分报文，按序流程请先按顺序键排列记录"),
+            format!("报文需要拆成 {DELIVERIES_PER_BODY_MAX} 个以上的投递；请拆分报文，并将同一报文标识、同一顺序键的记录排在一起"),
             format!(
-                "the body makes more than {DELIVERIES_PER_BODY_MAX} deliveries; send it in parts, and sort the records of an ordered flow by their key"
+                "the body makes more than {DELIVERIES_PER_BODY_MAX} deliveries; send it in parts, with the records of one message, and of one key in an ordered flow, next to each other"
             ),
         );
         Err(Stop::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, raw.at, None, words))))
@@ -318,6 +341,7 @@ impl<'p> Pass<'p> {
         self.canonical.write_all(&self.line)?;
         self.index.write_all(&row.to_bytes())?;
         self.chunks.add(self.rows, &row, canonical);
+        self.sample.note(canonical);
         if let Some(reference) = &self.plan.flow.reference {
             self.references.note(reference, canonical, row.record, raw.at);
         }
@@ -364,8 +388,8 @@ impl<'p> Pass<'p> {
             let nowhere = Spool::nowhere();
             self.canonical = nowhere.writer();
             self.index = nowhere.writer();
-            self.chunks.closed.clear();
-            self.chunks.open.clear();
+            self.sample = Sample::new(&[]);
+            self.chunks.clear();
         }
         self.counts.warnings = self.findings.warnings;
         let (canonical, canonical_digest) = self.canonical.finish()?;
@@ -384,6 +408,7 @@ impl<'p> Pass<'p> {
             destinations: self.plan.destinations.iter().map(|(routed, _)| routed.clone()).collect(),
             chunks: self.chunks.finish(),
             pins: Pins { mapping: self.mapping.digest, schema: self.plan.canonical.digest, flow: self.plan.flow.digest },
+            profile: self.sample.into_profile(),
         };
         Ok(Translated { verdict, facts: self.facts, files: [canonical, index], references: self.references })
     }
@@ -447,80 +472,6 @@ impl Findings<'_> {
         let room = body_max.saturating_sub(self.kept.len());
         self.left_out += findings.len().saturating_sub(room) as u64;
         self.kept.extend(findings.into_iter().take(room));
-    }
-}
-
-/// Cuts the accepted records of each destination into deliveries of bounded size.
-struct Chunks<'p> {
-    flow: &'p Flow,
-    /// By destination, the records that one delivery may hold: the flow's cap or the format's.
-    records_max: Vec<u64>,
-    open: Vec<Option<OpenChunk>>,
-    closed: Vec<Chunk>,
-}
-
-struct OpenChunk {
-    first_row: u64,
-    last_row: u64,
-    records: u64,
-    bytes: u64,
-    order_key: Option<String>,
-}
-
-impl<'p> Chunks<'p> {
-    fn new(plan: &'p FlowPlan) -> Self {
-        let flow = plan.flow.as_ref();
-        let records_max = plan.destinations.iter().map(|(_, mapping)| mapping.written_records_max.min(flow.delivery_records_max)).collect();
-        Self { flow, records_max, open: plan.destinations.iter().map(|_| None).collect(), closed: Vec::new() }
-    }
-
-    fn add(&mut self, row_number: u64, row: &IndexRow, canonical: &Value) {
-        let order_key = self.order_key(canonical);
-        for bit in 0..self.open.len() {
-            if row.destinations >> bit & 1 == 0 {
-                continue;
-            }
-            let full = self.open[bit].as_ref().is_some_and(|c| {
-                c.records >= self.records_max[bit]
-                    || c.bytes + u64::from(row.length) > self.flow.delivery_bytes_max
-                    || c.order_key != order_key
-            });
-            if full {
-                self.close(bit);
-            }
-            let chunk = self.open[bit].get_or_insert_with(|| OpenChunk {
-                first_row: row_number,
-                last_row: row_number,
-                records: 0,
-                bytes: 0,
-                order_key: order_key.clone(),
-            });
-            chunk.last_row = row_number;
-            chunk.records += 1;
-            chunk.bytes += u64::from(row.length);
-        }
-    }
-
-    fn order_key(&self, canonical: &Value) -> Option<String> {
-        match &self.flow.order {
-            Order::None => None,
-            Order::Sender => Some(String::new()),
-            Order::Key(path) => {
-                Some(at_path(canonical, path).map_or(String::new(), |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
-            }
-        }
-    }
-
-    fn close(&mut self, bit: usize) {
-        if let Some(chunk) = self.open[bit].take() {
-            let (first_row, rows) = (chunk.first_row, chunk.last_row - chunk.first_row + 1);
-            self.closed.push(Chunk { destination: bit as u8, first_row, rows, order_key: chunk.order_key });
-        }
-    }
-
-    fn finish(mut self) -> Vec<Chunk> {
-        (0..self.open.len()).for_each(|bit| self.close(bit));
-        self.closed
     }
 }
 

@@ -84,29 +84,30 @@ pub fn of(mapping: &Mapping) -> Result<Option<Xsd>, Problem> {
         CheckSeverity::Warning => Severity::Warning,
         CheckSeverity::Error => Severity::Error,
     };
-    let problem = |(file, message)| Problem { file, line: 0, message: format!("[xsd] of the mapping {}: {message}", mapping.name) };
+    let problem = |message| {
+        let message = format!("[xsd] of the mapping {}: {message}", mapping.name);
+        Problem { file: named.file.clone(), line: named.line, message }
+    };
     Xsd::compile(named, severity).map(Some).map_err(problem)
 }
 
 impl Xsd {
-    fn compile(named: &XsdEntry, severity: Severity) -> Result<Self, (PathBuf, String)> {
-        let failed = |error: io::Error| (named.folder.clone(), error.to_string());
+    fn compile(named: &XsdEntry, severity: Severity) -> Result<Self, String> {
+        let failed = |error: io::Error| error.to_string();
+        let beside = named.file.parent().unwrap_or(Path::new(""));
         let folder = tempfile::Builder::new().prefix("portolan-xsd-").tempdir().map_err(failed)?;
         let mut room = Room { files: FILES_MAX, bytes: BYTES_MAX };
-        copy_schemas(&named.folder, folder.path(), &mut room).map_err(failed)?;
+        copy_schemas(beside, folder.path(), &mut room).map_err(failed)?;
         let missing =
             |file: &&PathBuf| !file.components().all(|c| matches!(c, Component::Normal(_))) || !folder.path().join(file).is_file();
         if let Some(missing) = named.files.values().find(missing) {
-            let message = "there is no such schema; it must be an .xsd file in the mapping's folder";
-            return Err((named.folder.join(missing), message.to_owned()));
+            return Err(format!("there is no schema {}; it must be an .xsd file in the mapping's folder", missing.display()));
         }
         std::fs::write(folder.path().join(ENTRY), importing(&named.files)).map_err(failed)?;
         let xsd = Self { folder, severity };
         // Any body shows whether the schema compiles; that this one is not valid is of no interest.
-        match xsd.run(&mut b"<any/>".as_slice()) {
-            Ok(_) => Ok(xsd),
-            Err(error) => Err((named.folder.join(named.files.values().next().cloned().unwrap_or_default()), error.to_string())),
-        }
+        xsd.run(&mut b"<any/>".as_slice()).map_err(failed)?;
+        Ok(xsd)
     }
 
     /// Runs the validator over a body.

@@ -1,28 +1,12 @@
 //! What must hold of everything that a reader gives.
 
+use portolan_contract::cases::Dribble;
 use portolan_contract::{FormatError, Limits, Position, RawRecord, Words};
-use std::io::{self, Read};
+use std::io::Read;
 
-/// Hands out a few bytes at a time, so that every place is once the end of a buffer.
-pub struct Dribble<'b> {
-    body: &'b [u8],
-    bytes: usize,
-}
-
-impl<'b> Dribble<'b> {
-    /// So many bytes of a body at a time: few of a small one, more of a large one.
-    pub fn new(body: &'b [u8]) -> Self {
-        Self { body, bytes: 1 + body.len() / 512 }
-    }
-}
-
-impl Read for Dribble<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let (now, later) = self.body.split_at(self.body.len().min(out.len()).min(self.bytes));
-        out[..now.len()].copy_from_slice(now);
-        self.body = later;
-        Ok(now.len())
-    }
+/// A few bytes of a body at a time, more of a large one, so that every place is once the end of a buffer.
+pub fn dribble<'b>(body: &'b [u8]) -> Box<dyn Read + 'b> {
+    Box::new(Dribble::new(body, 1 + body.len() / 512))
 }
 
 /// The bounds that a body sets to what is said of it.
@@ -43,7 +27,8 @@ impl Bounds {
         Self { bytes: u64::MAX, lines: u64::MAX, limits }
     }
 
-    fn place(&self, at: Position) {
+    /// A place is in the body.
+    pub fn place(&self, at: Position) {
         assert!(at.byte <= self.bytes && at.line <= self.lines, "{at:?} is not within {} bytes, {} lines", self.bytes, self.lines);
     }
 
@@ -59,6 +44,7 @@ impl Bounds {
         self.place(record.at);
         for value in record.values() {
             self.place(value.at);
+            assert!(!record.text(value).contains('\0'), "a value holds NUL: {value:?}");
             assert!(value.item.is_none_or(|item| (item as usize) < record.items().len()), "no such item: {value:?}");
         }
         for (index, item) in record.items().iter().enumerate() {
@@ -74,7 +60,12 @@ impl Bounds {
     }
 }
 
-/// Both languages say something.
+/// Bytes that one language may say.
+const SAID_BYTES_MAX: usize = 4_200;
+
+/// Both languages say something, on one line and not at length.
 pub fn words(words: &Words) {
     assert!(!words.zh.trim().is_empty() && !words.en.trim().is_empty(), "{words:?}");
+    assert!(words.zh.len() <= SAID_BYTES_MAX && words.en.len() <= SAID_BYTES_MAX, "{} bytes of words", words.en.len());
+    assert!(!words.zh.contains(char::is_control) && !words.en.contains(char::is_control), "{words:?}");
 }

@@ -1,6 +1,6 @@
 //! Charsets: bytes to text, and text to bytes.
 
-use crate::holds::{Bounds, Dribble};
+use super::holds::{self, Bounds, dribble};
 use portolan_contract::{Charset, FormatError, Limits, Position, TextInput, TextOutput};
 use std::io::{BufRead, Read};
 
@@ -30,7 +30,7 @@ pub fn check(input: &[u8]) {
     let xml = choice & 0x80 != 0;
     let Some(charset) = LABELS.get(usize::from(choice & 0x0F)).and_then(|label| Charset::from_label(label)) else { return };
     let one = read(Box::new(body), charset, xml);
-    let other = read(Box::new(Dribble::new(body)), charset, xml);
+    let other = read(dribble(body), charset, xml);
     assert_eq!(one.text, other.text, "{charset:?}: the text depends on how the bytes come in");
     assert_eq!(one.at, other.at, "{charset:?}: places depend on how the bytes come in");
     let told = |error: &FormatError| (error.code, error.at, error.words.clone());
@@ -90,7 +90,7 @@ fn written_is_read_again(text: &str, charset: Charset) {
     let written = output.write("税").or_else(|_| output.write("ab")).and_then(|()| output.write(text)).and_then(|()| output.finish());
     drop(output);
     match written {
-        Err(error) => crate::holds::words(&error.words),
+        Err(error) => holds::words(&error.words),
         Ok(()) => {
             let again = read(Box::new(bytes.as_slice()), charset, false);
             assert!(again.error.is_none(), "{charset:?}: what was written cannot be read: {:?}", again.error);

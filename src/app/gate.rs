@@ -1,5 +1,6 @@
 //! The operators' gate: their trust store and their limits on strangers, as `ops` asks for them.
 
+use crate::alarms::AlarmWatch;
 use crate::delivery::Delivery;
 use crate::domain::{DestinationId, Operator, PartnerId};
 use crate::expiry::{EVER, Endings, words};
@@ -67,8 +68,9 @@ pub fn lookups(
     metrics: &Arc<Metrics>,
     clock: &SharedClock,
     delivery: &Arc<Delivery>,
+    alarms: &Arc<AlarmWatch>,
 ) -> Lookups {
-    let (limits, metrics, delivery) = (Arc::clone(limits), Arc::clone(metrics), Arc::clone(delivery));
+    let (limits, metrics, delivery, alarms) = (Arc::clone(limits), Arc::clone(metrics), Arc::clone(delivery), Arc::clone(alarms));
     let (partners, now, clock) = (Arc::clone(&endings.partners), Arc::clone(clock), Arc::clone(clock));
     Lookups {
         certificates: Arc::new(move || partners.expiring(&EVER, now.now()).into_iter().filter_map(of_partner).collect()),
@@ -77,6 +79,7 @@ pub fn lookups(
         }),
         endings: Arc::new(move || endings.due(clock.now()).iter().map(ending).collect()),
         circuit_open: Box::new(move |to: &DestinationId| metrics.circuit_open(to)),
+        alarms: Box::new(move || alarms.open()),
         wake: Box::new(move |to: &DestinationId| delivery.wake(to)),
     }
 }

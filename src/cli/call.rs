@@ -3,9 +3,9 @@
 use crate::certs::files;
 use crate::delivery::push::{Line, Place, TransportError, dial, shake_hands_tls, why_closed, with_causes};
 use crate::delivery::retry::RetryAfter;
-use crate::delivery::tls::PROTOCOLS;
 use crate::domain::Digest;
 use crate::fault::FaultCode;
+use crate::http::PROTOCOLS;
 use base64::Engine;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};

@@ -3,7 +3,7 @@
 use super::exit;
 use super::library::{folders, same};
 use super::terminal::{Paint, counted, fail};
-use crate::config::{Config, Problem};
+use crate::config::{Draft, Problem};
 use crate::live::Live;
 use crate::mapping::{Library, cases};
 use crate::xsd;
@@ -42,7 +42,7 @@ pub struct Check {
 /// What was looked at and what was found.
 #[derive(Debug, Default)]
 struct Checked {
-    /// Partners, flows and queries, where there is a configuration and it can be read.
+    /// Partners, flows and queries, where there is a configuration.
     config: Option<[u64; 3]>,
     mappings: u64,
     cases: u64,
@@ -66,23 +66,16 @@ fn check(config: Option<&Path>, given: &[PathBuf]) -> Checked {
     let mut checked = Checked::default();
     let mut folders = given.to_vec();
     if let Some(folder) = config {
-        match Config::load(folder) {
-            Ok(config) => {
-                checked.config = Some([config.partners.len(), config.flows.len(), config.queries.len()].map(|number| number as u64));
-                let more = config.gateway.mappings.iter().filter(|theirs| !given.iter().any(|ours| same(ours, theirs)));
-                folders.extend(more.cloned());
-                checked.problems.extend(Live::load(folder).err().into_iter().flatten());
-            }
-            Err(problems) => checked.problems.extend(problems),
-        }
+        let draft = Draft::read(folder);
+        checked.config = Some([draft.partners.len(), draft.flows.len(), draft.queries.len()].map(|number| number as u64));
+        let more = draft.mappings.iter().flatten().filter(|theirs| !given.iter().any(|ours| same(ours, theirs)));
+        folders.extend(more.cloned());
+        checked.problems.extend(Live::compile(draft).err().into_iter().flatten());
     }
-    match Library::load(&folders) {
-        Ok(library) => {
-            checked.problems.extend(xsd::load(&library).err().into_iter().flatten());
-            run_cases(&library, &folders, &mut checked);
-        }
-        Err(problems) => checked.problems.extend(problems),
-    }
+    let (library, problems) = Library::read(&folders);
+    checked.problems.extend(problems);
+    checked.problems.extend(xsd::load(&library).err().into_iter().flatten());
+    run_cases(&library, &folders, &mut checked);
     checked
 }
 
@@ -106,7 +99,7 @@ fn conclude(checked: &Checked) -> ExitCode {
     checked.problems.iter().for_each(|problem| println!("{problem}"));
     checked.failures.iter().for_each(|failure| println!("{failure}"));
     let problems = (checked.problems.len() + checked.failures.len()) as u64;
-    let configured = checked.config.map(|[partners, flows, queries]| [(partners, "partner"), (flows, "flow"), (queries, "query")]);
+    let configured = checked.config.map(|[partners, flows, queries]| [(partners, "partner"), (flows, "flow"), (queries, "query service")]);
     let seen = configured.into_iter().flatten().chain([(checked.mappings, "mapping"), (checked.cases, "case")]);
     let seen: Vec<String> = seen.map(|(number, noun)| counted(number, noun)).collect();
     let (verdict, code) = match problems {

@@ -37,7 +37,7 @@ Examples:
   zcat feed.xml.gz | portolan convert --mapping camt054 - | head -3
   portolan convert --mapping cn-platform-income --trace income.csv    where each value stood
 
-Exit codes: 0 all records converted, 3 some were refused, 1 the body cannot be read.";
+Exit codes: 0 all records converted, 3 some were refused, 1 all were, or the body cannot be read.";
 
 /// Findings that are printed unless --findings says otherwise.
 const FINDINGS_SHOWN_MAX: u64 = 100;

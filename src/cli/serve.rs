@@ -37,14 +37,17 @@ pub(super) fn run(args: &Serve) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return terminal::fail(&format!("the runtime cannot start: {error}")),
     };
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let gateway = match Gateway::start(&args.config).await {
             Ok(gateway) => gateway,
             Err(error) => return terminal::fail(&error.to_string()),
         };
         gateway.run(asked_to_end()).await;
         ExitCode::from(exit::GOOD)
-    })
+    });
+    // Dropped, it would wait for threads that still translate or validate, beyond the shutdown time.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -4,19 +4,21 @@
 //! name; then flows; then queries; then operators. A problem in one file keeps nobody from hearing about the others. Mappings,
 //! canonical schemas and CEL conditions are only names here: they are compiled by their own modules.
 
+mod alarms;
 mod operator;
 mod query;
 
 use super::page::{Page, read_bytes};
 use super::raw::{
     At, RawCertificate, RawDestination, RawFlow, RawGateway, RawIdentity, RawLimits, RawListener, RawOnInvalid, RawOrder, RawPartner,
-    RawRate, RawReference, RawRequestLimits, RawRoute, RawSender, RawUnknown, RawWords,
+    RawRate, RawReference, RawRequestLimits, RawRoute, RawSchedule, RawSender, RawUnknown, RawWords,
 };
 use super::{
-    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Order, Partner, Problem, Rate, Reference,
-    RequestLimits, Route, Sender,
+    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Operator, Order, Partner, Problem, Query,
+    Rate, Reference, RequestLimits, Route, Sender,
 };
 use crate::domain::{DESTINATIONS_PER_FLOW_MAX, DestinationId, Digest, Name, PartnerId, Severity};
+use crate::schedule::Calendar;
 use portolan_contract::Words;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,41 +52,88 @@ impl Config {
     /// # Errors
     /// Every problem of every file, in the order of files and lines.
     pub fn load(folder: &Path) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let gateway = load_gateway(folder, &mut problems);
-        let identity_given = gateway.as_ref().is_none_or(|g| g.outbound_identity.is_some());
-        let mut certificate_files = BTreeSet::new();
-        let partners = load_partners(folder, identity_given, &mut certificate_files, &mut problems);
-        let flows = load_flows(folder, &partners, &mut problems);
-        let queries = query::load(folder, &partners, &flows, &mut problems);
-        let operators = operator::load(folder, &mut certificate_files, &mut problems);
-        problems.sort();
-        match gateway {
-            Some(gateway) if problems.is_empty() => Ok(Self {
-                folder: folder.to_owned(),
-                gateway,
-                partners: partners.into_iter().filter_map(|(id, partner)| Some((id, Arc::new(partner?)))).collect(),
-                flows: flows.into_iter().filter_map(|(id, flow)| Some((id, flow?))).collect(),
-                queries,
-                operators,
-                certificate_files,
-            }),
-            _ => Err(problems),
-        }
+        Draft::read(folder).finish()
     }
 }
 
+/// A configuration as far as it can be read, for those who look for further problems in it.
+pub struct Draft {
+    /// The folder that it was read from.
+    pub folder: PathBuf,
+    /// Folders of mappings; `None` where it cannot be read which they are.
+    pub mappings: Option<Vec<PathBuf>>,
+    /// Partners by name.
+    pub partners: Partners,
+    /// Flows by name.
+    pub flows: Flows,
+    /// The queries without a problem of their own.
+    pub queries: BTreeMap<Name, Arc<Query>>,
+    /// Every problem so far, in the order of files and lines.
+    pub problems: Vec<Problem>,
+    calendars: Calendars,
+    operators: BTreeMap<Name, Arc<Operator>>,
+    gateway: Option<Gateway>,
+    certificate_files: BTreeSet<PathBuf>,
+}
+
 /// Partners by name; `None` where a file has a problem, so that its name is known all the same.
-type Partners = BTreeMap<PartnerId, Option<Partner>>;
+type Partners = BTreeMap<PartnerId, Option<Arc<Partner>>>;
+
+/// Calendars by name.
+type Calendars = BTreeMap<Name, Calendar>;
 
 /// Flows by name, in the same way.
 type Flows = BTreeMap<Name, Option<Arc<Flow>>>;
 
-fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> Option<Gateway> {
+impl Draft {
+    /// Reads the folder.
+    pub fn read(folder: &Path) -> Self {
+        let mut problems = Vec::new();
+        let (mappings, gateway) = load_gateway(folder, &mut problems);
+        let identity_given = gateway.as_ref().is_none_or(|g| g.outbound_identity.is_some());
+        let mut certificate_files = BTreeSet::new();
+        let partners = load_partners(folder, identity_given, &mut certificate_files, &mut problems);
+        let calendars = alarms::calendars(folder, &mut problems);
+        let flows = load_flows(folder, &partners, &calendars, &mut problems);
+        let queries = query::load(folder, &partners, &flows, &mut problems);
+        let operators = operator::load(folder, &mut certificate_files, &mut problems);
+        problems.sort();
+        Self { folder: folder.to_owned(), mappings, partners, flows, calendars, queries, operators, problems, gateway, certificate_files }
+    }
+
+    /// The whole configuration.
+    ///
+    /// # Errors
+    /// Every problem of it.
+    pub fn finish(self) -> Result<Config, Vec<Problem>> {
+        match self.gateway {
+            Some(gateway) if self.problems.is_empty() => Ok(Config {
+                folder: self.folder,
+                gateway,
+                partners: self.partners.into_iter().filter_map(|(id, partner)| Some((id, partner?))).collect(),
+                flows: self.flows.into_iter().filter_map(|(id, flow)| Some((id, flow?))).collect(),
+                calendars: self.calendars,
+                queries: self.queries,
+                operators: self.operators,
+                certificate_files: self.certificate_files,
+            }),
+            _ => Err(self.problems),
+        }
+    }
+}
+
+fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> (Option<Vec<PathBuf>>, Option<Gateway>) {
     let mut page = Page::read(folder.join("portolan.toml"));
-    let gateway = page.parse::<RawGateway>().and_then(|raw| Checker { page: &mut page, folder }.gateway(&raw));
+    let (mappings, gateway) = match page.parse::<RawGateway>() {
+        Some(raw) => {
+            let mut checker = Checker { page: &mut page, folder };
+            let mappings = checker.mappings(&raw.mappings);
+            (Some(mappings.clone()), checker.gateway(&raw, mappings))
+        }
+        None => (None, None),
+    };
     problems.append(&mut page.problems);
-    gateway
+    (mappings, gateway)
 }
 
 fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BTreeSet<PathBuf>, problems: &mut Vec<Problem>) -> Partners {
@@ -101,7 +150,7 @@ fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BT
         });
         let partner = partner.filter(|_| page.problems.is_empty());
         problems.append(&mut page.problems);
-        partners.insert(id, partner);
+        partners.insert(id, partner.map(Arc::new));
     }
     partners
 }
@@ -111,11 +160,11 @@ fn files_of(certificates: &[At<RawCertificate>], folder: &Path) -> impl Iterator
     certificates.iter().filter_map(|certificate| certificate.value().file.as_ref()).map(|file| folder.join(file.value()))
 }
 
-fn load_flows(folder: &Path, partners: &Partners, problems: &mut Vec<Problem>) -> Flows {
+fn load_flows(folder: &Path, partners: &Partners, calendars: &Calendars, problems: &mut Vec<Problem>) -> Flows {
     let mut flows = Flows::new();
     for (id, file) in named_files(&folder.join("flows"), problems) {
         let mut page = Page::read(file);
-        let flow = page.parse::<RawFlow>().and_then(|raw| Checker { page: &mut page, folder }.flow(&id, &raw, partners));
+        let flow = page.parse::<RawFlow>().and_then(|raw| Checker { page: &mut page, folder }.flow(&id, &raw, partners, calendars));
         problems.append(&mut page.problems);
         flows.insert(id, flow.map(Arc::new));
     }
@@ -166,7 +215,21 @@ struct Checker<'p> {
 }
 
 impl Checker<'_> {
-    fn gateway(&mut self, raw: &RawGateway) -> Option<Gateway> {
+    /// Folders of mappings; the usual one alone may be missing.
+    fn mappings(&mut self, raw: &At<Vec<PathBuf>>) -> Vec<PathBuf> {
+        let mut mappings: Vec<PathBuf> = raw.value().iter().map(|path| self.folder.join(path)).collect();
+        if raw.span().is_some() {
+            for folder in mappings.iter().filter(|folder| !folder.is_dir()) {
+                self.page.note(raw.span(), format!("`mappings`: {} is not a folder", folder.display()));
+            }
+        } else {
+            // Nobody asked for the usual folder; without it the built-in mappings are all there are.
+            mappings.retain(|folder| folder.is_dir());
+        }
+        mappings
+    }
+
+    fn gateway(&mut self, raw: &RawGateway, mappings: Vec<PathBuf>) -> Option<Gateway> {
         let partner_listener = self.listener(raw.partner_listener.as_ref(), "partner_listener");
         let operator_listener = self.listener(raw.operator_listener.as_ref(), "operator_listener");
         let data = self.folder.join(raw.data.value());
@@ -176,17 +239,9 @@ impl Checker<'_> {
                 "`data` cannot be the configuration folder itself: the journal's writes would look like changes of it",
             );
         }
-        let mut mappings: Vec<PathBuf> = raw.mappings.value().iter().map(|path| self.folder.join(path)).collect();
-        if raw.mappings.span().is_some() {
-            for folder in mappings.iter().filter(|folder| !folder.is_dir()) {
-                self.page.note(raw.mappings.span(), format!("`mappings`: {} is not a folder", folder.display()));
-            }
-        } else {
-            // Nobody asked for the usual folder; without it the built-in mappings are all there are.
-            mappings.retain(|folder| folder.is_dir());
-        }
         let outbound_identity = raw.outbound_identity.as_ref().map(|identity| self.identity(identity));
         let limits = self.request_limits(&raw.limits);
+        let alarms = self.alarms(&raw.alarms);
         let expiry_warning_days: BTreeSet<u32> = raw.expiry_warning_days.iter().map(|days| days.get()).collect();
         Some(Gateway {
             partner_listener: partner_listener?,
@@ -197,6 +252,7 @@ impl Checker<'_> {
             expiry_warning_days: expiry_warning_days.into_iter().rev().collect(),
             operators: operator::rules(&raw.operators),
             limits: limits?,
+            alarms: alarms?,
         })
     }
 
@@ -459,11 +515,12 @@ impl Checker<'_> {
         good.then(|| url.value().clone())
     }
 
-    fn flow(&mut self, id: &Name, raw: &RawFlow, partners: &Partners) -> Option<Flow> {
+    fn flow(&mut self, id: &Name, raw: &RawFlow, partners: &Partners, calendars: &Calendars) -> Option<Flow> {
         let title = self.title(raw.title.as_ref());
         let canonical = self.page.required(raw.canonical.as_ref(), "canonical", None);
         let canonical = canonical.and_then(|text| self.canonical(text));
-        let senders = self.senders(&raw.sender, partners);
+        let schedule = raw.schedule.as_ref();
+        let senders = self.senders(&raw.sender, schedule, partners, calendars);
         let zone = self.zone(&raw.zone);
         let routes = self.routes(&raw.route, partners);
         let order = self.order(&raw.order);
@@ -486,6 +543,7 @@ impl Checker<'_> {
             routes: routes?,
             order: order?,
             reference: transposed(reference)?,
+            promise: raw.promise_ms.map(|ms| Duration::from_millis(ms.get())),
             delivery_records_max: raw.delivery_records_max.get(),
             delivery_bytes_max: raw.delivery_bytes_max.get(),
             findings_per_record_max: size(record),
@@ -508,7 +566,15 @@ impl Checker<'_> {
         legal.then(|| text.value().clone())
     }
 
-    fn senders(&mut self, raw: &BTreeMap<String, At<RawSender>>, partners: &Partners) -> Option<BTreeMap<PartnerId, Sender>> {
+    fn senders(
+        &mut self,
+        raw: &BTreeMap<String, At<RawSender>>,
+        schedule: Option<&At<RawSchedule>>,
+        partners: &Partners,
+        calendars: &Calendars,
+    ) -> Option<BTreeMap<PartnerId, Sender>> {
+        let common = schedule.map(|schedule| self.schedule(schedule, calendars));
+        let common = transposed(common);
         if raw.is_empty() {
             self.page.missing("sender", None);
         }
@@ -519,8 +585,10 @@ impl Checker<'_> {
                 if name.as_ref().is_some_and(|name| !partners.contains_key(name)) {
                     self.page.note(at.span(), format!("sender {partner}: there is no partners/{partner}.toml"));
                 }
+                let own = at.value().schedule.as_ref().map(|schedule| self.schedule(schedule, calendars));
                 let sender = self.sender(at);
-                Some((name?, sender?))
+                let schedule = transposed(own)?.or(common.clone()?);
+                Some((name?, Sender { schedule, ..sender? }))
             })
             .collect();
         read.into_iter().collect()
@@ -542,7 +610,7 @@ impl Checker<'_> {
             None => None,
             Some(name) => Some(String::from(name?)),
         };
-        Some(Sender { mappings: mappings?.into_iter().map(String::from).collect(), answer, limits: limits? })
+        Some(Sender { mappings: mappings?.into_iter().map(String::from).collect(), answer, limits: limits?, schedule: None })
     }
 
     fn zone(&mut self, zone: &At<String>) -> Option<String> {

@@ -4,18 +4,25 @@
 //! `queries/NAME.toml`, `operators/NAME.toml`, and the mappings and canonical schemas that the flows name. What is here is what the other modules see;
 //! the raw forms, from which the reference documentation is generated, are in `raw.rs`.
 
+pub mod alarms;
 mod load;
 mod page;
 mod raw;
+pub mod recovery;
 mod reference;
 pub mod watch;
 
-pub use load::{CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, FILES_PER_FOLDER_MAX, MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX};
-pub use page::{FILE_BYTES_MAX, PROBLEMS_PER_FILE_MAX};
+pub use alarms::Alarms;
+pub use load::{
+    CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, Draft, FILES_PER_FOLDER_MAX, MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
+};
+pub use page::FILE_BYTES_MAX;
+pub use recovery::PROBLEMS_PER_FILE_MAX;
 pub use reference::reference;
 pub use watch::Reloads;
 
 use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId, Role, Severity};
+use crate::schedule::{Calendar, Schedule};
 use portolan_contract::Words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -37,6 +44,8 @@ pub struct Config {
     pub partners: BTreeMap<PartnerId, Arc<Partner>>,
     /// Every flow.
     pub flows: BTreeMap<FlowId, Arc<Flow>>,
+    /// Calendars of working days, by name.
+    pub calendars: BTreeMap<Name, Calendar>,
     /// Every query service.
     pub queries: BTreeMap<Name, Arc<Query>>,
     /// Every operator.
@@ -64,6 +73,8 @@ pub struct Gateway {
     pub operators: OperatorRules,
     /// Limits that hold for every request.
     pub limits: RequestLimits,
+    /// Alarms.
+    pub alarms: Alarms,
 }
 
 impl Gateway {
@@ -277,6 +288,8 @@ pub struct Flow {
     pub order: Order,
     /// Messages of another flow that its records refer to.
     pub reference: Option<Reference>,
+    /// Time from an exchange's receipt within which its deliveries are to be acknowledged.
+    pub promise: Option<Duration>,
     /// Records of one delivery.
     pub delivery_records_max: u64,
     /// Bytes of canonical records of one delivery.
@@ -300,6 +313,8 @@ pub struct Sender {
     pub answer: Option<String>,
     /// Its limits within this flow.
     pub limits: Limits,
+    /// What it is expected to send, and when.
+    pub schedule: Option<Schedule>,
 }
 
 /// What one bad record means for its body.

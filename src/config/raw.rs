@@ -5,6 +5,10 @@
 //! has is refused. Times are whole milliseconds or hours, sizes whole bytes, as the key's name says.
 //! What a value must be beyond its type is checked in `load.rs`.
 
+mod alarms;
+
+pub use alarms::{RawAlarms, RawEvery, RawHold, RawOnHoliday, RawQuiet, RawSchedule, RawWebhook, RawWeekday};
+
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -38,6 +42,8 @@ pub struct RawGateway {
     pub operators: RawOperators,
     /// Limits that hold for every request.
     pub limits: At<RawRequestLimits>,
+    /// When alarms are raised, when they are told of, and to whom.
+    pub alarms: At<RawAlarms>,
 }
 
 impl Default for RawGateway {
@@ -51,6 +57,7 @@ impl Default for RawGateway {
             expiry_warning_days: vec![count(60), count(30), count(7)],
             operators: RawOperators::default(),
             limits: At::default_value(RawRequestLimits::default()),
+            alarms: At::default_value(RawAlarms::default()),
         }
     }
 }
@@ -338,6 +345,11 @@ pub struct RawFlow {
     pub order: At<RawOrder>,
     /// Messages of another flow that its records refer to, such as those that answers answer.
     pub reference: Option<At<RawReference>>,
+    /// What every sender is expected to send, and when; absent, nothing in particular.
+    pub schedule: Option<At<RawSchedule>>,
+    /// Milliseconds from the receipt of an exchange within which its deliveries are to be acknowledged, as receivers
+    /// were promised; an alarm is raised while one in twenty takes longer.
+    pub promise_ms: Option<NonZeroU64>,
     /// Records of one delivery.
     pub delivery_records_max: NonZeroU64,
     /// Bytes of canonical records of one delivery.
@@ -359,6 +371,8 @@ impl Default for RawFlow {
             route: Vec::new(),
             order: At::default_value(RawOrder::None),
             reference: None,
+            schedule: None,
+            promise_ms: None,
             delivery_records_max: large(1_000),
             delivery_bytes_max: large(4 << 20),
             findings_per_record_max: At::default_value(count(20)),
@@ -379,6 +393,8 @@ pub struct RawSender {
     pub answer: Option<At<String>>,
     /// Limits within this flow, besides the partner's own.
     pub limits: RawLimits,
+    /// What this sender is expected to send, and when, in the place of the flow's own `schedule`.
+    pub schedule: Option<At<RawSchedule>>,
 }
 
 /// What one bad record means for its body.

@@ -40,6 +40,7 @@ partners/NAME.toml     one file for each partner; the file's name is the partner
 flows/NAME.toml        one file for each flow; the file's name is the flow's name
 queries/NAME.toml      one file for each query service; the file's name is the service's name
 operators/NAME.toml    one file for each operator; the file's name is the operator's name
+calendars/NAME/YEAR.toml   holidays and make-up working days of a year, over those that ship with the program
 mappings/              your own mappings and canonical schemas, before the built-in ones
 ```
 ";

@@ -125,9 +125,11 @@ impl Scope {
         );
         files.extend(destinations().flat_map(|d| &d.authorities).cloned());
         files.extend(config.certificate_files.iter().cloned());
+        let webhooks = gateway.alarms.webhooks.values();
+        files.extend(webhooks.flat_map(|webhook| webhook.authorities.iter().chain([&webhook.secret])).cloned());
         files.insert(keys_folder(&gateway.data).join(NEXT_KEY_FILE));
-        let mut folders = BTreeSet::from([config.folder.join("partners"), config.folder.join("flows"), config.folder.join("queries")]);
-        folders.insert(config.folder.join("operators"));
+        let folders = ["partners", "flows", "queries", "operators", "calendars"];
+        let mut folders: BTreeSet<PathBuf> = folders.iter().map(|folder| config.folder.join(folder)).collect();
         folders.extend(gateway.mappings.iter().cloned());
         Self { files: files.iter().map(|file| as_in_events(file)).collect(), folders: folders.iter().map(|f| as_in_events(f)).collect() }
     }

@@ -17,12 +17,10 @@ use tokio::sync::Semaphore;
 pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Arc<Destination>, lease: Lease) -> Ended {
     let began = parts.clock.now();
     let judgement = match prepare(parts, renders, destination, &lease).await {
-        Ok(Some(request)) => {
+        Ok(request) => {
             let sent = tokio::time::timeout(destination.timeout, parts.transport.send(destination, request)).await;
             Judgement::of_answer(&sent.unwrap_or(Err(TransportError::Timeout)))
         }
-        // Every record is known from before: there is nothing that the receiver lacks.
-        Ok(None) => Judgement::Acknowledged,
         Err(fault) => Judgement::of_fault(&fault),
     };
     let ended = settle(parts, destination, &lease, judgement).await;
@@ -34,15 +32,16 @@ pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Ar
         ended,
         took: span(began, now),
         since_received: span(lease.received_at, now),
+        trace_id: lease.trace_id,
     });
     ended
 }
 
 /// Everything up to the sending; the journal knows the digest before the first byte leaves.
-async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, lease: &Lease) -> Result<Option<DeliveryRequest>, Fault> {
+async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, lease: &Lease) -> Result<DeliveryRequest, Fault> {
     // A closed semaphore cannot be: it is never closed.
     let _turn = renders.acquire().await.map_err(|e| Fault::new(FaultCode::Internal).caused_by(e))?;
-    let Some(payload) = payload(parts.journal.clone(), parts.render.clone(), lease.clone()).await? else { return Ok(None) };
+    let payload = payload(parts.journal.clone(), parts.render.clone(), lease.clone()).await?;
     match lease.rendered {
         None => parts.journal.rendered(lease.delivery, lease.token, payload.digest).await.map_err(journal_fault)?,
         Some(first) if first == payload.digest => {}
@@ -51,7 +50,7 @@ async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, 
     if later(parts.clock.now(), destination.timeout) > lease.until {
         return Err(Fault::new(FaultCode::Unavailable).detail("生成报文耗时超过租约", "rendering took longer than the lease allows"));
     }
-    Ok(Some(request(parts, lease, payload)))
+    Ok(request(parts, lease, payload))
 }
 
 fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {

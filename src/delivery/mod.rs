@@ -30,6 +30,7 @@
 
 mod attempt;
 pub mod circuit;
+mod heard;
 mod outlet;
 pub mod push;
 pub mod render;
@@ -75,6 +76,8 @@ pub struct Attempted {
     pub took: Duration,
     /// From the receipt of the exchange to now; for an acknowledged delivery its whole latency.
     pub since_received: Duration,
+    /// W3C trace id of the exchange.
+    pub trace_id: String,
 }
 
 /// What metrics want to hear of deliveries. Called from the delivery tasks: it must not block.

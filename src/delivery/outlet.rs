@@ -17,8 +17,9 @@ use tracing::Instrument;
 pub(super) const LEASE_MARGIN: Duration = Duration::from_secs(30);
 /// Longest sleep, whatever the journal says of the next delivery.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
-/// Sleep when something is due and yet not to be had: it waits behind another of its key.
-const HELD_SLEEP: Duration = Duration::from_secs(1);
+/// Sleep when something is due that was not leased a moment ago: it was committed since, or more was due than one
+/// call leases.
+const DUE_SLEEP: Duration = Duration::from_secs(1);
 /// Sleep when the journal is not available.
 const JOURNAL_SLEEP: Duration = Duration::from_secs(1);
 
@@ -82,7 +83,7 @@ impl Outlet {
         }
         match self.parts.journal.next_due(&destination.id).await {
             Ok(None) => SLEEP_MAX,
-            Ok(Some(due)) if due <= now => HELD_SLEEP,
+            Ok(Some(due)) if due <= now => DUE_SLEEP,
             Ok(Some(due)) => until_then(self.parts.clock.now(), due),
             Err(error) => self.journal_failed(destination, &error),
         }

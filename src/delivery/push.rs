@@ -6,6 +6,7 @@
 //! certificate comes into use by itself. Only the configured URL is ever called and a redirect is
 //! an answer like any other, so no receiver can make the gateway call something else.
 
+use super::heard::HeardOut;
 use crate::config::{Destination, Problem};
 use crate::delivery::retry::RetryAfter;
 use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, FlowId, Name, PartnerId};
@@ -433,7 +434,7 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    shake_hands(TokioIo::new(stream), http2).await.map_err(|e| TransportError::Unreachable(with_causes(&e)))
+    shake_hands(TokioIo::new(HeardOut::new(stream)), http2).await.map_err(|e| TransportError::Unreachable(with_causes(&e)))
 }
 
 /// Connects and proves both sides to each other.
@@ -445,7 +446,7 @@ pub(crate) async fn shake_hands_tls(config: rustls::ClientConfig, place: &Place)
 }
 
 /// Begins HTTP on a connection; the task that drives it ends when nobody holds its sender.
-async fn shake_hands<B>(io: TokioIo<TlsStream<TcpStream>>, http2: bool) -> hyper::Result<(Line<B>, Driver)>
+async fn shake_hands<B>(io: TokioIo<HeardOut<TlsStream<TcpStream>>>, http2: bool) -> hyper::Result<(Line<B>, Driver)>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {

@@ -53,11 +53,12 @@ pub(super) struct Payload {
     pub digest: Digest,
 }
 
-/// Loads and renders what was leased; `None` when every record of it is known from before.
-pub(super) async fn payload(journal: Arc<dyn Journal>, render: Arc<dyn Render>, lease: Lease) -> Result<Option<Payload>, Fault> {
+/// Loads and renders what was leased. The journal queues nothing without a record: where none is found, the index
+/// is damaged, and what nobody has sent must not count as acknowledged.
+pub(super) async fn payload(journal: Arc<dyn Journal>, render: Arc<dyn Render>, lease: Lease) -> Result<Payload, Fault> {
     let rows = rows_of(journal.as_ref(), &lease).await?;
     if rows.is_empty() {
-        return Ok(None);
+        return Err(damaged("no records in the index"));
     }
     let canonical = journal.canonical(lease.exchange).await.map_err(journal_fault)?.ok_or_else(|| damaged("no canonical records"))?;
     let runtime = Handle::current();
@@ -69,7 +70,7 @@ pub(super) async fn payload(journal: Arc<dyn Journal>, render: Arc<dyn Render>, 
         let job = RenderJob { lease: &lease, records: lines(rows, &canonical)?, pinned: &pinned };
         let mut output = Vec::new();
         let Rendered { media_type, records } = render.render(&job, &mut output)?;
-        Ok(Some(Payload { media_type, records, digest: Digest::of(&output), body: output.into() }))
+        Ok(Payload { media_type, records, digest: Digest::of(&output), body: output.into() })
     });
     blocking.await.unwrap_or_else(|panicked| Err(Fault::new(FaultCode::Internal).caused_by(panicked)))
 }

@@ -218,6 +218,7 @@ mod tests {
             bit: 0,
             first_row: 0,
             rows: 1,
+            repeated_ids: 0,
         }
     }
 

@@ -8,16 +8,14 @@
 use crate::certs::{Summary, files};
 use crate::config::{Destination, Identity, Problem};
 use crate::domain::Digest;
+use crate::http::PROTOCOLS;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Protocols offered, best first.
-pub const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The client's configuration for one destination; `gateway` is the identity that is presented where
 /// the destination names none of its own.
@@ -26,21 +24,52 @@ pub const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// Every problem of its files, or that there is no identity to present.
 pub fn client_config(destination: &Destination, gateway: Option<&Identity>) -> Result<ClientConfig, Vec<Problem>> {
     let mut problems = Vec::new();
-    let roots = read_roots(destination, &mut problems);
+    let name = destination.id.to_string();
+    let roots = read_roots(&name, &destination.authorities, &mut problems);
     let client = read_identity(destination, gateway, &mut problems);
-    let (Some(roots), Some((chain, key))) = (roots, client) else { return Err(problems) };
-    let failed = |message: String| vec![Problem { file: destination.authorities.first().cloned().unwrap_or_default(), line: 0, message }];
+    match (roots, client) {
+        (Some(roots), Some(client)) => build(&name, roots, &destination.server_keys, Some(client)),
+        _ => Err(problems),
+    }
+}
+
+/// The client's configuration towards a server that may not ask who calls, such as a webhook.
+///
+/// # Errors
+/// Every problem of its files.
+pub fn server_trust(
+    name: &str,
+    authorities: &[PathBuf],
+    server_keys: &[Digest],
+    identity: Option<&Identity>,
+) -> Result<ClientConfig, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let roots = read_roots(name, authorities, &mut problems);
+    let client = identity.map(|identity| read_files(identity, &mut problems));
+    match (roots, client) {
+        (Some(roots), None) => build(name, roots, server_keys, None),
+        (Some(roots), Some(Some(client))) => build(name, roots, server_keys, Some(client)),
+        _ => Err(problems),
+    }
+}
+
+fn build(name: &str, roots: RootCertStore, server_keys: &[Digest], client: Option<Client>) -> Result<ClientConfig, Vec<Problem>> {
+    let failed = |message: String| vec![problem(Path::new(""), format!("{name}: {message}"))];
     let provider = Arc::new(aws_lc_rs::default_provider());
     let by_chain =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().map_err(|e| failed(e.to_string()))?;
-    let verifier = Arc::new(Server { by_chain, keys: destination.server_keys.clone() });
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let verifier = Arc::new(Server { by_chain, keys: server_keys.to_vec() });
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|e| failed(e.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_client_auth_cert(chain, key)
-        .map_err(|e| failed(format!("{}: the client identity cannot be used: {e}", destination.id)))?;
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match client {
+        Some((chain, key)) => {
+            builder.with_client_auth_cert(chain, key).map_err(|e| failed(format!("the client identity cannot be used: {e}")))?
+        }
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
@@ -94,10 +123,10 @@ impl ServerCertVerifier for Server {
     }
 }
 
-fn read_roots(destination: &Destination, problems: &mut Vec<Problem>) -> Option<RootCertStore> {
+fn read_roots(name: &str, authorities: &[PathBuf], problems: &mut Vec<Problem>) -> Option<RootCertStore> {
     let before = problems.len();
     let mut roots = RootCertStore::empty();
-    for file in &destination.authorities {
+    for file in authorities {
         let certificates = files::read_certificates(file).unwrap_or_else(|message| {
             problems.push(problem(file, message));
             Vec::new()
@@ -108,8 +137,8 @@ fn read_roots(destination: &Destination, problems: &mut Vec<Problem>) -> Option<
             }
         }
     }
-    if destination.authorities.is_empty() {
-        problems.push(problem(Path::new(""), format!("{} names no authorities for its server's certificate", destination.id)));
+    if authorities.is_empty() {
+        problems.push(problem(Path::new(""), format!("{name} names no authorities for its server's certificate")));
     }
     (problems.len() == before).then_some(roots)
 }
@@ -123,6 +152,10 @@ fn read_identity(destination: &Destination, gateway: Option<&Identity>, problems
         problems.push(problem(Path::new(""), message));
         return None;
     };
+    read_files(identity, problems)
+}
+
+fn read_files(identity: &Identity, problems: &mut Vec<Problem>) -> Option<Client> {
     let chain = files::read_certificates(&identity.chain).map_err(|message| problems.push(problem(&identity.chain, message))).ok();
     let key = files::read_private_key(&identity.key).map_err(|message| problems.push(problem(&identity.key, message))).ok();
     chain.zip(key)

@@ -3,9 +3,9 @@
 use super::world::Identity;
 use crate::certs::files;
 use crate::delivery::push::{Driver, Line, Place, dial};
-use crate::delivery::tls::PROTOCOLS;
 use crate::domain::Digest;
 use crate::fault::BoxError;
+use crate::http::PROTOCOLS;
 use base64::Engine;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};

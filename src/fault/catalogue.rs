@@ -46,6 +46,8 @@ pub enum FaultCode {
     DeadLetterUnknown,
     /// `request.proposal-unknown`: there is no such proposal that waits.
     ProposalUnknown,
+    /// `request.alarm-unknown`: there is no such alarm, or it can no longer be acknowledged.
+    AlarmUnknown,
     /// `request.method`: the address does not support this method.
     MethodNotAllowed,
     /// `request.header`: a header field is malformed.
@@ -192,6 +194,7 @@ impl FaultCode {
         Self::RecordUnknown,
         Self::DeadLetterUnknown,
         Self::ProposalUnknown,
+        Self::AlarmUnknown,
         Self::MethodNotAllowed,
         Self::HeaderInvalid,
         Self::QueryInvalid,
@@ -300,6 +303,7 @@ impl FaultCode {
             Self::RecordUnknown => include_str!("codes/request.record-unknown.md"),
             Self::DeadLetterUnknown => include_str!("codes/request.dead-letter-unknown.md"),
             Self::ProposalUnknown => include_str!("codes/request.proposal-unknown.md"),
+            Self::AlarmUnknown => include_str!("codes/request.alarm-unknown.md"),
             Self::MethodNotAllowed => include_str!("codes/request.method.md"),
             Self::HeaderInvalid => include_str!("codes/request.header.md"),
             Self::QueryInvalid => include_str!("codes/request.query.md"),
@@ -461,6 +465,14 @@ impl FaultCode {
             Self::DeadLetterUnknown => {
                 ("request.dead-letter-unknown", 404, Party::Sender, Retry::Never, "没有此投递失败待处理", "there is no such dead letter")
             }
+            Self::AlarmUnknown => (
+                "request.alarm-unknown",
+                404,
+                Party::Sender,
+                Retry::Never,
+                "没有此告警，或已不能确认",
+                "there is no such alarm, or it can no longer be acknowledged",
+            ),
             Self::MethodNotAllowed => {
                 ("request.method", 405, Party::Sender, Retry::Never, "该地址不支持此方法", "the address does not support this method")
             }

@@ -12,6 +12,7 @@ use crate::fault::{Fault, FaultCode};
 use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::pauses::Pauses;
+use crate::schedule::Period;
 use crate::seams::Clock;
 use crate::spool::Spool;
 use crate::translate::{FlowPlan, storage_fault};
@@ -27,6 +28,7 @@ const CONTENT_TYPE_CHARS_MAX: usize = 127;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 const CORRECTS: HeaderName = HeaderName::from_static("portolan-corrects");
+const EMPTY_PERIOD: HeaderName = HeaderName::from_static("portolan-empty-period");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Whether anything is committed.
@@ -114,8 +116,10 @@ pub fn admit(asking: Asking<'_>, flow: &str, query: &Query, headers: &HeaderMap)
         mapping,
         records_max: admission.records_per_body_max().unwrap_or(u64::MAX),
         idempotency_key: idempotency_key(headers)?,
+        question: None,
         coding,
         content_type: text(headers, &CONTENT_TYPE)?.map(kept_content_type),
+        empty_period: empty_period(headers, declared)?,
         corrects: text(headers, &CORRECTS)?.map(str::parse).transpose().map_err(|_| malformed("Portolan-Corrects"))?,
         trace_id: asking.trace_id,
     };
@@ -148,6 +152,25 @@ fn permission(asking: &Asking<'_>, flow: &str, query: &Query) -> Result<(Arc<Flo
 
 fn declared_bytes(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
     text(headers, &CONTENT_LENGTH)?.map(str::parse).transpose().map_err(|_| malformed("Content-Length"))
+}
+
+/// The period of a declaration that there is nothing for it, which goes with an empty body.
+fn empty_period(headers: &HeaderMap, declared_bytes: Option<u64>) -> Result<Option<Period>, Fault> {
+    let Some(text) = text(headers, &EMPTY_PERIOD)? else { return Ok(None) };
+    let period = text.parse().map_err(|why: String| {
+        let zh = "Portolan-Empty-Period 应为一个所属期：2026-07-15、2026-07、2026Q3 或 2026";
+        Fault::new(FaultCode::HeaderInvalid).detail(zh, format!("Portolan-Empty-Period: {why}"))
+    })?;
+    if declared_bytes.is_some_and(|bytes| bytes > 0) { Err(not_empty()) } else { Ok(Some(period)) }
+}
+
+/// The fault of a body that is declared to be empty and is not.
+pub fn not_empty() -> Fault {
+    let (zh, en) = (
+        "Portolan-Empty-Period 声明本期无数据，报文必须为空",
+        "Portolan-Empty-Period declares that there is nothing; the body must be empty",
+    );
+    Fault::new(FaultCode::HeaderInvalid).detail(zh, en)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Fault> {

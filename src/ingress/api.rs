@@ -19,7 +19,7 @@ use crate::http::{self, Door, Response, TurnedAway};
 use crate::journal::{DeliveryRow, ExchangeFilter, ExchangeRow, PAGE_ROWS_MAX};
 use crate::lineage::Lineages;
 use crate::live::Live;
-use crate::metrics::Metrics;
+use crate::metrics::{Exchanged, Metrics};
 use crate::query::Queries;
 use crate::receipt::{Keys, Receipt};
 use arc_swap::ArcSwap;
@@ -182,6 +182,9 @@ impl PartnerDoor {
         let (method, path) = (asked.head.method.as_str(), asked.head.uri.path());
         let exchange = fault.exchange.map(tracing::field::display);
         self.metrics.refused(code);
+        if matches!(fault.code, FaultCode::RateExceeded | FaultCode::TooManyRequests) {
+            self.metrics.throttled(partner);
+        }
         match &fault.source {
             Some(error) if fault.code.party() == Party::Gateway => {
                 tracing::error!(code, %partner, trace_id, exchange, method, path, %error, "a request failed");
@@ -265,7 +268,9 @@ impl PartnerDoor {
             tracing::info!(exchange = %evidence.exchange, trace_id = asked.trace_id, partner = %asked.partner, %flow, "a repeat got its first answer");
             return;
         }
-        self.metrics.exchanged(&asked.partner, flow, answer.outcome, answer.counts, evidence.received_bytes, begun.elapsed());
+        let (outcome, counts, bytes) = (answer.outcome, answer.counts, evidence.received_bytes);
+        let exchanged = Exchanged { outcome, counts, bytes, took: begun.elapsed(), trace_id: &asked.trace_id };
+        self.metrics.exchanged(&asked.partner, flow, &exchanged);
         tracing::info!(
             exchange = %evidence.exchange, trace_id = asked.trace_id, partner = %asked.partner, %flow,
             outcome = answer.outcome.as_str(), records = answer.counts.records, refused = answer.counts.refused,
@@ -330,11 +335,22 @@ impl PartnerDoor {
     }
 
     async fn deliveries(&self, asked: &Asked<'_>, id: &str) -> Result<Response, Fault> {
-        let row = self.own(asked, id).await?;
-        let rows = self.exchanges.journal.deliveries(row.journaled.exchange()).await.map_err(journal_fault)?;
-        Ok(json_answer(
-            &json!({ "exchange": row.journaled.exchange().to_string(), "deliveries": rows.iter().map(delivery).collect::<Vec<_>>() }),
-        ))
+        let (mut after, mut rows_max) = (None, PAGE_ROWS_MAX);
+        for (name, value) in &asked.query {
+            let fits = match name.as_str() {
+                "after" => value.parse().map(|id| after = Some(id)).is_ok(),
+                "rows" => value.parse::<usize>().map(|rows| rows_max = rows.clamp(1, PAGE_ROWS_MAX)).is_ok(),
+                _ => false,
+            };
+            if !fits {
+                return Err(bad_query(name, "after, rows"));
+            }
+        }
+        let exchange = self.own(asked, id).await?.journaled.exchange();
+        let rows = self.exchanges.journal.deliveries(exchange, after, rows_max).await.map_err(journal_fault)?;
+        let next = rows.last().filter(|_| rows.len() == rows_max).map(|row| row.id.to_string());
+        let deliveries: Vec<Value> = rows.iter().map(delivery).collect();
+        Ok(json_answer(&json!({ "exchange": exchange.to_string(), "deliveries": deliveries, "next_after": next })))
     }
 }
 

@@ -9,6 +9,7 @@
 use super::authorities::Refusal;
 use super::identity::{Checks, Register};
 use crate::fault::FaultCode;
+use crate::http::PROTOCOLS;
 use crate::seams::SharedClock;
 use jiff::Timestamp;
 use rustls::client::danger::HandshakeSignatureValid;
@@ -22,9 +23,6 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, ServerC
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-
-/// Protocols offered, best first.
-pub const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The server's configuration for one snapshot of trust.
 ///

@@ -31,6 +31,11 @@ pub const CHANGED_KEYS_MAX: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Deed {
+    /// Somebody has taken an alarm on (确认告警).
+    AcknowledgeAlarm {
+        /// The alarm's number.
+        number: u64,
+    },
     /// A new configuration came into force (配置生效).
     Configure {
         /// Digest of the whole configuration.
@@ -39,6 +44,16 @@ pub enum Deed {
         files: Vec<ChangedFile>,
         /// How many more there are.
         files_left_out: u64,
+    },
+    /// One shift tells the next what it should know, in the words of the reason (交接班).
+    HandOver {
+        /// Numbers of the alarms that were open.
+        open: Vec<u64>,
+    },
+    /// What was found and done about an alarm, in the words of the reason (处理说明).
+    NoteAlarm {
+        /// The alarm's number.
+        number: u64,
     },
     /// Something takes nothing any more, until it is resumed (暂停).
     Pause {
@@ -68,7 +83,10 @@ impl Deed {
     /// The word on the wire.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::AcknowledgeAlarm { .. } => "acknowledge-alarm",
             Self::Configure { .. } => "configure",
+            Self::HandOver { .. } => "hand-over",
+            Self::NoteAlarm { .. } => "note-alarm",
             Self::Pause { .. } => "pause",
             Self::Resend { .. } => "resend",
             Self::Resume { .. } => "resume",
@@ -213,6 +231,8 @@ pub enum Acted {
     Unchanged,
     /// No dead letter fits.
     NothingPicked,
+    /// There is no such alarm, or it takes no such act (any more).
+    AlarmUnknown,
     /// No such proposal waits.
     ProposalUnknown,
     /// A proposal is approved by somebody else.
@@ -306,6 +326,15 @@ pub struct ActsEnd {
 }
 
 impl Entry {
+    /// The entry as it is kept and hashed.
+    ///
+    /// # Errors
+    /// None is known of: there is text and whole numbers alone.
+    pub fn to_canonical(&self) -> Result<String, serde_json::Error> {
+        // A value's members stand in the order of their names, and the escapes of serde_json are those of RFC 8785.
+        serde_json::to_value(self).and_then(|value| serde_json::to_string(&value))
+    }
+
     /// The entry that follows the end of the log. An operator whom no file lists has no name to act under.
     pub(super) fn after(end: ActsEnd, act: &NewAct, deed: Deed, standing: ActStanding) -> Self {
         let operator = act.operator.as_ref().and_then(|operator| {
@@ -386,4 +415,27 @@ pub struct Paused {
     pub what: Pausable,
     /// By whom, since when and why.
     pub act: Act,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8785, section 3.2.3: members are sorted by their names.
+    #[test]
+    fn members_stand_in_the_order_of_their_names() {
+        let changed = ChangedFile { file: "flows/a.toml".to_owned(), how: "changed".to_owned(), keys: vec!["zone".to_owned()] };
+        let deed = Deed::Configure { digest: Digest::default(), files: vec![changed], files_left_out: 0 };
+        let at = Timestamp::UNIX_EPOCH;
+        let (reason, request) = ("files".to_owned(), ActRequest::Do(deed.clone()));
+        let act = NewAct { operator: None, at, reason, request, deliveries_alone_max: 0, proposal_until: at };
+        let text = Entry::after(ActsEnd::default(), &act, deed, ActStanding::Done).to_canonical().unwrap();
+        let zeros = "0".repeat(64);
+        let expected = format!(
+            "{{\"at\":\"1970-01-01T00:00:00.000Z\",\"complete\":true,\"deed\":{{\"digest\":\"{zeros}\",\"files\":[{{\"file\":\"flows/a.toml\",\
+             \"how\":\"changed\",\"keys\":[\"zone\"]}}],\"files_left_out\":0,\"kind\":\"configure\"}},\"deliveries\":0,\"number\":1,\
+             \"previous\":\"{zeros}\",\"reason\":\"files\",\"standing\":\"done\"}}"
+        );
+        assert_eq!(text, expected);
+    }
 }

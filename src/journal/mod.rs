@@ -5,6 +5,7 @@
 //! that an embedded store and a server share one suite (`tests/journal/suite.rs`).
 
 pub mod acts;
+pub mod alarms;
 pub mod bodies;
 pub mod chain;
 pub mod evidence;
@@ -42,14 +43,18 @@ pub struct NewExchange {
     pub translated_at: Timestamp,
     /// The sender's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// The question that it answers. Its key is that question's name, which earlier bytes never come to hold:
+    /// they are the answer to another.
+    pub question: Option<ExchangeId>,
     /// SHA-256 of the client certificate (DER) that it came with.
     pub certificate: Digest,
     /// The exchange that `Portolan-Corrects` names.
     pub corrects: Option<ExchangeId>,
     /// The name of the mapping that read it.
     pub mapping: String,
-    /// The name of the canonical record without its version: within it, a business key names one
-    /// fact, whoever sends it under whichever flow.
+    /// Among which business keys those of its records are: in one space a key names one fact, under whichever flow
+    /// it comes. A space is one sender's and one canonical record's, without its version: what one bank says never
+    /// silences another.
     pub key_space: String,
     /// `Content-Type` as sent, for people.
     pub content_type: Option<String>,
@@ -69,6 +74,9 @@ pub struct NewExchange {
     /// journal keeps each once.
     pub pinned: Vec<(Digest, Arc<str>)>,
 }
+
+/// Number of the first epoch.
+pub const FIRST_EPOCH: u64 = 1;
 
 /// A place in the chain. A restore begins a new epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -377,6 +385,8 @@ pub struct Lease {
     pub first_row: u64,
     /// Rows spanned.
     pub rows: u64,
+    /// Which of its message's ids an earlier delivery has too, as bits.
+    pub repeated_ids: u32,
 }
 
 /// How an attempt ended.
@@ -471,7 +481,7 @@ pub trait HeadSigner: Send + Sync {
 
 /// A journal. Every method may be called from any task; none blocks a thread of the runtime.
 #[async_trait::async_trait]
-pub trait Journal: Send + Sync {
+pub trait Journal: alarms::DutyBook {
     /// Makes an exchange durable, in one transaction with everything that follows from it, and
     /// returns once it is on the disk. Repeats are found here, inside the transaction. Bodies in
     /// files are made durable first. A refused exchange is kept but binds no key.
@@ -490,6 +500,9 @@ pub trait Journal: Send + Sync {
 
     /// A page of exchanges, newest first.
     async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<ExchangeRow>, JournalError>;
+
+    /// Whether a message with this id was taken in under a flow, whoever sent it: something of it was accepted.
+    async fn knows_message(&self, flow: &FlowId, message_id: &str) -> Result<bool, JournalError>;
 
     /// A page of exchanges that fit, newest first.
     async fn search(&self, search: Search) -> Result<Found, JournalError>;
@@ -513,8 +526,9 @@ pub trait Journal: Send + Sync {
     /// delivered), at most `rows` from `first_row`.
     async fn index(&self, id: ExchangeId, first_row: u64, rows: u64) -> Result<Vec<(IndexRow, bool)>, JournalError>;
 
-    /// The deliveries of an exchange.
-    async fn deliveries(&self, id: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError>;
+    /// A page of the deliveries of an exchange, in the order in which they were queued: those after this one, at
+    /// most so many, capped at [`PAGE_ROWS_MAX`].
+    async fn deliveries(&self, id: ExchangeId, after: Option<DeliveryId>, rows_max: usize) -> Result<Vec<DeliveryRow>, JournalError>;
 
     /// A page of the deliveries of an exchange, from behind one on, each with the attempts that are kept of it.
     async fn attempted(
@@ -534,7 +548,8 @@ pub trait Journal: Send + Sync {
     async fn pinned(&self, digest: Digest) -> Result<Option<Arc<str>>, JournalError>;
 
     /// Leases due deliveries to one destination, oldest first, at most `leases_max`, until `until`.
-    /// Among deliveries with the same order key only the first that is not settled is given out.
+    /// Among deliveries with the same order key only the first that is not settled is given out. What passes
+    /// between `now` and the giving is added to `until`, so that a lease is never short.
     async fn lease(&self, to: &DestinationId, now: Timestamp, until: Timestamp, leases_max: usize) -> Result<Vec<Lease>, JournalError>;
 
     /// Notes the digest of what the first attempt is about to send; a later call with another

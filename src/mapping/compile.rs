@@ -6,14 +6,17 @@ use super::compiled::{AnswerValue, Bundle, Check, Group, ListMap, Mapping, Rule}
 use super::containers;
 use super::draft::nearest;
 use super::file::{
-    AnswerEntry, BodyEntry, CheckEntry, ComputedEntry, ConstantEntry, Direction, FieldEntry, ListEntry, MappingFile, RuleEntry,
+    AnswerEntry, BodyEntry, CheckEntry, ComputedEntry, ConstantEntry, Direction, FieldEntry, ListEntry, MappingFile, RuleEntry, XsdEntry,
 };
+use super::heading;
 use super::place::{Besides, Choice, Place};
 use super::rules::Expression;
 use super::schema::Canonical;
+use crate::config::recovery::{Entry as Key, line_of, recovered};
 use crate::domain::Digest;
 use portolan_contract::{Bound, Format, ListId, Plan, PlanBuilder, PlanError, Repeat, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use toml::Spanned;
 
@@ -37,65 +40,143 @@ impl Mapping {
         canonical: &dyn Fn(&str) -> Option<Arc<Canonical>>,
     ) -> Result<Self, Vec<CompileProblem>> {
         let text = &bundle.mapping;
-        let file: MappingFile = toml::from_str(text).map_err(|e| {
-            let line = e.span().map_or(0, |s| line_of(text, s.start));
-            vec![CompileProblem { line, message: e.message().to_owned() }]
-        })?;
-        let at = |spanned: std::ops::Range<usize>| line_of(text, spanned.start);
-        let schema = canonical(file.canonical.get_ref()).ok_or_else(|| {
-            let message = format!("there is no canonical schema {:?}; name one of canonical/NAME.vN.schema.json", file.canonical.get_ref());
-            vec![CompileProblem { line: at(file.canonical.span()), message }]
-        })?;
-        let mut compiler = Compiler::new(bundle, &file, schema);
-        let parts = compiler.entries(&file, text);
-        compiler.shape(&file.body, text);
-        let (plan, schema) = compiler.finish()?;
-        let answer = parts.answer.into_iter().map(|(to, slot)| AnswerValue { to, slot, in_record: plan.slot(slot).in_record }).collect();
-        let line = at(file.format.span());
-        let (format_name, format) = bind(file.format.into_inner(), formats, &containers::within(&plan, &file.container))
-            .map_err(|message| vec![CompileProblem { line, message }])?;
-        let is_contained = !file.container.is_empty();
-        let line = file.container.first().map_or(0, |entry| at(entry.span()));
-        let entries: Vec<_> = file.container.into_iter().map(Spanned::into_inner).collect();
-        let facts = containers::Facts {
-            direction: file.direction,
-            has_checks: !parts.checks.is_empty(),
-            has_xsd: file.xsd.is_some(),
-            format: &format_name,
-            plan: &plan,
+        let at = |spanned: Range<usize>| line_of(text, spanned.start);
+        let Sheet { mut file, damaged, mut problems } = Sheet::read(text)?;
+        let (Some(name), Some(format), Some(body)) = (file.canonical.take(), file.format.take(), file.body.take()) else {
+            return Err(problems);
         };
-        let format = containers::wrap(entries, format, &facts).map_err(|message| vec![CompileProblem { line, message }])?;
+        let Some(schema) = canonical(name.get_ref()) else {
+            let message =
+                format!("there is no canonical schema {:?} that can be used; name one of canonical/NAME.vN.schema.json", name.get_ref());
+            problems.push(CompileProblem { line: at(name.span()), message });
+            return Err(problems);
+        };
+        let mut compiler = Compiler::new(bundle, &file, body.get_ref(), schema, damaged);
+        let parts = compiler.entries(&file, text);
+        compiler.shape(at(body.span()));
+        let (plan, schema) = compiler.finish(&mut problems);
+        let xsd = file.xsd.take().map(|xsd| XsdEntry { line: at(xsd.span()), ..xsd.into_inner() });
+        let bound = plan.as_ref().and_then(|plan| {
+            let checked = (!parts.checks.is_empty(), xsd.is_some());
+            bound(format, &mut file, text, formats, plan, checked).map_err(|problem| problems.push(problem)).ok()
+        });
+        let (Some(title), Some(plan), Some(format)) = (file.title, plan, bound) else { return Err(problems) };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let body = body.into_inner();
+        let written_records_max = body.written_records_max.or(body.records_max).unwrap_or(u64::MAX);
+        let heading = heading::paths(&plan, &join(&body.root, body.once.as_deref().unwrap_or_default()), &parts.record);
+        let numbered = numbered_paths(&parts, &file.field, written_records_max, &heading, text)?;
         let pinned: Arc<str> = serde_json::to_string(bundle).unwrap_or_default().into();
+        let answer = parts.answer.into_iter().map(|(to, slot)| AnswerValue { to, slot, in_record: plan.slot(slot).in_record }).collect();
         Ok(Self {
             name: bundle.name.clone(),
-            title: file.title,
+            title,
             digest: Digest::of(pinned.as_bytes()),
             text: pinned,
             direction: file.direction,
-            format_name,
-            format,
-            is_contained,
+            format_name: format.name,
+            format: format.bound,
+            is_contained: format.is_contained,
             is_outside: bundle.component.is_some(),
             plan,
-            root: file.body.root,
+            root: body.root,
             canonical: schema,
-            xsd: file.xsd,
+            xsd,
             record: parts.record,
             computed: parts.computed,
             rules: parts.rules,
             checks: parts.checks,
             answer,
             message_id: parts.message_id,
-            records_min: file.body.records_min,
-            records_max: file.body.records_max.unwrap_or(u64::MAX),
-            written_records_max: file.body.written_records_max.or(file.body.records_max).unwrap_or(u64::MAX),
-            required: file.body.required,
+            records_min: body.records_min,
+            records_max: body.records_max.unwrap_or(u64::MAX),
+            written_records_max,
+            required: body.required,
+            heading,
+            numbered,
         })
     }
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|&&b| b == b'\n').count() + 1
+/// The canonical paths of what a receiver knows a message by, which must stand around all records that are written.
+fn numbered_paths(
+    parts: &Parts,
+    entries: &[Spanned<FieldEntry>],
+    written_records_max: u64,
+    heading: &[String],
+    text: &str,
+) -> Result<Vec<String>, Vec<CompileProblem>> {
+    let mut numbered: Vec<String> =
+        parts.record.fields.iter().filter(|field| field.numbered_max.is_some()).map(|field| field.to.clone()).collect();
+    numbered.dedup();
+    if let Some(path) = numbered.iter().find(|path| written_records_max > 1 && !heading.contains(path)) {
+        let entry = entries.iter().find(|entry| entry.get_ref().numbered_max.is_some() && entry.get_ref().to == *path);
+        let message = format!("numbered_max: {path:?} does not stand around all records of a body, of which there may be several");
+        return Err(vec![CompileProblem { line: entry.map_or(0, |entry| line_of(text, entry.span().start)), message }]);
+    }
+    Ok(numbered)
+}
+
+/// A mapping file as far as it can be read.
+struct Sheet {
+    file: MappingFile,
+    /// Where the tables begin of which something could not be read, the file's own at 0: what is left of them is not judged.
+    damaged: BTreeSet<usize>,
+    problems: Vec<CompileProblem>,
+}
+
+impl Sheet {
+    fn read(text: &str) -> Result<Self, Vec<CompileProblem>> {
+        let read = recovered::<MappingFile>(text);
+        let problem = |(at, message): (Option<Range<usize>>, String)| {
+            let line = at.map_or(0, |at| line_of(text, at.start));
+            CompileProblem { line, message }
+        };
+        let mut problems: Vec<CompileProblem> = read.problems.into_iter().map(problem).collect();
+        let Some(mut file) = read.value else { return Err(problems) };
+        let given = [file.title.is_some(), file.canonical.is_some(), file.format.is_some(), file.body.is_some()];
+        for (key, _) in ["title", "canonical", "format", "body"].into_iter().zip(given).filter(|(_, given)| !given) {
+            if !read.unreadable.contains(&Key { table: None, key: key.to_owned() }) {
+                problems.push(CompileProblem { line: 0, message: format!("`{key}` is missing") });
+            }
+        }
+        // A table begins with its header, the last line before that begins so.
+        let header = |at: &Range<usize>| text.get(..=at.start).and_then(|before| before.rfind("\n[")).map_or(0, |newline| newline + 1);
+        let damaged: BTreeSet<usize> = read.unreadable.iter().map(|key| key.table.as_ref().map_or(0, header)).collect();
+        // Every path hangs on the body's.
+        file.body = file.body.filter(|body| !damaged.contains(&header(&body.span())));
+        Ok(Self { file, damaged, problems })
+    }
+}
+
+/// What bodies are read and written with.
+struct BoundFormat {
+    name: String,
+    /// The format, in its containers.
+    bound: Arc<dyn Bound>,
+    is_contained: bool,
+}
+
+fn bound(
+    format: Spanned<toml::Table>,
+    file: &mut MappingFile,
+    text: &str,
+    formats: &[Box<dyn Format>],
+    plan: &Arc<Plan>,
+    (has_checks, has_xsd): (bool, bool),
+) -> Result<BoundFormat, CompileProblem> {
+    let problem = |line: usize| move |message| CompileProblem { line, message };
+    let containers = std::mem::take(&mut file.container);
+    let line = line_of(text, format.span().start);
+    let (name, bound) = bind(format.into_inner(), formats, &containers::within(plan, &containers)).map_err(problem(line))?;
+    let line = containers.first().map_or(0, |entry| line_of(text, entry.span().start));
+    let entries: Vec<_> = containers.into_iter().map(Spanned::into_inner).collect();
+    let is_contained = !entries.is_empty();
+    let facts = containers::Facts { direction: file.direction, has_checks, has_xsd, format: &name, plan };
+    let bound = containers::wrap(entries, bound, &facts).map_err(problem(line))?;
+    Ok(BoundFormat { name, bound, is_contained })
 }
 
 fn bind(mut options: toml::Table, formats: &[Box<dyn Format>], plan: &Arc<Plan>) -> Result<(String, Arc<dyn Bound>), String> {
@@ -144,13 +225,15 @@ struct Compiler<'f> {
     written: Vec<Place>,
     /// For each slot the list in which its entry stands, and the entry's line.
     expected: Vec<(SlotId, Option<ListId>, usize)>,
+    /// Where entries begin that are not whole.
+    damaged: BTreeSet<usize>,
 }
 
 impl<'f> Compiler<'f> {
-    fn new(bundle: &'f Bundle, file: &'f MappingFile, schema: Arc<Canonical>) -> Self {
+    fn new(bundle: &'f Bundle, file: &'f MappingFile, body: &'f BodyEntry, schema: Arc<Canonical>, damaged: BTreeSet<usize>) -> Self {
         Self {
             bundle,
-            body: &file.body,
+            body,
             envelope: containers::envelope_root(&file.container),
             direction: file.direction,
             schema,
@@ -161,6 +244,7 @@ impl<'f> Compiler<'f> {
             chosen: BTreeMap::new(),
             written: Vec::new(),
             expected: Vec::new(),
+            damaged,
         }
     }
 
@@ -170,6 +254,7 @@ impl<'f> Compiler<'f> {
         let mut ordered = in_order(&file.field, &file.list, &file.constant);
         ordered.extend(file.check.iter().map(|e| (e.span().start, Entry::Check(e.get_ref()))));
         ordered.sort_by_key(|(start, _)| *start);
+        ordered.retain(|(start, _)| !self.damaged.contains(start));
         let base = join(&self.body.root, &self.body.record);
         for (start, entry) in ordered {
             self.line = line_of(text, start);
@@ -183,7 +268,7 @@ impl<'f> Compiler<'f> {
         self.each(&file.computed, text, Self::computed, &mut parts.computed);
         self.each(&file.rule, text, Self::rule, &mut parts.rules);
         self.each(&file.answer, text, Self::answer, &mut parts.answer);
-        if let Some(path) = &file.body.message_id {
+        if let Some(path) = &self.body.message_id {
             self.line = line_of(text, path.span().start);
             let path = self.resolve(&base, path.get_ref());
             let slot = self.plan.slot(&path, Repeat::Once, false);
@@ -203,14 +288,18 @@ impl<'f> Compiler<'f> {
 
     fn each<E, T>(&mut self, entries: &[Spanned<E>], text: &str, compile: impl Fn(&mut Self, &E) -> Option<T>, into: &mut Vec<T>) {
         for entry in entries {
+            if self.damaged.contains(&entry.span().start) {
+                continue;
+            }
             self.line = line_of(text, entry.span().start);
             into.extend(compile(self, entry.get_ref()));
         }
     }
 
     /// Declares the records, and looks for required values that nothing fills.
-    fn shape(&mut self, body: &BodyEntry, text: &str) {
-        self.line = text.find("[body]").map_or(0, |start| line_of(text, start));
+    fn shape(&mut self, line: usize) {
+        let body = self.body;
+        self.line = line;
         for record in std::iter::once(&body.record).chain(&body.record_else) {
             let anchor = self.plan.anchor(&join(&body.root, record));
             self.note(anchor);
@@ -223,7 +312,8 @@ impl<'f> Compiler<'f> {
             let done = self.plan.per_record(&join(&body.root, path.trim_start_matches('/')));
             self.note(done);
         }
-        if self.direction.reads() {
+        // What is not whole may fill what nothing else does.
+        if self.direction.reads() && self.damaged.is_empty() {
             let schema: serde_json::Value = serde_json::from_str(&self.schema.text).unwrap_or_default();
             let required = schema.get("required").and_then(serde_json::Value::as_array);
             for name in required.into_iter().flatten().filter_map(serde_json::Value::as_str) {
@@ -234,23 +324,18 @@ impl<'f> Compiler<'f> {
         }
     }
 
-    fn finish(mut self) -> Result<(Arc<Plan>, Arc<Canonical>), Vec<CompileProblem>> {
-        match std::mem::take(&mut self.plan).build() {
-            Ok(plan) => {
-                for (slot, list, line) in std::mem::take(&mut self.expected) {
-                    let slot = plan.slot(slot);
-                    if slot.list.is_some() && slot.list != list {
-                        self.line = line;
-                        self.problem(format!("{:?} lies within elements that are listed or chosen by another entry", slot.path));
-                    }
-                }
-                if self.problems.is_empty() { Ok((Arc::new(plan), self.schema)) } else { Err(self.problems) }
-            }
-            Err(error) => {
-                self.problem(error.to_string());
-                Err(self.problems)
+    /// The plan, where there can be one; every problem found joins the others.
+    fn finish(mut self, problems: &mut Vec<CompileProblem>) -> (Option<Arc<Plan>>, Arc<Canonical>) {
+        let plan = std::mem::take(&mut self.plan).build().map_err(|error| self.problem(error.to_string())).ok();
+        for (slot, list, line) in std::mem::take(&mut self.expected) {
+            let Some(slot) = plan.as_ref().map(|plan| plan.slot(slot)) else { break };
+            if slot.list.is_some() && slot.list != list {
+                self.line = line;
+                self.problem(format!("{:?} lies within elements that are listed or chosen by another entry", slot.path));
             }
         }
+        problems.append(&mut self.problems);
+        (plan.map(Arc::new), self.schema)
     }
 
     fn problem(&mut self, message: String) {
@@ -306,7 +391,9 @@ impl<'f> Compiler<'f> {
             }
         };
         let mut item = Group::default();
-        for (start, entry) in in_order(&entry.field, &entry.list, &entry.constant) {
+        let mut ordered = in_order(&entry.field, &entry.list, &entry.constant);
+        ordered.retain(|(start, _)| !self.damaged.contains(start));
+        for (start, entry) in ordered {
             self.line = line_of(text, start);
             match entry {
                 Entry::Field(field) => item.fields.extend(self.field(field, &path, &to, Some(list))),

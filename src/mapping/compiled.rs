@@ -75,6 +75,10 @@ pub struct Mapping {
     pub written_records_max: u64,
     /// Canonical paths that a record must have to be written.
     pub required: Vec<String>,
+    /// Canonical paths of what a written body says once, around its records.
+    pub heading: Vec<String>,
+    /// Canonical paths of what a receiver knows a message by.
+    pub numbered: Vec<String>,
 }
 
 impl Mapping {
@@ -147,6 +151,10 @@ pub struct Field {
     pub direction: Direction,
     /// Values that the format has room for.
     pub items_max: usize,
+    /// A receiver knows a message by it, in so many characters.
+    pub numbered_max: Option<usize>,
+    /// Canonical paths, from the enclosing group, of what must be written with it.
+    pub needs: Vec<String>,
 }
 
 /// Where an amount's currency stands.

@@ -21,54 +21,42 @@ use toml::Spanned;
 /// Bytes of one mapping file.
 pub const MAPPING_BYTES_MAX: u64 = 4 << 20;
 
-/// A whole mapping file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A whole mapping file. The four that every file has are options here, so that each that is missing is named.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct MappingFile {
     /// What the mapping is, in both languages.
-    pub title: Words,
+    pub title: Option<Words>,
     /// The canonical record, `NAME.vN`.
-    pub canonical: Spanned<String>,
+    pub canonical: Option<Spanned<String>>,
     /// Which ways the mapping goes.
-    #[serde(default)]
     pub direction: Direction,
     /// Where a rule, a layout or a code comes from, or what could not be verified.
-    #[serde(default)]
     pub source: Option<String>,
     /// Another mapping of the library, whose tables this one has too, before its own. Its title,
     /// canonical record, direction and source are given here again.
-    #[serde(default)]
     pub extends: Option<String>,
     /// What the document stands in, the outermost first.
-    #[serde(default)]
     pub container: Vec<Spanned<ContainerEntry>>,
     /// The format's name, with the format's own options beside it.
-    pub format: Spanned<toml::Table>,
+    pub format: Option<Spanned<toml::Table>>,
     /// The XML Schemas that a body must be valid against.
-    #[serde(default)]
-    pub xsd: Option<XsdEntry>,
+    pub xsd: Option<Spanned<XsdEntry>>,
     /// The shape of a body.
-    pub body: BodyEntry,
+    pub body: Option<Spanned<BodyEntry>>,
     /// Values, in the order of writing.
-    #[serde(default)]
     pub field: Vec<Spanned<FieldEntry>>,
     /// Lists of items inside a record.
-    #[serde(default)]
     pub list: Vec<Spanned<ListEntry>>,
     /// Fixed texts.
-    #[serde(default)]
     pub constant: Vec<Spanned<ConstantEntry>>,
     /// Canonical values that are computed from others; read-only by nature.
-    #[serde(default)]
     pub computed: Vec<Spanned<ComputedEntry>>,
     /// Business rules over one record.
-    #[serde(default)]
     pub rule: Vec<Spanned<RuleEntry>>,
     /// Sums and counts over groups of records.
-    #[serde(default)]
     pub check: Vec<Spanned<CheckEntry>>,
     /// What a business answer to a body repeats of it.
-    #[serde(default)]
     pub answer: Vec<Spanned<AnswerEntry>>,
 }
 
@@ -79,9 +67,12 @@ pub struct MappingFile {
 pub struct XsdEntry {
     /// Namespace → file in the mapping's folder; the namespace of a schema without one is empty.
     pub files: BTreeMap<String, PathBuf>,
-    /// The mapping's folder: told by the library, not by the file.
+    /// The mapping's file: told by the library, not by the file itself.
     #[serde(skip)]
-    pub folder: PathBuf,
+    pub file: PathBuf,
+    /// Where the table stands in it.
+    #[serde(skip)]
+    pub line: usize,
     /// What a body that is not valid means: an error refuses it whole.
     #[serde(default)]
     pub severity: CheckSeverity,
@@ -193,12 +184,17 @@ pub struct BodyEntry {
     /// Most records of a body that is written, where one that is read may hold more; as `records_max` unless given.
     #[serde(default)]
     pub written_records_max: Option<u64>,
-    /// Canonical paths that a record must have to be written: the format does not do without them.
+    /// Canonical paths that a record must have to be written: the format does not do without them. A path into a list is one
+    /// that each of its items must have.
     #[serde(default)]
     pub required: Vec<String>,
     /// Writing opens a new one of these for every record.
     #[serde(default)]
     pub per_record: Option<String>,
+    /// Below the root, the innermost element around the records that stands once in a body: records that differ in what it
+    /// holds do not stand in one. Unless given, that is the root itself.
+    #[serde(default)]
+    pub once: Option<String>,
 }
 
 fn one() -> u64 {
@@ -282,6 +278,15 @@ pub struct FieldEntry {
     /// The format has room for this many values of a `list`; a record with more cannot be written.
     #[serde(default)]
     pub items_max: Option<usize>,
+    /// A receiver knows the message by this value, which the format has room for in so many characters: a longer one is made
+    /// to fit. Where a message takes several deliveries, a number follows it in all but the first: see
+    /// `src/mapping/numbered.rs`.
+    #[serde(default)]
+    pub numbered_max: Option<usize>,
+    /// Canonical paths of the same record or item without which the format has no room for this value: a record without
+    /// them cannot be written. What a record must always have stands in `body.required`.
+    #[serde(default)]
+    pub needs: Vec<String>,
 }
 
 /// What a failed check means.

@@ -8,8 +8,9 @@ use super::file::MAPPING_BYTES_MAX;
 use super::outside::Formats;
 use super::schema::Canonical;
 use crate::config::Problem;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ static BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/mappings.
 pub struct Library {
     mappings: BTreeMap<String, Arc<Mapping>>,
     canonicals: BTreeMap<String, Arc<Canonical>>,
+    /// Mappings and schemas that are there and do not compile.
+    broken: BTreeSet<String>,
 }
 
 /// A file's place for messages, and its text.
@@ -33,12 +36,17 @@ impl Library {
     /// # Errors
     /// Every problem in every file.
     pub fn load(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
+        let (library, problems) = Self::read(folders);
+        if problems.is_empty() { Ok(library) } else { Err(problems) }
+    }
+
+    /// As [`Library::load`], with what compiles beside every problem of the rest.
+    pub fn read(folders: &[PathBuf]) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let files = all_files(folders, &mut problems);
-        let canonicals = compile_canonicals(&files, &mut problems);
-        let formats = Formats::load(folders, &mut problems);
-        let mappings = compile_mappings(&files, &canonicals, &formats, &mut problems);
-        if problems.is_empty() { Ok(Self { mappings, canonicals }) } else { Err(problems) }
+        let mut library = Self::of_schemas(&files, &mut problems);
+        library.compile_mappings(&files, &Formats::load(folders, &mut problems), &mut problems);
+        (library, problems)
     }
 
     /// The canonical schemas alone, as [`Library::load`] finds them: the mappings beside them may be drafts that do
@@ -48,8 +56,8 @@ impl Library {
     /// Every problem in every schema.
     pub fn of_canonicals(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let canonicals = compile_canonicals(&all_files(folders, &mut problems), &mut problems);
-        if problems.is_empty() { Ok(Self { mappings: BTreeMap::new(), canonicals }) } else { Err(problems) }
+        let library = Self::of_schemas(&all_files(folders, &mut problems), &mut problems);
+        if problems.is_empty() { Ok(library) } else { Err(problems) }
     }
 
     /// Compiles pinned texts again: a mapping's bundle and the schema that it was used with.
@@ -75,6 +83,11 @@ impl Library {
         self.canonicals.get(name)
     }
 
+    /// Whether a mapping or a canonical schema is there and does not compile, so that its problems are told already.
+    pub fn is_broken(&self, name: &str) -> bool {
+        self.broken.contains(name)
+    }
+
     /// The names of all canonical schemas, in alphabetical order.
     pub fn canonical_names(&self) -> Vec<&str> {
         self.canonicals.keys().map(String::as_str).collect()
@@ -83,6 +96,52 @@ impl Library {
     /// Every mapping, in alphabetical order.
     pub fn mappings(&self) -> impl Iterator<Item = &Arc<Mapping>> {
         self.mappings.values()
+    }
+}
+
+impl Library {
+    fn of_schemas(files: &Files, problems: &mut Vec<Problem>) -> Self {
+        let mut library = Self { mappings: BTreeMap::new(), canonicals: BTreeMap::new(), broken: BTreeSet::new() };
+        for (relative, (path, text)) in files {
+            let Some(name) = relative.strip_prefix("canonical/").and_then(|n| n.strip_suffix(".schema.json")) else { continue };
+            match Canonical::compile(name, text) {
+                Ok(canonical) => drop(library.canonicals.insert(name.to_owned(), Arc::new(canonical))),
+                Err(message) => {
+                    library.broken.insert(name.to_owned());
+                    problems.push(Problem { file: path.clone(), line: 0, message });
+                }
+            }
+        }
+        library
+    }
+
+    fn compile_mappings(&mut self, files: &Files, formats: &Formats, problems: &mut Vec<Problem>) {
+        for (relative, (path, text)) in files {
+            let Some(name) = relative.strip_suffix("/mapping.toml") else { continue };
+            match self.compile_mapping(name, path, text, files, formats) {
+                Ok(mapping) => drop(self.mappings.insert(name.to_owned(), Arc::new(mapping))),
+                Err(mut found) => {
+                    self.broken.insert(name.to_owned());
+                    problems.append(&mut found);
+                }
+            }
+        }
+    }
+
+    fn compile_mapping(&self, name: &str, path: &Path, text: &str, files: &Files, formats: &Formats) -> Result<Mapping, Vec<Problem>> {
+        let extended = Extended::new(text, files).map_err(|(line, message)| vec![Problem { file: path.to_owned(), line, message }])?;
+        let text = extended.text.clone();
+        let bundle =
+            Bundle { name: name.to_owned(), codes: code_files(name, &text, files), component: formats.component_of(&text), mapping: text };
+        let compiled = Mapping::compile(&bundle, &formats.all, &|name| self.canonicals.get(name).cloned());
+        let mut mapping = compiled.map_err(|found| {
+            let placed = found.into_iter().map(|problem| (extended.place(path, problem.line), problem.message));
+            placed.map(|((file, line), message)| Problem { file, line, message }).collect::<Vec<_>>()
+        })?;
+        if let Some(xsd) = &mut mapping.xsd {
+            (xsd.file, xsd.line) = extended.place(path, xsd.line);
+        }
+        Ok(mapping)
     }
 }
 
@@ -128,57 +187,38 @@ fn read_capped(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|e| e.to_string())
 }
 
-fn compile_canonicals(files: &Files, problems: &mut Vec<Problem>) -> BTreeMap<String, Arc<Canonical>> {
-    let mut canonicals = BTreeMap::new();
-    for (relative, (path, text)) in files {
-        let Some(name) = relative.strip_prefix("canonical/").and_then(|n| n.strip_suffix(".schema.json")) else { continue };
-        match Canonical::compile(name, text) {
-            Ok(canonical) => drop(canonicals.insert(name.to_owned(), Arc::new(canonical))),
-            Err(message) => problems.push(Problem { file: path.clone(), line: 0, message }),
-        }
-    }
-    canonicals
+/// A mapping's text, and where its lines come from.
+struct Extended {
+    text: String,
+    /// The lines that another mapping's tables are, that mapping's file, and the line there of the first.
+    inserted: Option<(Range<usize>, PathBuf, usize)>,
 }
 
-fn compile_mappings(
-    files: &Files,
-    canonicals: &BTreeMap<String, Arc<Canonical>>,
-    formats: &Formats,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<String, Arc<Mapping>> {
-    let mut mappings = BTreeMap::new();
-    for (relative, (path, text)) in files {
-        let Some(name) = relative.strip_suffix("/mapping.toml") else { continue };
-        let text = match extended(text, files) {
-            Ok(text) => text,
-            Err(message) => {
-                problems.push(Problem { file: path.clone(), line: 0, message });
-                continue;
-            }
-        };
-        let bundle =
-            Bundle { name: name.to_owned(), codes: code_files(name, &text, files), component: formats.component_of(&text), mapping: text };
-        match Mapping::compile(&bundle, &formats.all, &|name| canonicals.get(name).cloned()) {
-            Ok(mut mapping) => {
-                mapping.xsd.iter_mut().for_each(|xsd| xsd.folder = path.parent().map(Path::to_owned).unwrap_or_default());
-                mappings.insert(name.to_owned(), Arc::new(mapping));
-            }
-            Err(found) => problems.extend(found.into_iter().map(|p| Problem { file: path.clone(), line: p.line, message: p.message })),
+impl Extended {
+    /// A mapping's text, with the tables of the one that it extends between its head and its own
+    /// tables: a text that stands alone, whatever becomes of the other.
+    fn new(text: &str, files: &Files) -> Result<Self, (usize, String)> {
+        let (head, tables) = parts(text);
+        let Some((line, base)) = extends(head) else { return Ok(Self { text: text.to_owned(), inserted: None }) };
+        let other = files.get(&format!("{base}/mapping.toml")).ok_or_else(|| (line, format!("extends: there is no mapping {base:?}")))?;
+        let (file, base_text) = other;
+        let (base_head, base_tables) = parts(base_text);
+        if let Some((_, further)) = extends(base_head) {
+            return Err((line, format!("extends: {base:?} itself extends {further:?}; name a mapping that stands alone")));
         }
+        let [own, others, inserted] = [head, base_head, base_tables].map(|text| text.matches('\n').count());
+        let lines = own + 2..own + inserted + 3;
+        Ok(Self { text: format!("{head}\n{base_tables}\n{tables}"), inserted: Some((lines, file.clone(), others + 1)) })
     }
-    mappings
-}
 
-/// A mapping's text, with the tables of the one that it extends between its head and its own
-/// tables: a text that stands alone, whatever becomes of the other.
-fn extended(text: &str, files: &Files) -> Result<String, String> {
-    let (head, tables) = parts(text);
-    let Some(base) = extends(head) else { return Ok(text.to_owned()) };
-    let (_, base_text) = files.get(&format!("{base}/mapping.toml")).ok_or_else(|| format!("extends: there is no mapping {base:?}"))?;
-    let (base_head, base_tables) = parts(base_text);
-    match extends(base_head) {
-        Some(further) => Err(format!("extends: {base:?} itself extends {further:?}; name a mapping that stands alone")),
-        None => Ok(format!("{head}\n{base_tables}\n{tables}")),
+    /// Where a line of the text stands.
+    fn place(&self, file: &Path, line: usize) -> (PathBuf, usize) {
+        match &self.inserted {
+            Some((lines, other, first)) if lines.contains(&line) => (other.clone(), line - lines.start + first),
+            // An empty line stands before what is inserted.
+            Some((lines, ..)) if line >= lines.end => (file.to_owned(), line - lines.len() - 1),
+            _ => (file.to_owned(), line),
+        }
     }
 }
 
@@ -187,8 +227,12 @@ fn parts(text: &str) -> (&str, &str) {
     text.find("\n[").map_or((text, ""), |at| text.split_at(at + 1))
 }
 
-fn extends(head: &str) -> Option<&str> {
-    head.lines().find_map(|line| line.strip_prefix("extends")?.trim_start().strip_prefix('=')?.split('"').nth(1))
+/// Which mapping the head extends, and its line.
+fn extends(head: &str) -> Option<(usize, &str)> {
+    (1..).zip(head.lines()).find_map(|(number, line)| {
+        let value = line.strip_prefix("extends")?.trim_start().strip_prefix('=')?;
+        Some((number, value.split('"').nth(1)?))
+    })
 }
 
 /// The code files that a mapping's text names, by the names that it uses. What cannot be found is

@@ -84,7 +84,7 @@ impl Expression {
     pub fn value(&self, runner: &Runner, record: &Value) -> Result<Value, String> {
         let mut scope = runner.context.new_inner_scope();
         scope.add_variable("record", record).map_err(|e| e.to_string())?;
-        from_cel(self.program.execute(&scope).map_err(|e| e.to_string())?)
+        from_cel(self.program.execute(&scope).map_err(|e| told(&e))?)
     }
 
     /// Whether the expression is true for a record.
@@ -242,6 +242,32 @@ fn decimal_path(at: &IdedExpr, decimals: &BTreeSet<String>) -> Option<String> {
     known.then_some(path)
 }
 
+/// Why an expression has no value. What it was given is told by its type: the library's own words would repeat whole records,
+/// and the parts of each in a different order every time.
+fn told(error: &cel::ExecutionError) -> String {
+    use cel::ExecutionError as Error;
+    match error {
+        Error::UnsupportedTargetType { target } => format!("this cannot be asked of a {}", target.type_of()),
+        Error::NotSupportedAsMethod { method, target } => format!("{method} cannot be asked of a {}", target.type_of()),
+        Error::UnsupportedKeyType(key) => format!("a {} is no key", key.type_of()),
+        Error::ValuesNotComparable(a, b) => format!("a {} cannot be compared with a {}", a.type_of(), b.type_of()),
+        Error::UnsupportedBinaryOperator(operator, a, b) => format!("{operator} of a {} and a {} is not defined", a.type_of(), b.type_of()),
+        Error::UnsupportedIndex(index, of) => format!("a {} is no index into a {}", index.type_of(), of.type_of()),
+        Error::Overflow(operator, ..) => format!("{operator} gives a number that is too large"),
+        Error::DivisionByZero(_) | Error::RemainderByZero(_) => "a division by zero".to_owned(),
+        Error::IndexOutOfBounds(_) => "the list has no item with this index".to_owned(),
+        Error::DuplicateKey(_) => "a key stands twice".to_owned(),
+        Error::InvalidArgumentCount { .. }
+        | Error::UnexpectedType { .. }
+        | Error::NoSuchKey(_)
+        | Error::NoSuchOverload(_)
+        | Error::UndeclaredReference(_)
+        | Error::MissingArgumentOrTarget
+        | Error::FunctionError { .. } => error.to_string(),
+        _ => "it cannot be evaluated".to_owned(),
+    }
+}
+
 fn from_cel(value: CelValue) -> Result<Value, String> {
     match value {
         CelValue::Bool(b) => Ok(Value::Bool(b)),
@@ -250,7 +276,7 @@ fn from_cel(value: CelValue) -> Result<Value, String> {
         CelValue::String(s) => Ok(Value::from(s.as_str())),
         CelValue::Null => Ok(Value::Null),
         CelValue::List(list) => list.iter().cloned().map(from_cel).collect::<Result<Vec<_>, _>>().map(Value::Array),
-        other => Err(format!("the expression gives {other:?}, which no canonical value can be")),
+        other => Err(format!("the expression gives a {}, which no canonical value can be", other.type_of())),
     }
 }
 

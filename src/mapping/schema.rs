@@ -4,6 +4,7 @@
 //! fact (`key`) and which hold decimals as text (`decimal`). Nothing is ever fetched: a reference
 //! that leaves the file fails at load.
 
+use super::profile::{ProfiledField, profiled};
 use crate::domain::Digest;
 use portolan_contract::Words;
 use serde::Deserialize;
@@ -14,6 +15,11 @@ use std::sync::Arc;
 /// Ways in which one record does not fit its schema that are told apart; there may be one for each
 /// value of each item of a list, and the record is refused for the first.
 pub const SCHEMA_FINDINGS_MAX: usize = 10_000;
+
+/// Places of one schema, those that its references repeat counted again.
+const PLACES_MAX: usize = 10_000;
+/// Steps from the top below which references are not followed: a schema that refers to itself has no end.
+const REFERENCE_LEVEL_MAX: usize = 32;
 
 /// A canonical record's schema, ready to check records.
 pub struct Canonical {
@@ -28,6 +34,8 @@ pub struct Canonical {
     titles: BTreeMap<String, Words>,
     /// Paths of arrays.
     lists: BTreeSet<String>,
+    /// What a body's profile is made of.
+    profiled: Vec<ProfiledField>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,14 +78,15 @@ impl Canonical {
             Some(given) => Annotations::deserialize(given).map_err(|e| format!("x-portolan: {e}"))?,
             None => Annotations::default(),
         };
-        let (mut titles, mut lists) = (BTreeMap::new(), BTreeSet::new());
-        collect_titles(&schema, &schema, "", &mut titles, &mut lists);
+        let Paths { titles, lists, .. } = Paths::of(&schema)?;
         for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal) {
             if !titles.contains_key(path) {
                 return Err(format!("x-portolan names {path:?}, which the schema has no title for"));
             }
         }
-        Ok(Self { name: name.to_owned(), text: text.into(), digest: Digest::of(text.as_bytes()), validator, annotations, titles, lists })
+        let profiled = profiled(&schema);
+        let digest = Digest::of(text.as_bytes());
+        Ok(Self { name: name.to_owned(), text: text.into(), digest, validator, annotations, titles, lists, profiled })
     }
 
     /// The record's name without its version: the space in which business keys are unique.
@@ -99,6 +108,11 @@ impl Canonical {
     /// Whether the schema knows a canonical path.
     pub fn knows(&self, path: &str) -> bool {
         self.titles.contains_key(path)
+    }
+
+    /// The paths that a body's profile is made of.
+    pub fn profiled(&self) -> &[ProfiledField] {
+        &self.profiled
     }
 
     /// Whether a canonical path is that of an array.
@@ -151,25 +165,48 @@ pub fn at_path<'v>(record: &'v Value, path: &str) -> Option<&'v Value> {
     path.split('.').try_fold(record, |value, name| value.get(name))
 }
 
-/// Collects the titles of all properties; the items of a list have the list's path and `[]` left out.
-fn collect_titles(root: &Value, schema: &Value, path: &str, titles: &mut BTreeMap<String, Words>, lists: &mut BTreeSet<String>) {
-    let schema = match schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#')) {
-        Some(pointer) => match root.pointer(pointer) {
-            Some(target) if path.split('.').count() <= 16 => target,
-            _ => return,
-        },
-        None => schema,
-    };
-    let members = schema.get("properties").and_then(Value::as_object);
-    for (name, member) in members.into_iter().flatten() {
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        let text = |key: &str| member.get(key).and_then(Value::as_str).unwrap_or(name).to_owned();
-        titles.insert(path.clone(), Words::new(text("x-title-zh"), text("title")));
-        collect_titles(root, member, &path, titles, lists);
+/// The paths of a schema; the items of a list have the list's path.
+#[derive(Default)]
+struct Paths {
+    titles: BTreeMap<String, Words>,
+    /// Paths of arrays.
+    lists: BTreeSet<String>,
+    /// Places that were looked at.
+    places: usize,
+}
+
+impl Paths {
+    fn of(schema: &Value) -> Result<Self, String> {
+        let mut paths = Self::default();
+        paths.collect(schema, schema, "", 0)?;
+        Ok(paths)
     }
-    if let Some(items) = schema.get("items") {
-        lists.insert(path.to_owned());
-        collect_titles(root, items, path, titles, lists);
+
+    /// Collects what stands below a place, `level` steps from the top.
+    fn collect(&mut self, root: &Value, schema: &Value, path: &str, level: usize) -> Result<(), String> {
+        self.places += 1;
+        if self.places > PLACES_MAX {
+            return Err(format!("the schema has more than {PLACES_MAX} places, with those that its references repeat"));
+        }
+        let schema = match schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#')) {
+            Some(pointer) => match root.pointer(pointer) {
+                Some(target) if level <= REFERENCE_LEVEL_MAX => target,
+                _ => return Ok(()),
+            },
+            None => schema,
+        };
+        let members = schema.get("properties").and_then(Value::as_object);
+        for (name, member) in members.into_iter().flatten() {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let text = |key: &str| member.get(key).and_then(Value::as_str).unwrap_or(name).to_owned();
+            self.titles.insert(path.clone(), Words::new(text("x-title-zh"), text("title")));
+            self.collect(root, member, &path, level + 1)?;
+        }
+        if let Some(items) = schema.get("items") {
+            self.lists.insert(path.to_owned());
+            self.collect(root, items, path, level + 1)?;
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,8 @@
 //! each group, of at most [`GROUPS_MAX`] groups.
 
 use super::compiled::{Check, Mapping};
+use super::heading::OneHeading;
+use super::numbered::Part;
 use super::schema::at_path;
 use super::write::{self, NotWritten, Unwritable};
 use jiff::tz::TimeZone;
@@ -26,6 +28,7 @@ pub struct Totals<'m> {
     /// Decides where a group ends exactly as the writer will.
     shaper: Shaper,
     totals: Vec<Total<'m>>,
+    heading: OneHeading<'m>,
     raw: RawRecord,
 }
 
@@ -56,7 +59,8 @@ impl<'m> Totals<'m> {
         let node = |check: &Check| check.group.map(|slot| mapping.plan.slot(slot).node);
         let computed = mapping.checks.iter().filter(|check| mapping.computes(check));
         let totals = computed.map(|check| Total { check, node: node(check), groups: VecDeque::new() }).collect();
-        Self { mapping, zone, shaper: Shaper::new(Arc::clone(&mapping.plan)), totals, raw: RawRecord::default() }
+        let heading = OneHeading::new(mapping);
+        Self { mapping, zone, shaper: Shaper::new(Arc::clone(&mapping.plan)), totals, heading, raw: RawRecord::default() }
     }
 
     /// Whether there is anything to count; if not, writing takes one pass.
@@ -72,7 +76,8 @@ impl<'m> Totals<'m> {
         if !self.are_needed() {
             return Ok(());
         }
-        write::write(self.mapping, self.zone, canonical, &mut self.raw)?;
+        write::write(self.mapping, self.zone, canonical, Part::default(), &mut self.raw)?;
+        self.heading.take(canonical)?;
         let parts = self.totals.iter().map(|total| part(total.check, canonical, &self.raw));
         let parts: Vec<Decimal> = parts.collect::<Result<_, _>>()?;
         let mut opened = Opened::default();

@@ -1,7 +1,9 @@
 //! From canonical records to a body: each becomes a raw record, which the format writes.
 
 use super::compiled::{CurrencyAt, Field, Group, Mapping};
+use super::heading::OneHeading;
 use super::kinds::{self, KindContext};
+use super::numbered::{self, Part};
 use super::place::Place;
 use super::schema::at_path;
 use super::totals::Filling;
@@ -47,12 +49,21 @@ pub struct BodyWriter<'m> {
     writer: Option<Box<dyn WriteRecords + 'm>>,
     raw: RawRecord,
     written: u64,
+    heading: OneHeading<'m>,
+    part: Part,
 }
 
 impl<'m> BodyWriter<'m> {
     /// A body with nothing in it. The totals must be those of exactly the records that follow.
     pub fn new(mapping: &'m Mapping, zone: &'m TimeZone, totals: Filling<'m>, output: Box<dyn Write + 'm>) -> Self {
-        Self { mapping, zone, totals, output: Some(output), writer: None, raw: RawRecord::default(), written: 0 }
+        let (raw, heading) = (RawRecord::default(), OneHeading::new(mapping));
+        Self { mapping, zone, totals, output: Some(output), writer: None, raw, written: 0, heading, part: Part::default() }
+    }
+
+    /// The body is this part of a message that is cut, and has an id of its own.
+    #[must_use]
+    pub fn part(self, part: Part) -> Self {
+        Self { part, ..self }
     }
 
     /// Writes one record.
@@ -60,7 +71,8 @@ impl<'m> BodyWriter<'m> {
     /// # Errors
     /// A record that has no form in the format, and what ends the body.
     pub fn write(&mut self, canonical: &Value) -> Result<(), NotWritten> {
-        write(self.mapping, self.zone, canonical, &mut self.raw)?;
+        write(self.mapping, self.zone, canonical, self.part, &mut self.raw)?;
+        self.heading.take(canonical)?;
         if self.written == self.mapping.written_records_max {
             return Err(NotWritten::TooMany(self.mapping.written_records_max));
         }
@@ -94,19 +106,31 @@ impl<'m> BodyWriter<'m> {
     }
 }
 
-/// Fills `raw` with what a format writes for a canonical record.
+/// Fills `raw` with what a format writes for a canonical record, in a body that is this part of a message.
 ///
 /// # Errors
 /// A value that the format has no code or no form for.
-pub fn write(mapping: &Mapping, zone: &TimeZone, canonical: &Value, raw: &mut RawRecord) -> Result<(), Unwritable> {
+pub(super) fn write(mapping: &Mapping, zone: &TimeZone, canonical: &Value, part: Part, raw: &mut RawRecord) -> Result<(), Unwritable> {
     raw.clear();
-    let missing = |path: &&String| at_path(canonical, path).is_none_or(Value::is_null);
+    let missing = |path: &&String| lacks(canonical, path);
     if let Some(path) = mapping.required.iter().find(missing) {
         let words = Words::new("此格式不能缺少该值", "the format cannot do without this value");
         return Err(Unwritable { path: path.clone(), words });
     }
-    let whole = Whole { mapping, zone, record: canonical };
+    let whole = Whole { mapping, zone, record: canonical, part };
     group(&whole, &mapping.record, canonical, None, raw)
+}
+
+/// Whether there is nothing at a path, in one of the items where it leads through a list.
+fn lacks(canonical: &Value, path: &str) -> bool {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    match (canonical.get(name), rest) {
+        (None | Some(Value::Null), _) => true,
+        (Some(Value::Array(items)), Some(rest)) => items.iter().any(|item| lacks(item, rest)),
+        (Some(Value::Array(items)), None) => items.is_empty(),
+        (Some(value), Some(rest)) => lacks(value, rest),
+        (Some(_), None) => false,
+    }
 }
 
 /// What stays the same while one record is written.
@@ -114,10 +138,17 @@ struct Whole<'w> {
     mapping: &'w Mapping,
     zone: &'w TimeZone,
     record: &'w Value,
+    part: Part,
 }
 
 fn group(whole: &Whole<'_>, of: &Group, canonical: &Value, item: Option<u32>, raw: &mut RawRecord) -> Result<(), Unwritable> {
     for field in of.fields.iter().filter(|f| f.direction.writes()) {
+        let needed = field.needs.iter().filter(|_| !lacks(canonical, &field.to)).find(|path| lacks(canonical, path));
+        if let Some(path) = needed {
+            let (zh, en) =
+                (format!("有 {} 时，此格式不能缺少该值", field.to), format!("beside {} the format cannot do without this value", field.to));
+            return Err(Unwritable { path: path.clone(), words: Words::new(zh, en) });
+        }
         match at_path(canonical, &field.to) {
             None | Some(Value::Null) => {}
             Some(Value::Array(values)) if values.len() > field.items_max => return Err(too_many(&field.to, field.items_max)),
@@ -161,7 +192,7 @@ fn one(
         return Ok(());
     }
     let currency = currency(whole, field, canonical, item, raw)?;
-    let text = text(whole, field, value, currency)?;
+    let text = numbered(whole, field, text(whole, field, value, currency)?)?;
     if item.is_some()
         && within.is_none()
         && let Some(known) = raw.find(place.slot, None)
@@ -216,6 +247,20 @@ fn text(whole: &Whole<'_>, field: &Field, value: &Value, currency: Option<&str>)
     codes.source(&text).map(str::to_owned).ok_or_else(|| {
         let words =
             Words::new(format!("代码 {text:?} 在此格式中没有对应代码"), format!("the code {text:?} has no counterpart in this format"));
+        unwritable(field, words)
+    })
+}
+
+/// A text by which the receiver knows the message, as that of the part which is written.
+fn numbered(whole: &Whole<'_>, field: &Field, text: String) -> Result<String, Unwritable> {
+    let Some(chars_max) = field.numbered_max else { return Ok(text) };
+    let index = whole.mapping.numbered.iter().position(|path| *path == field.to);
+    let goes_on_from = index.filter(|&index| whole.part.repeats(index)).map(|_| whole.part.record);
+    numbered::fitting(&text, goes_on_from, chars_max).ok_or_else(|| {
+        let words = Words::new(
+            format!("此标识在 {chars_max} 个字符内写不下；拆分投递的各部分须有自己的标识"),
+            format!("{chars_max} characters have no room for this id; each part of a message that is cut has one of its own"),
+        );
         unwritable(field, words)
     })
 }

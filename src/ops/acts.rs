@@ -81,6 +81,7 @@ pub(super) async fn act(view: &OpsView, ask: &Ask<'_>, request: ActRequest) -> R
         }
         Acted::Unchanged => (Said::Unchanged, StatusCode::OK, json!({ "changed": false })),
         Acted::NothingPicked => return Err(Fault::new(FaultCode::DeadLetterUnknown)),
+        Acted::AlarmUnknown => return Err(Fault::new(FaultCode::AlarmUnknown)),
         Acted::ProposalUnknown => return Err(Fault::new(FaultCode::ProposalUnknown)),
         Acted::OwnProposal => return Err(Fault::new(FaultCode::OwnProposal)),
     };

@@ -2,7 +2,7 @@
 //! [`crate::metrics`]: queues, dead letters, ends of certificates, the last reload.
 
 use super::health::Phase;
-use super::status::Status;
+use super::status::{ROWS_MAX, Status};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -18,6 +18,19 @@ struct DestinationLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EndingLabels {
     what: String,
+}
+
+/// Each has its name, or nothing where the alarm's kind has no such subject.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlarmLabels {
+    kind: String,
+    severity: &'static str,
+    party: String,
+    partner: String,
+    flow: String,
+    destination: String,
+    what: String,
+    acknowledged: &'static str,
 }
 
 /// The counters with the gauges of this status behind them, one OpenMetrics text.
@@ -42,6 +55,7 @@ fn registry(status: &Status) -> Registry {
         ends.get_or_create(&EndingLabels { what: ending.what.en.clone() }).set(ending.not_after.as_second());
     }
     registry.register_with_unit("ends_soon_at", "Unix time at which a certificate or list ends, once it is warned of", Unit::Seconds, ends);
+    registry.register("alarm", "1 for each alarm that is open", alarms(status));
     if let Ok(journal) = &status.journal {
         let (queued, dead, waiting) = (
             Family::<DestinationLabels, Gauge>::default(),
@@ -60,6 +74,26 @@ fn registry(status: &Status) -> Registry {
         registry.register_with_unit("oldest_waiting", "Age of the oldest delivery that is not acknowledged", Unit::Seconds, waiting);
     }
     registry
+}
+
+fn alarms(status: &Status) -> Family<AlarmLabels, Gauge> {
+    let text = |name: Option<String>| name.unwrap_or_default();
+    let alarms = Family::<AlarmLabels, Gauge>::default();
+    for row in status.alarms.iter().take(ROWS_MAX) {
+        let subject = &row.subject;
+        let labels = AlarmLabels {
+            kind: row.kind.clone(),
+            severity: row.state.severity.as_str(),
+            party: row.state.party.clone(),
+            partner: text(subject.partner.as_ref().map(ToString::to_string)),
+            flow: text(subject.flow.as_ref().map(ToString::to_string)),
+            destination: text(subject.destination.as_ref().map(ToString::to_string)),
+            what: text(subject.what.clone()),
+            acknowledged: if row.acknowledgement().is_some() { "true" } else { "false" },
+        };
+        alarms.get_or_create(&labels).set(1);
+    }
+    alarms
 }
 
 fn single(registry: &mut Registry, name: &str, help: &str, value: i64) {

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod acts;
+mod alarms;
 mod configuration;
 pub mod console;
 pub mod dead_letters;

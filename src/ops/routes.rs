@@ -13,7 +13,7 @@
 use super::access::Ask;
 use super::console::words::{self, Text};
 use super::view::OpsView;
-use super::{acts, configuration, console, dead_letters, documents, exchange, partners, pauses, search};
+use super::{acts, alarms, configuration, console, dead_letters, documents, exchange, partners, pauses, search};
 use crate::domain::{Operator, Role};
 use crate::fault::{Fault, FaultCode};
 use crate::http::Response;
@@ -88,6 +88,9 @@ pub static ROUTES: &[Route] = &[
     get("/v1/acts", |view, ask| Box::pin(acts::list(view, ask))),
     post("/v1/acts/{number}/approve", Role::Operate, |view, ask| Box::pin(acts::approve(view, ask))),
     post("/v1/acts/{number}/reject", Role::Operate, |view, ask| Box::pin(acts::reject(view, ask))),
+    get("/v1/alarms", |view, ask| Box::pin(alarms::list(view, ask))),
+    post("/v1/alarms/{number}/acknowledge", Role::Operate, |view, ask| Box::pin(alarms::acknowledge(view, ask))),
+    post("/v1/alarms/{number}/note", Role::Operate, |view, ask| Box::pin(alarms::note(view, ask))),
     get("/v1/configuration", |view, ask| Box::pin(configuration::show(view, ask))),
     get("/v1/dead-letters", |view, ask| Box::pin(dead_letters::list(view, ask))),
     get("/v1/dead-letters/preview", |view, ask| Box::pin(dead_letters::preview(view, ask))),
@@ -110,6 +113,8 @@ pub static ROUTES: &[Route] = &[
     get("/v1/flows/{flow}", |view, ask| Box::pin(partners::flow(view, ask))),
     post("/v1/flows/{flow}/pause", Role::Operate, |view, ask| Box::pin(pauses::pause(view, ask))),
     post("/v1/flows/{flow}/resume", Role::Operate, |view, ask| Box::pin(pauses::resume(view, ask))),
+    get("/v1/handover", |view, ask| Box::pin(alarms::handovers(view, ask))),
+    post("/v1/handover", Role::Operate, |view, ask| Box::pin(alarms::hand_over(view, ask))),
     get("/v1/partners", |view, ask| Box::pin(partners::list(view, ask))),
     get("/v1/partners/{partner}", |view, ask| Box::pin(partners::show(view, ask))),
     get("/v1/pauses", |view, ask| Box::pin(pauses::list(view, ask))),

@@ -5,15 +5,18 @@
 
 use super::health::{HealthState, Phase, RefusedReload};
 use super::pauses;
+use crate::alarms::alarm_entry;
 use crate::config::Config;
 use crate::domain::{Counts, DestinationId, FlowId, PartnerId};
 use crate::journal::acts::Paused;
+use crate::journal::alarms::AlarmRow;
 use crate::journal::{ChainPosition, Totals};
 use crate::metrics::{Metrics, Percentiles};
 use jiff::Timestamp;
 use portolan_contract::Words;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Rows of one table of a status; more are counted only.
@@ -32,6 +35,8 @@ pub struct Status {
     pub journal: Result<JournalStatus, String>,
     /// What ends soon or has ended, soonest first.
     pub endings: Vec<Ending>,
+    /// The alarms that are open, oldest first.
+    pub alarms: Arc<Vec<AlarmRow>>,
 }
 
 /// What the journal and the configuration say together.
@@ -176,6 +181,7 @@ impl Status {
             "paused": journal.map(|j| j.paused.iter().map(pauses::one).collect::<Vec<_>>()).unwrap_or_default(),
             "rows_left_out": journal.map_or(0, |j| j.rows_left_out),
             "endings": self.endings.iter().map(Ending::to_json).collect::<Vec<_>>(),
+            "alarms": self.alarms.iter().take(ROWS_MAX).map(alarm_entry).collect::<Vec<_>>(),
         })
     }
 }

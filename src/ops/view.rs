@@ -8,6 +8,7 @@ use super::partners::{LimitsLeft, PartnerFacts};
 use super::status::{Ending, JournalStatus, Status};
 use crate::domain::{DestinationId, PartnerId};
 use crate::journal::acts::Paused;
+use crate::journal::alarms::AlarmRow;
 use crate::journal::{ChainPosition, ExchangeFilter, Journal, Totals};
 use crate::lineage::Lineages;
 use crate::live::Live;
@@ -63,6 +64,8 @@ pub struct Lookups {
     pub limits: LimitsOf,
     /// Whether a destination is not called for a while because it keeps failing.
     pub circuit_open: Box<dyn Fn(&DestinationId) -> bool + Send + Sync>,
+    /// The alarms that are open.
+    pub alarms: Box<dyn Fn() -> Arc<Vec<AlarmRow>> + Send + Sync>,
     /// Something may have become due at a destination.
     pub wake: Box<dyn Fn(&DestinationId) + Send + Sync>,
 }
@@ -83,6 +86,7 @@ impl OpsView {
             health: self.health.state(),
             journal: journal.map(|(totals, chain, paused)| self.beside_configuration(totals, chain, paused)),
             endings,
+            alarms: (self.lookups.alarms)(),
         }
     }
 

@@ -7,24 +7,21 @@
 
 mod acts;
 
+use super::hashed;
 use super::keys::Jwks;
-use crate::domain::{Digest, ExchangeId, Hasher, Stored};
+use crate::domain::{Digest, ExchangeId, Stored};
 use crate::journal::acts::ActsEnd;
 use crate::journal::chain::{Tree, leaf_hash, root_of};
-use crate::journal::evidence::{Head, Leaf};
-use crate::journal::{ExchangeRow, HeadRow, Journal, JournalError};
+use crate::journal::evidence::{Head, Leaf, time_text};
+use crate::journal::{ExchangeRow, FIRST_EPOCH, HeadRow, Journal, JournalError};
 use portolan_contract::Words;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 
 /// Problems that a report lists.
 pub const PROBLEMS_MAX: usize = 1000;
 /// Heads read at a time.
 const HEADS_PER_READ: usize = 8;
-/// Bytes of a body read at a time.
-const BODY_BUFFER_BYTES: usize = 64 * 1024;
-/// Number of the first epoch.
-const FIRST_EPOCH: u64 = 1;
 
 /// What an audit found.
 #[derive(Clone, Debug, Default)]
@@ -242,13 +239,18 @@ fn compare(head: &HeadRow, leaf: &Leaf, text: &str, row: &ExchangeRow) -> Vec<(b
     let journaled = &row.journaled;
     let root = root_of(leaf_hash(text.as_bytes()), journaled.leaf_index(), journaled.tree_size(), journaled.path());
     let signed = Head::of_jws(&head.head);
+    let key = row.idempotency_key.as_ref();
     vec![
         (leaf.exchange == journaled.exchange(), "交换单号", "the exchange id"),
         (leaf.position() == journaled.position(), "链上位置", "the place in the chain"),
         (journaled.leaf() == text && journaled.head() == head.head, "凭证所用存证", "the evidence of its receipt"),
         (signed.is_some_and(|signed| root == Some(signed.root)), "包含路径", "the inclusion path"),
         (leaf.partner == row.partner && leaf.flow == row.flow, "接入单位与业务", "partner and flow"),
+        (leaf.received_at == time_text(row.received_at), "接收时间", "the time of receipt"),
+        (leaf.idempotency_key_sha256 == key.map(|key| Digest::of(key.as_bytes())), "幂等键", "the idempotency key"),
         (leaf.message_id == row.message_id, "报文标识", "the message id"),
+        (leaf.corrects == row.corrects, "所更正的交换单", "the exchange that it corrects"),
+        (leaf.fault == row.fault, "错误", "the fault"),
         (leaf.outcome == journaled.outcome() && leaf.counts == journaled.counts().into(), "结论与笔数", "outcome and counts"),
         ((leaf.body.sha256, leaf.body.bytes) == (row.body_digest, row.body_bytes), "报文摘要与长度", "digest and length of the body"),
         (leaf.canonical_sha256 == row.canonical_digest, "标准记录摘要", "the digest of the canonical records"),
@@ -259,16 +261,7 @@ fn compare(head: &HeadRow, leaf: &Leaf, text: &str, row: &ExchangeRow) -> Vec<(b
 async fn digest_of(stored: Stored) -> io::Result<Digest> {
     let digest = move || match stored {
         Stored::Inline(bytes) => Ok(Digest::of(&bytes)),
-        Stored::File { path, .. } => {
-            let (mut file, mut hasher) = (File::open(path)?, Hasher::default());
-            let mut buffer = vec![0; BODY_BUFFER_BYTES];
-            loop {
-                match file.read(&mut buffer)? {
-                    0 => return Ok(hasher.finish()),
-                    read => hasher.update(buffer.get(..read).unwrap_or_default()),
-                }
-            }
-        }
+        Stored::File { path, .. } => hashed(File::open(path)?).map(|(digest, _)| digest),
     };
     tokio::task::spawn_blocking(digest).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

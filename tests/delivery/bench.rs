@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// A test that waits longer than this has failed; nothing is ever expected to take so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Records from which an exchange is long.
 pub const LONG_RECORDS: usize = 1000;
@@ -201,6 +201,12 @@ impl Bench {
         id
     }
 
+    /// Changes what is stored, as a damage would.
+    pub fn damage(&self, change: &str) {
+        let database = rusqlite::Connection::open(self.folder.path().join("journal/journal.db")).unwrap();
+        database.execute_batch(change).unwrap();
+    }
+
     /// Does what an operator decides. Returns whether there was anything to do.
     pub async fn act(&self, deed: Deed) -> bool {
         let at = self.clock.now();
@@ -211,7 +217,7 @@ impl Bench {
 
     /// The only delivery of an exchange.
     pub async fn delivery(&self, exchange: ExchangeId) -> DeliveryRow {
-        let mut deliveries = self.journal.deliveries(exchange).await.unwrap();
+        let mut deliveries = self.journal.deliveries(exchange, None, 99).await.unwrap();
         assert_eq!(deliveries.len(), 1);
         deliveries.remove(0)
     }
@@ -260,7 +266,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         canonical.extend(line.bytes());
     }
     let count = records.len() as u64;
-    let chunk = |destination| Chunk { destination, first_row: 0, rows: count, order_key: order_key.map(str::to_owned) };
+    let chunk = |destination| Chunk { destination, first_row: 0, rows: count, order_key: order_key.map(str::to_owned), repeated_ids: 0 };
     let mapping = Digest::of(MAPPING.as_bytes());
     let pins = Pins { mapping, schema: mapping, flow: mapping };
     let verdict = Verdict {
@@ -277,6 +283,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         destinations: to.iter().map(|to| Routed { to: to.parse().unwrap(), mapping }).collect(),
         chunks: (0..to.len() as u8).map(chunk).collect(),
         pins,
+        profile: Default::default(),
     };
     NewExchange {
         id,
@@ -285,6 +292,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         received_at: clock.now() - jiff::SignedDuration::from_mins(minutes_ago),
         translated_at: clock.now() - jiff::SignedDuration::from_mins(minutes_ago),
         idempotency_key: None,
+        question: None,
         certificate: Digest::default(),
         corrects: None,
         mapping: "lines".into(),
@@ -320,6 +328,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
         folder,
         partners,
         flows: BTreeMap::new(),
+        calendars: BTreeMap::new(),
         queries: BTreeMap::new(),
         operators: BTreeMap::new(),
         certificate_files: BTreeSet::new(),
@@ -362,5 +371,12 @@ fn gateway(folder: &std::path::Path) -> Gateway {
         expiry_warning_days: Vec::new(),
         operators: OperatorRules { unlisted_may_read: false, deliveries_alone_max: 1, proposal_span: PATIENCE },
         limits,
+        alarms: alarms(),
     }
+}
+
+/// Those of the example: nothing here is judged by them.
+fn alarms() -> portolan::config::Alarms {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example");
+    Config::load(&example).unwrap().gateway.alarms
 }

@@ -75,6 +75,49 @@ fn every_written_format_is_read_elsewhere() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Mappings whose scripts hold a body against the standard's own schema, and read it whatever its records came from.
+const BY_SCHEMA: [&str; 7] = ["camt054", "cii-invoice", "pain001", "pain002", "pain008", "ubl-credit-note", "ubl-invoice"];
+
+#[test]
+fn what_other_formats_lack_makes_no_invalid_document() {
+    let library = Library::load(&[]).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let mut failures = Vec::new();
+    for name in BY_SCHEMA {
+        let mapping = library.mapping(name).unwrap();
+        let bodies = tempfile::tempdir().unwrap();
+        let (mut written, mut refused) = (0, 0);
+        for record in records_of_all_cases(&library, &mapping.canonical.name) {
+            match cases::write_body(mapping, &zone, &[record]) {
+                Ok(body) => std::fs::write(bodies.path().join(format!("{written:04}")), body).map(|()| written += 1).unwrap(),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(written > 2 && refused > 0, "{name}: {written} written, {refused} refused");
+        failures.extend(reader::read(name, bodies.path()).err().map(|message| format!("{name}: {message}")));
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The records that the cases of all mappings of a canonical schema have.
+fn records_of_all_cases(library: &Library, canonical: &str) -> Vec<Value> {
+    let mut records = Vec::new();
+    for mapping in library.mappings().filter(|mapping| mapping.canonical.name == canonical) {
+        let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings").join(&mapping.name).join("cases");
+        for file in std::fs::read_dir(cases).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+            // What is sent may be wrong; what came of it is not.
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            if name.ends_with(".out.ndjson") || name.ends_with(".records.ndjson") {
+                let text = std::fs::read_to_string(&file).unwrap();
+                records.extend(
+                    text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|e| panic!("{}: {e}", file.display()))),
+                );
+            }
+        }
+    }
+    records
+}
+
 /// Reads and writes many records of one mapping, here and elsewhere.
 fn check(mapping: &Mapping) -> Result<(), String> {
     let script = script(&mapping.name);

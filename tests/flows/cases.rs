@@ -16,6 +16,23 @@ pub struct Flow {
     pub differs: BTreeMap<String, BTreeMap<String, String>>,
 }
 
+/// `cut.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    pub cut: Vec<CutCase>,
+}
+
+/// A body that takes several deliveries of one record each.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CutCase {
+    pub flow: String,
+    pub case: Case,
+    /// By destination, the message ids that arrive there, sorted.
+    pub ids: BTreeMap<String, Vec<String>>,
+}
+
 /// One body and what becomes of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

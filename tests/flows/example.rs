@@ -25,8 +25,8 @@ pub struct Example {
 }
 
 impl Example {
-    /// Copies the example, makes its identities by its own script, and starts it.
-    pub async fn start() -> Self {
+    /// Copies the example, makes its identities by its own script, and starts it. Each flow begins with these lines too.
+    pub async fn start(of_each_flow: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/example");
         let identities = folder.path().join("identities.log");
@@ -43,6 +43,7 @@ impl Example {
             for file in fs::read_dir(example.join(kind)).unwrap().map(Result::unwrap) {
                 let text = fs::read_to_string(file.path()).unwrap();
                 let text = text.replace("localhost:9443", &format!("localhost:{}", receiver.address.port()));
+                let text = if kind == "flows" { format!("{of_each_flow}{text}") } else { text };
                 fs::write(folder.path().join(kind).join(file.file_name()), text).unwrap();
             }
         }

@@ -63,7 +63,7 @@ enum Expected {
 
 #[tokio::test]
 async fn every_flow_of_the_example_runs() {
-    let example = Example::start().await;
+    let example = Example::start("").await;
     let mut flows: Vec<&config::Flow> = example.config.flows.values().map(AsRef::as_ref).collect();
     // Debits before the answers that refer to them.
     flows.sort_by_key(|flow| flow.id.to_string());
@@ -77,6 +77,34 @@ async fn every_flow_of_the_example_runs() {
     unread.read(&mut failures);
     tried.is_complete(&example.config, &mut failures);
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// A message that takes several deliveries is not taken for a repeat of itself: each has an id of its own, which a program
+/// that is not ours reads. The cases are `cut.toml`.
+#[tokio::test]
+async fn every_part_of_a_message_has_an_id_of_its_own() {
+    let example = Example::start("delivery_records_max = 1\n").await;
+    let cut: cases::Cut = toml::from_str(include_str!("cut.toml")).unwrap();
+    let mut failures = Vec::new();
+    for cases::CutCase { flow, case, ids } in &cut.cut {
+        let flow = &example.config.flows[&flow.parse().unwrap()];
+        let exchange =
+            send(&example, flow, case, &case.body, &mut Unread::default()).await.unwrap_or_else(|e| panic!("{}: {e}", case.body));
+        for (to, expected) in ids {
+            let route = flow.routes.iter().find(|route| route.to.to_string() == *to).unwrap_or_else(|| panic!("no route to {to}"));
+            let bodies = tempfile::tempdir().unwrap();
+            for (number, seen) in example.arrived(&exchange, to).into_iter().enumerate() {
+                std::fs::write(bodies.path().join(format!("{number:04}")), seen.body).unwrap();
+            }
+            let told = reader::read(&route.mapping, bodies.path()).unwrap_or_else(|e| panic!("{to}: {e}"));
+            let mut read: Vec<String> = told.bodies.iter().flatten().map(|record| record["message_id"].clone()).collect();
+            read.sort();
+            if read != *expected {
+                failures.push(format!("{}: {to} got {read:?}, not {expected:?}", case.body));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// Sends a flow's cases and gathers what arrives.

@@ -125,7 +125,7 @@ async fn check_all(folder: &Path, acknowledged: &[(ExchangeId, Digest)]) {
         let row = journal.exchange(*id).await.unwrap().unwrap_or_else(|| panic!("{id} was acknowledged and is gone"));
         assert_eq!(Digest::of(Receipt::new(&row.journaled).to_bytes()), *receipt, "the receipt of {id}");
         assert_eq!(Digest::of(&bytes_of(&journal.body(*id).await.unwrap().unwrap())), row.body_digest);
-        assert_eq!(journal.deliveries(*id).await.unwrap().len(), 1);
+        assert_eq!(journal.deliveries(*id, None, 99).await.unwrap().len(), 1);
     }
     let report = verify_chain(journal.as_ref(), &keys.jwks()).await;
     assert_eq!(report.problems, []);

@@ -6,6 +6,7 @@
 mod chain;
 mod crash;
 mod durability;
+mod duty;
 mod receipts;
 mod recording_vfs;
 mod sqlite;

@@ -5,7 +5,7 @@ use crate::support::{TestClock, bytes_of, sample, spooled};
 use portolan::data::DataError;
 use portolan::domain::{Digest, IndexRow, Stored};
 use portolan::journal::acts::{ActRequest, Deed, NewAct};
-use portolan::journal::sqlite::{OpenError, Options, SqliteJournal};
+use portolan::journal::sqlite::{OpenError, Options, RESTORED_MARK, SqliteJournal};
 use portolan::journal::{Committed, Journal, JournalError};
 use portolan::receipt::audit::verify_chain;
 use portolan::receipt::{Jwks, Keys};
@@ -158,6 +158,23 @@ async fn files_that_were_never_committed_are_removed() {
 }
 
 #[tokio::test]
+async fn files_of_a_journaled_exchange_outlive_a_second_commit_that_fails() {
+    let store = SqliteStore::default();
+    let journal = store.open();
+    let kept = spooled(sample(store.clock(), "kept"), store.spool());
+    journal.commit(kept.clone()).await.unwrap();
+    // Its spool files are the journal's by now, so that they cannot be taken over once more.
+    assert!(journal.commit(kept.clone()).await.is_err());
+    assert_eq!(store.files().len(), 3);
+    assert_eq!(bytes_of(&journal.body(kept.id).await.unwrap().unwrap()), b"kept");
+    // Nothing is left of one that was never journaled.
+    let mut cut = spooled(sample(store.clock(), "cut"), store.spool());
+    cut.verdict.index = Stored::File { path: store.spool().join("missing"), bytes: 1 };
+    assert!(journal.commit(cut).await.is_err());
+    assert_eq!(store.files().len(), 3);
+}
+
+#[tokio::test]
 async fn leases_end_with_the_gateway_that_held_them() {
     let store = SqliteStore::default();
     let (to, journal) = ("tax/inbox".parse().unwrap(), store.open());
@@ -202,17 +219,26 @@ async fn one_that_cannot_be_committed_does_not_take_others_along() {
 #[tokio::test]
 async fn a_restored_journal_goes_on_in_a_new_epoch() {
     let store = SqliteStore::default();
-    let restored = || Options { begin_epoch: true, ..Options::default() };
+    let mark = store.data().join(RESTORED_MARK);
+    let reopen = |restored: bool| {
+        std::fs::create_dir_all(store.data()).unwrap();
+        if restored {
+            std::fs::write(&mark, "").unwrap();
+        }
+        let journal = store.open();
+        assert!(!mark.exists(), "the mark is taken away");
+        journal
+    };
     // An epoch without a head is not left behind.
-    drop(store.try_open(restored()).unwrap());
-    for (epoch, options) in [(1, restored()), (2, restored()), (2, Options::default()), (3, restored())] {
-        let journal = store.try_open(options).unwrap();
+    drop(reopen(true));
+    for (epoch, restored) in [(1, true), (2, true), (2, false), (3, true)] {
+        let journal = reopen(restored);
         let Ok(Committed::New(journaled)) = journal.commit(sample(store.clock(), "a")).await else { panic!("not new") };
         assert_eq!(journaled.position().epoch, epoch);
     }
     // Begun, without a head yet, and opened again.
-    drop(store.try_open(restored()).unwrap());
-    let journal = store.open();
+    drop(reopen(true));
+    let journal = reopen(false);
     let Ok(Committed::New(journaled)) = journal.commit(sample(store.clock(), "b")).await else { panic!("not new") };
     assert_eq!((journaled.position().epoch, journaled.position().index), (4, 0));
     let report = verify_chain(journal.as_ref(), &store.jwks()).await;
@@ -225,6 +251,10 @@ async fn whatever_is_changed_in_the_tables_is_named() {
     let cases = [
         ("UPDATE exchange SET accepted = 9 WHERE sequence = 2", "the leaf does not match: outcome and counts"),
         ("UPDATE exchange SET partner = 'customs' WHERE sequence = 2", "the leaf does not match: partner and flow"),
+        ("UPDATE exchange SET received_at = received_at + 1 WHERE sequence = 2", "the leaf does not match: the time of receipt"),
+        ("UPDATE exchange SET fault = 'records.refused' WHERE sequence = 2", "the leaf does not match: the fault"),
+        ("UPDATE exchange SET corrects = zeroblob(16) WHERE sequence = 2", "the leaf does not match: the exchange that it corrects"),
+        ("UPDATE exchange SET idempotency_key = 'k' WHERE sequence = 2", "the leaf does not match: the idempotency key"),
         ("UPDATE exchange SET body_digest = zeroblob(32) WHERE sequence = 2", "the leaf does not match: digest and length of the body"),
         ("UPDATE content SET body = x'78' WHERE sequence = 2", "the body has the SHA-256"),
         ("UPDATE content SET canonical = NULL WHERE sequence = 2", "the canonical records cannot be read"),

@@ -39,12 +39,14 @@ macro_rules! journal_suite {
             receipt_verifies
             evidence_stays_the_same_after_reopening
             repeats
+            any_correction_of_an_id_is_known
             business_keys
             business_keys_from_files
             the_same_exchange_again_is_a_repeat
             the_same_body_at_once_is_committed_once
             exchanges_at_once_share_heads
             leases_are_given_out_once
+            a_lease_is_whole_when_it_is_given
             a_lease_that_ran_out_is_given_again
             a_lease_that_ran_out_may_be_settled_until_it_is_taken
             a_retry_waits_for_its_time
@@ -64,6 +66,7 @@ macro_rules! journal_suite {
             chunks_count_their_own_rows
             pages_are_in_order
             lists_are_filtered
+            a_message_is_known_once_something_of_it_was_accepted
             totals_add_up
             the_chain_is_audited
             an_unknown_outcome_is_resolved
@@ -99,7 +102,7 @@ pub async fn refused_is_kept(store: &dyn Store) {
     let row = journal.exchange(exchange.id).await.unwrap().unwrap();
     assert_eq!(row.fault.as_deref(), Some("syntax.malformed"));
     assert_eq!(bytes_of(&journal.body(exchange.id).await.unwrap().unwrap()), b"not XML");
-    assert!(journal.deliveries(exchange.id).await.unwrap().is_empty());
+    assert!(journal.deliveries(exchange.id, None, 99).await.unwrap().is_empty());
 }
 
 pub async fn receipt_verifies(store: &dyn Store) {
@@ -153,6 +156,9 @@ struct RepeatStep {
     corrects: Option<String>,
     #[serde(default)]
     refused: bool,
+    /// It answers a question, whose name is its key.
+    #[serde(default)]
+    answers: bool,
     is: String,
 }
 
@@ -198,6 +204,7 @@ pub async fn repeats(store: &dyn Store) {
             exchange.idempotency_key = step.key.as_ref().map(tag);
             exchange.verdict.message_id = step.message.as_ref().map(tag);
             exchange.corrects = step.corrects.as_ref().map(|earlier| evidence[earlier.as_str()].exchange());
+            exchange.question = step.answers.then(|| unknown_id(store.clock()));
             if step.refused {
                 exchange.verdict.outcome = Outcome::Refused;
                 exchange.verdict.fault = Some(FaultCode::RecordsRefused);
@@ -220,6 +227,36 @@ pub async fn repeats(store: &dyn Store) {
             }
         }
     }
+}
+
+pub async fn any_correction_of_an_id_is_known(store: &dyn Store) {
+    const CORRECTIONS: usize = 1_100;
+    let journal = store.open();
+    let message = |body: &str, corrects: Option<ExchangeId>| {
+        let mut exchange = sample(store.clock(), body);
+        exchange.verdict.message_id = Some("m".to_owned());
+        exchange.corrects = corrects;
+        exchange
+    };
+    let first = commit_new(journal.as_ref(), message("first", None)).await.exchange();
+    let tasks: Vec<_> = (0..CORRECTIONS)
+        .map(|number| {
+            let (journal, exchange) = (journal.clone(), message(&number.to_string(), Some(first)));
+            tokio::spawn(async move { commit_new(journal.as_ref(), exchange).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let latest = commit_new(journal.as_ref(), message("latest", Some(first))).await;
+    for body in ["first", "0", "latest"] {
+        let again = journal.commit(message(body, None)).await.unwrap();
+        assert!(matches!(again, Committed::Repeat(_)), "{body}: {again:?}");
+    }
+    let other = journal.commit(message("other", None)).await.unwrap();
+    assert!(matches!(other, Committed::OtherBytes(id) if id == latest.exchange()), "{other:?}");
+    // The first may still be corrected, however many hold its id since.
+    commit_new(journal.as_ref(), message("one more", Some(first))).await;
 }
 
 /// What a commit came to, in the words of the cases. A repeat must be the first evidence exactly.
@@ -273,8 +310,13 @@ async fn check_business_keys(store: &dyn Store, prepare: impl Fn(NewExchange) ->
             assert_eq!((journaled.counts().repeated, journaled.counts().accepted), (repeated, rows), "{name}");
             let report = journal.report(id).await.unwrap().unwrap();
             assert_eq!(report.matches("record.repeated").count() as u64, repeated, "{name}: the report names each");
-            let delivered: BTreeMap<String, u64> =
-                journal.deliveries(id).await.unwrap().iter().map(|delivery| (delivery.to.to_string(), delivery.records)).collect();
+            let delivered: BTreeMap<String, u64> = journal
+                .deliveries(id, None, 99)
+                .await
+                .unwrap()
+                .iter()
+                .map(|delivery| (delivery.to.to_string(), delivery.records))
+                .collect();
             let expected = [("archive/inbox", step.archive), ("tax/inbox", step.tax)];
             let expected = expected.iter().filter(|(_, records)| *records > 0).map(|(to, records)| ((*to).to_owned(), *records)).collect();
             assert_eq!(delivered, expected, "{name}");
@@ -374,6 +416,17 @@ pub async fn leases_are_given_out_once(store: &dyn Store) {
     assert!(lease(store, journal.as_ref(), 9).await.is_empty());
 }
 
+pub async fn a_lease_is_whole_when_it_is_given(store: &dyn Store) {
+    let journal = store.open();
+    commit_new(journal.as_ref(), sample(store.clock(), "a")).await;
+    // As one that was asked for an hour ago, and waited.
+    let asked = store.clock().now();
+    store.clock().advance(SignedDuration::from_hours(1));
+    let lease = journal.lease(&tax(), asked, asked + LEASE, 9).await.unwrap().remove(0);
+    assert_eq!(lease.until, store.clock().now() + LEASE);
+    assert_eq!(journal.next_due(&tax()).await.unwrap(), Some(lease.until));
+}
+
 pub async fn a_lease_that_ran_out_is_given_again(store: &dyn Store) {
     let journal = store.open();
     commit_new(journal.as_ref(), sample(store.clock(), "a")).await;
@@ -414,7 +467,7 @@ pub async fn a_retry_waits_for_its_time(store: &dyn Store) {
     let second = lease_one(store, journal.as_ref()).await;
     assert_eq!((second.delivery, second.attempt), (first.delivery, 2));
     assert!(acknowledge(store, journal.as_ref(), &second).await);
-    let row = &journal.deliveries(exchange).await.unwrap()[0];
+    let row = &journal.deliveries(exchange, None, 99).await.unwrap()[0];
     assert_eq!((row.attempts, row.acknowledged_at), (2, Some(store.clock().now())));
     assert_eq!(row.last_fault, Some(("delivery.timeout".to_owned(), "no answer".to_owned())));
     // A whole number of three-byte characters that fits.
@@ -442,7 +495,7 @@ pub async fn a_dead_letter_waits_until_it_is_resent(store: &dyn Store) {
     let first = lease_one(store, journal.as_ref()).await;
     assert!(!resend(store, journal.as_ref(), first.delivery).await, "no dead letter yet");
     bury(store, journal.as_ref(), &first, "delivery.refused").await;
-    let row = &journal.deliveries(exchange).await.unwrap()[0];
+    let row = &journal.deliveries(exchange, None, 99).await.unwrap()[0];
     assert_eq!((row.state, row.last_answer.as_deref()), (DeliveryState::Dead, Some("no")));
     store.clock().advance(SignedDuration::from_hours(48));
     assert!(lease(store, journal.as_ref(), 9).await.is_empty());
@@ -462,7 +515,7 @@ pub async fn a_waived_dead_letter_is_not_sent(store: &dyn Store) {
     assert!(!waive(store, journal.as_ref(), lease_held.delivery, "not dead").await);
     bury(store, journal.as_ref(), &lease_held, "delivery.refused").await;
     assert!(waive(store, journal.as_ref(), lease_held.delivery, "agreed by telephone").await);
-    let row = &journal.deliveries(lease_held.exchange).await.unwrap()[0];
+    let row = &journal.deliveries(lease_held.exchange, None, 99).await.unwrap()[0];
     assert_eq!(row.state, DeliveryState::Waived);
     let [Act { entry, .. }] = &row.acts[..] else { panic!("{:?}", row.acts) };
     assert_eq!((entry.deed.kind(), entry.reason.as_str(), entry.deliveries), ("waive", "agreed by telephone", 1));
@@ -608,7 +661,7 @@ pub async fn acts_are_kept(store: &dyn Store) {
     assert!(waive(store, journal.as_ref(), held.delivery, "已由人工送达").await);
     assert!(!act(store, journal.as_ref(), unknown_id(store.clock()), "resend", "nothing").await);
     drop(journal);
-    let acts = store.open().deliveries(exchange).await.unwrap().remove(0).acts;
+    let acts = store.open().deliveries(exchange, None, 99).await.unwrap().remove(0).acts;
     let kinds: Vec<&str> = acts.iter().map(|act| act.entry.deed.kind()).collect();
     let mut expected = vec!["resend"; ACTS_LISTED_MAX - 1];
     expected.push("waive");
@@ -710,13 +763,21 @@ pub async fn chunks_count_their_own_rows(store: &dyn Store) {
     let journal = store.open();
     let records: Vec<SampleRecord> = [1, 3, 2, 1, 1, 0, 2, 3].map(|destinations| SampleRecord { key: None, destinations }).to_vec();
     let mut exchange = sample_of(store.clock(), "chunks", &records);
-    let chunk = |destination, first_row, rows| Chunk { destination, first_row, rows, order_key: None };
+    let chunk = |destination, first_row, rows| Chunk { destination, first_row, rows, order_key: None, repeated_ids: 0 };
     // Not in order of their rows, and one that holds nothing for its destination.
     exchange.verdict.chunks = vec![chunk(1, 4, 4), chunk(0, 0, 3), chunk(0, 3, 2), chunk(1, 0, 4), chunk(0, 5, 2), chunk(0, 7, 1)];
     let id = commit_new(journal.as_ref(), exchange).await.exchange();
-    let records: Vec<_> = journal.deliveries(id).await.unwrap().iter().map(|row| (row.to.partner.to_string(), row.records)).collect();
+    let records: Vec<_> =
+        journal.deliveries(id, None, 99).await.unwrap().iter().map(|row| (row.to.partner.to_string(), row.records)).collect();
     let expected = [("archive", 2), ("tax", 2), ("tax", 2), ("archive", 2), ("tax", 1)];
     assert_eq!(records, expected.map(|(to, records)| (to.to_owned(), records)));
+    let all: Vec<DeliveryId> = journal.deliveries(id, None, 99).await.unwrap().iter().map(|row| row.id).collect();
+    let (mut paged, mut page) = (Vec::new(), journal.deliveries(id, None, 2).await.unwrap());
+    while let Some(last) = page.last().map(|row| row.id) {
+        paged.push(page.iter().map(|row| row.id).collect::<Vec<_>>());
+        page = journal.deliveries(id, Some(last), 2).await.unwrap();
+    }
+    assert_eq!(paged, all.chunks(2).collect::<Vec<_>>(), "page by page");
     let spans: Vec<_> = lease(store, journal.as_ref(), 9).await.iter().map(|lease| (lease.first_row, lease.rows)).collect();
     assert_eq!(spans, [(0, 3), (3, 2), (7, 1)]);
 }
@@ -776,6 +837,28 @@ pub async fn lists_are_filtered(store: &dyn Store) {
         let found: String = found.iter().map(|row| ids[&row.journaled.exchange()]).collect();
         assert_eq!(found, expected, "{filter:?}");
     }
+}
+
+pub async fn a_message_is_known_once_something_of_it_was_accepted(store: &dyn Store) {
+    let journal = store.open();
+    // A flow, a message and what became of it; then whether it is known under `payments`.
+    let cases = [
+        ("payments", "m1", Outcome::Refused, false),
+        ("statements", "m1", Outcome::Accepted, false),
+        ("payments", "m1", Outcome::InPart, true),
+        ("payments", "m1", Outcome::Refused, true),
+        ("payments", "m2", Outcome::Accepted, true),
+    ];
+    for (number, (flow, message, outcome, known)) in cases.into_iter().enumerate() {
+        let mut exchange = sample(store.clock(), &number.to_string());
+        // Whoever sent it.
+        exchange.partner = format!("bank-{number}").parse().unwrap();
+        (exchange.flow, exchange.verdict.outcome) = (flow.parse().unwrap(), outcome);
+        exchange.verdict.message_id = Some(message.to_owned());
+        commit_new(journal.as_ref(), exchange).await;
+        assert_eq!(journal.knows_message(&"payments".parse().unwrap(), message).await.unwrap(), known, "case {number}");
+    }
+    assert!(!journal.knows_message(&"payments".parse().unwrap(), "m3").await.unwrap());
 }
 
 pub async fn totals_add_up(store: &dyn Store) {
@@ -884,7 +967,7 @@ async fn act(store: &dyn Store, journal: &dyn Journal, delivery: DeliveryId, kin
 }
 
 /// What an operator asks for; more than one delivery takes two people, for an hour.
-fn asked(store: &dyn Store, name: &str, request: ActRequest, reason: &str) -> NewAct {
+pub fn asked(store: &dyn Store, name: &str, request: ActRequest, reason: &str) -> NewAct {
     let (name, subject) = (Some(name.parse().unwrap()), format!("CN={name}"));
     let at = store.clock().now();
     NewAct {
@@ -907,7 +990,7 @@ async fn bury(store: &dyn Store, journal: &dyn Journal, lease: &Lease, fault: &s
 }
 
 async fn state(journal: &dyn Journal, lease: &Lease) -> DeliveryState {
-    let deliveries = journal.deliveries(lease.exchange).await.unwrap();
+    let deliveries = journal.deliveries(lease.exchange, None, 99).await.unwrap();
     deliveries.iter().find(|row| row.id == lease.delivery).unwrap().state
 }
 
@@ -970,7 +1053,7 @@ async fn check_read_back(store: &dyn Store, journal: &dyn Journal, exchange: New
     assert_eq!(journal.pinned(of("never pinned")).await.unwrap(), None);
     let index = journal.index(exchange.id, 1, 10).await.unwrap();
     assert_eq!(index.iter().map(|(row, known)| (row.record, row.destinations, *known)).collect::<Vec<_>>(), [(2, 3, false), (3, 1, false)]);
-    let deliveries = journal.deliveries(exchange.id).await.unwrap();
+    let deliveries = journal.deliveries(exchange.id, None, 99).await.unwrap();
     let deliveries: Vec<(String, u64)> = deliveries.iter().map(|delivery| (delivery.to.to_string(), delivery.records)).collect();
     assert_eq!(deliveries, [("tax/inbox".to_owned(), 3), ("archive/inbox".to_owned(), 1)]);
     let verified = verify(Receipt::new(&journaled).to_bytes(), &store.jwks(), Some(body.as_slice())).unwrap();

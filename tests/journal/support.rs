@@ -78,7 +78,7 @@ pub fn sample_of(clock: &dyn Clock, body: &str, records: &[SampleRecord]) -> New
     let canonical = canonical.concat();
     let texts = ["the mapping", "the schema", "the flow", "the tax mapping"];
     let pins = Pins { mapping: of(texts[0]), schema: of(texts[1]), flow: of(texts[2]) };
-    let chunk = |destination| Chunk { destination, first_row: 0, rows: count, order_key: None };
+    let chunk = |destination| Chunk { destination, first_row: 0, rows: count, order_key: None, repeated_ids: 0 };
     let routed = |to: &str| Routed { to: to.parse().unwrap(), mapping: of(texts[3]) };
     NewExchange {
         id,
@@ -87,6 +87,7 @@ pub fn sample_of(clock: &dyn Clock, body: &str, records: &[SampleRecord]) -> New
         received_at: clock.now(),
         translated_at: clock.now(),
         idempotency_key: None,
+        question: None,
         certificate: of("a certificate"),
         corrects: None,
         mapping: "camt.054.001.08".to_owned(),
@@ -110,6 +111,7 @@ pub fn sample_of(clock: &dyn Clock, body: &str, records: &[SampleRecord]) -> New
             destinations: vec![routed("tax/inbox"), routed("archive/inbox")],
             chunks: vec![chunk(0), chunk(1)],
             pins,
+            profile: Default::default(),
         },
         answer: Some(BusinessAnswer { media_type: "application/EDIFACT".into(), bytes: Bytes::from_static(b"UNB+\xd6\xd0'") }),
         pinned: texts.iter().map(|text| (of(text), (*text).into())).collect(),

@@ -4,6 +4,7 @@
 use crate::dead_letters::{Named, bury};
 use crate::door::House;
 use crate::world::World;
+use portolan_contract::Words;
 use serde::Deserialize;
 use std::process::{Command, Output};
 
@@ -36,13 +37,15 @@ async fn dead_letters_are_dealt_with_by_command() {
     let world = World::new().await;
     let names = play(&world, "dead-letters", include_str!("command.toml")).await;
     let waived = names.iter().find(|(name, ..)| *name == "FIRST").unwrap();
-    let acts = world.view.journal.deliveries(waived.2).await.unwrap().remove(0).acts;
+    let acts = world.view.journal.deliveries(waived.2, None, 99).await.unwrap().remove(0).acts;
     assert_eq!(acts.last().map(|act| act.entry.reason.as_str()), Some("纸质移交 100% / 88"));
 }
 
 #[tokio::test]
 async fn a_gateway_is_looked_after_by_command() {
-    play(&World::new().await, "ops", include_str!("ops.toml")).await;
+    let world = World::new().await;
+    world.raise("disk.low", Words::new("磁盘将满", "the disk is nearly full")).await;
+    play(&world, "ops", include_str!("ops.toml")).await;
 }
 
 /// Runs the commands of a group, one after the other.

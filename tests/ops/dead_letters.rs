@@ -51,7 +51,7 @@ async fn dead_letters_are_listed_resent_and_waived() {
         check(step, &world, &house, &names).await;
     }
     let waived = names.iter().find(|(name, ..)| *name == "FIRST").unwrap();
-    let acts = world.view.journal.deliveries(waived.2).await.unwrap().remove(0).acts;
+    let acts = world.view.journal.deliveries(waived.2, None, 99).await.unwrap().remove(0).acts;
     let [act] = &acts[..] else { panic!("{acts:?}") };
     let operator = act.entry.operator.as_ref().unwrap();
     let kept = (act.entry.deed.kind(), act.entry.at.as_str(), operator.name.as_str(), operator.role, act.entry.reason.as_str());
@@ -102,7 +102,7 @@ pub async fn bury(world: &World) -> Vec<Named> {
         exchange.verdict.chunks.iter_mut().for_each(|chunk| chunk.order_key = order_key.map(str::to_owned));
         let id = exchange.id;
         world.view.journal.commit(exchange).await.unwrap();
-        names.push((name, world.view.journal.deliveries(id).await.unwrap()[0].id, id));
+        names.push((name, world.view.journal.deliveries(id, None, 99).await.unwrap()[0].id, id));
     }
     for to in ["bureau/inbox", "other/inbox"] {
         for lease in lease(world, to).await {

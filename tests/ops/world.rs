@@ -5,11 +5,12 @@ use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use portolan::config::Config;
 use portolan::journal::Journal;
+use portolan::journal::alarms::{AlarmChange, AlarmSeverity, AlarmState, AlarmSubject};
 use portolan::journal::sqlite::SqliteJournal;
 use portolan::lineage::Lineages;
 use portolan::live::Live;
 use portolan::mapping::Library;
-use portolan::metrics::Metrics;
+use portolan::metrics::{Exchanged, Metrics};
 use portolan::ops::partners::LimitsLeft;
 use portolan::ops::status::Ending;
 use portolan::ops::{Guard, Health, Lookups, OpsView, Watchers};
@@ -56,14 +57,9 @@ impl World {
         unknown.partner = "old-bank".parse().unwrap();
         let metrics = Metrics::new();
         for exchange in [known, unknown] {
-            metrics.exchanged(
-                &exchange.partner,
-                &exchange.flow,
-                exchange.verdict.outcome,
-                exchange.verdict.counts,
-                3,
-                Duration::from_millis(8),
-            );
+            let (outcome, counts) = (exchange.verdict.outcome, exchange.verdict.counts);
+            let exchanged = Exchanged { outcome, counts, bytes: 3, took: Duration::from_millis(8), trace_id: &exchange.trace_id };
+            metrics.exchanged(&exchange.partner, &exchange.flow, &exchanged);
             journal.commit(exchange).await.unwrap();
         }
         clock.advance(SignedDuration::from_secs(90));
@@ -104,6 +100,7 @@ impl World {
                     (partner.as_str() == "bank").then(|| LimitsLeft { policy: "policy".to_owned(), left: "left".to_owned() })
                 }),
                 circuit_open: Box::new(|to| to.place.as_str() == "payments"),
+                alarms: Box::new(Arc::default),
                 wake: {
                     let woken = Arc::clone(&woken);
                     Box::new(move |to| woken.lock().unwrap().push(to.to_string()))
@@ -111,6 +108,17 @@ impl World {
             },
         };
         Self { _folder: folder, clock, view: Arc::new(view), woken }
+    }
+}
+
+impl World {
+    /// Raises an alarm, as the watch would.
+    pub async fn raise(&self, kind: &str, words: Words) {
+        let at = self.clock.now();
+        let (severity, party) = (AlarmSeverity::Warning, "gateway".to_owned());
+        let state = AlarmState { severity, party, words, figures: BTreeMap::new() };
+        let opened = AlarmChange::Open { kind: kind.to_owned(), subject: AlarmSubject::default(), state, since: at, at };
+        self.view.journal.change_alarms(vec![opened]).await.unwrap();
     }
 }
 

@@ -62,6 +62,35 @@ async fn a_correction_carries_the_message_id_of_what_it_corrects() {
     assert_eq!(again.json()["receipt"], original.json()["receipt"], "the first is untouched");
 }
 
+#[tokio::test]
+async fn deliveries_are_listed_page_by_page() {
+    let world = World::new();
+    let _receiver = world.receiver().await;
+    let flow = std::fs::read_to_string(world.path("conf/flows/payments.toml")).unwrap();
+    let flow = flow.replacen("canonical", "delivery_records_max = 1\ncanonical", 1);
+    world.write("conf/flows/payments.toml", &flow);
+    let gateway = world.serve().await;
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    let id = bank.ask(&post("payments", &payments("MANY", 5), "")).await.unwrap().exchange();
+    let whole = bank.ask(&get(&format!("/v1/exchanges/{id}/deliveries"))).await.unwrap().json();
+    let names = |page: &serde_json::Value| -> Vec<String> {
+        page["deliveries"].as_array().unwrap().iter().map(|row| row["delivery"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((names(&whole).len(), &whole["next_after"]), (5, &serde_json::Value::Null));
+    let (mut listed, mut after) = (Vec::new(), String::new());
+    for expected in [2, 2, 1] {
+        let page = bank.ask(&get(&format!("/v1/exchanges/{id}/deliveries?rows=2{after}"))).await.unwrap().json();
+        assert_eq!(names(&page).len(), expected, "{page}");
+        listed.extend(names(&page));
+        after = format!("&after={}", page["next_after"].as_str().unwrap_or_default());
+    }
+    assert_eq!(listed, names(&whole));
+    for wrong in ["after=nobody", "rows=some", "page=2"] {
+        let refused = bank.ask(&get(&format!("/v1/exchanges/{id}/deliveries?{wrong}"))).await.unwrap();
+        assert_eq!((refused.status, refused.code().as_str()), (400, "request.query"), "{wrong}");
+    }
+}
+
 #[derive(Deserialize)]
 struct Languages {
     case: Vec<Language>,

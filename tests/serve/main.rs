@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of a test fail by panicking")]
 
 mod answers;
+mod bounds;
 mod business_answers;
 mod identity;
 mod keys;

@@ -44,6 +44,10 @@ async fn a_reference_to_nothing_known_is_a_finding() {
         ("strict", "KNOWN", 202, 1, vec![]),
         ("strict", "KNOWN NEVER", 422, 0, vec![2]),
         ("strict", "REFUSED", 422, 0, vec![1]),
+        // The id that the second delivery of a message has, and what is none.
+        ("strict", "KNOWN-2", 202, 1, vec![]),
+        ("strict", "KNOWN-02", 422, 0, vec![1]),
+        ("strict", "NEVER-2", 422, 0, vec![1]),
     ];
     for (number, (flow, to, status, accepted, records)) in cases.into_iter().enumerate() {
         let answer = bank.ask(&post(flow, &answers(&format!("A-{number}"), to), "")).await.unwrap();

@@ -1,7 +1,9 @@
 //! Bodies that must be valid against an XML Schema of the operator's, over the wire.
 
 use crate::line::{Answer, post};
-use crate::world::World;
+use crate::world::{Gateway, World, eventually, gateway_file};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 const CANONICAL: &str = r#"{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -109,8 +111,37 @@ async fn a_schema_that_cannot_be_used_keeps_the_old_configuration() {
         gateway.signal("HUP");
         let refused = gateway.logs("is refused and the old one stays", number + 1).await;
         let told = refused["message"].as_str().unwrap();
-        assert!(told.contains("[xsd] of the mapping notice") && told.contains(said), "{told}");
+        assert!(told.contains("notice/mapping.toml:8: [xsd] of the mapping notice") && told.contains(said), "{told}");
     }
     let mut bank = world.line(&gateway, "bank").await.unwrap();
     bank.ask(&post("notices", &notices(1, "<Notice><Id>abc</Id></Notice>"), "")).await.unwrap().exchange();
+}
+
+#[tokio::test]
+async fn the_end_waits_for_no_validator_that_does_not_end() {
+    let world = world();
+    let file = gateway_file("127.0.0.1:0", "").replace("shutdown_timeout_ms = 600000", "shutdown_timeout_ms = 500");
+    world.write("conf/portolan.toml", &file);
+    // Says nothing to a body with this word, and does not end.
+    let (started, validator) = (world.path("validating"), world.path("bin/xmllint"));
+    let started = started.display();
+    world.write(
+        "bin/xmllint",
+        &format!("#!/bin/sh\ncase \"$(cat)\" in *HANG*) echo $$ > {started}.part; mv {started}.part {started}; exec sleep 600;; esac\n"),
+    );
+    std::fs::set_permissions(&validator, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let system = std::env::var("PATH").unwrap();
+    let path = format!("{}:{system}", world.path("bin").display());
+    let faked = world.start_with(|command| {
+        command.env("PATH", path);
+    });
+    let mut gateway = Gateway::up(faked).await;
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    bank.send(&post("notices", &notices(1, "<Notice><Id>HANG</Id></Notice>"), "")).await.unwrap();
+    let read = async || std::fs::read_to_string(world.path("validating")).ok();
+    let pid = eventually("the body is validated", read).await;
+    gateway.signal("TERM");
+    let ended = gateway.ended().await;
+    Command::new("kill").arg(pid.trim()).status().unwrap();
+    assert!(ended.success(), "{ended}");
 }

@@ -101,6 +101,42 @@ async fn nobody_else_may_look_into_the_data_folder() {
     assert_eq!(gateway.logs("was open to others", 1).await["was"], "755");
 }
 
+#[tokio::test]
+async fn a_restored_data_folder_goes_on_in_a_new_epoch() {
+    let world = World::new();
+    // The epoch of a receipt that is given out now, by a gateway of its own.
+    let epoch = async |message: &str| {
+        let mut gateway = world.serve().await;
+        let mut bank = world.line(&gateway, "bank").await.unwrap();
+        let receipt = bank.ask(&post("payments", &payments(message, 1), "")).await.unwrap().json()["receipt"].clone();
+        gateway.signal("TERM");
+        gateway.ended().await;
+        receipt["leaf"]["epoch"].clone()
+    };
+    assert_eq!(epoch("BEFORE").await, 1);
+    // As an operator marks a copy.
+    fs::write(world.path("conf/data/restored"), "").unwrap();
+    assert_eq!(epoch("RESTORED").await, 2);
+    assert_eq!(epoch("AFTER").await, 2, "the mark is taken away");
+}
+
+#[tokio::test]
+async fn what_is_committed_is_answered_as_committed_even_if_its_report_cannot_be_read() {
+    let world = World::new();
+    let gateway = world.serve().await;
+    let damage = "CREATE TRIGGER damage AFTER INSERT ON content BEGIN
+                  UPDATE content SET report = 'no report' WHERE sequence = NEW.sequence; END";
+    rusqlite::Connection::open(world.path("conf/data/journal.db")).unwrap().execute_batch(damage).unwrap();
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    let first = payments("FIRST", 2);
+    bank.ask(&post("payments", &first, "")).await.unwrap().exchange();
+    // The same facts in another message: the report is read, since it alone names them.
+    let second = first.replace("\"message_id\":\"FIRST\"", "\"message_id\":\"SECOND\"");
+    let answer = bank.ask(&post("payments", &second, "")).await.unwrap();
+    assert_eq!((answer.status, &answer.json()["counts"]["repeated"]), (202, &serde_json::json!(2)), "{answer:?}");
+    gateway.logs("which records were known before cannot be told", 1).await;
+}
+
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }

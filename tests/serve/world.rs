@@ -122,9 +122,15 @@ impl World {
 
     /// Starts the program without waiting for it.
     pub fn start(&self) -> Running {
+        self.start_with(|_| {})
+    }
+
+    /// Starts the program with something different about its command.
+    pub fn start_with(&self, change: impl FnOnce(&mut Command)) -> Running {
         let output = self.path(&format!("serve-{}.log", self.starts.fetch_add(1, Ordering::Relaxed)));
         let mut command = portolan();
         command.args(["serve", "--config", "conf"]).current_dir(self.folder.path()).env("PORTOLAN_LOG", "info");
+        change(&mut command);
         Running::start(&mut command, &output)
     }
 

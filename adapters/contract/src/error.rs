@@ -4,7 +4,11 @@ use crate::record::Position;
 use std::fmt;
 use std::io;
 
-/// One sentence in both languages of the gateway.
+/// Bytes of one sentence; what goes beyond is cut.
+const SENTENCE_BYTES_MAX: usize = 4_096;
+
+/// One sentence in both languages of the gateway. It may repeat what stands in a body, and is shown on terminals and in logs:
+/// control characters stand in it as they are escaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Words {
     /// Chinese.
@@ -16,8 +20,25 @@ pub struct Words {
 impl Words {
     /// Both sentences at once, Chinese first.
     pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { zh: zh.into(), en: en.into() }
+        Self { zh: sentence(zh), en: sentence(en) }
     }
+}
+
+/// A text as one sentence: control characters as they are escaped (`\n`, `\u{1b}`), and cut where it is very long.
+pub fn sentence(text: impl Into<String>) -> String {
+    let text = text.into();
+    if text.len() <= SENTENCE_BYTES_MAX && !text.contains(char::is_control) {
+        return text;
+    }
+    let mut said = String::new();
+    for character in text.chars() {
+        if said.len() >= SENTENCE_BYTES_MAX {
+            said.push('…');
+            break;
+        }
+        if character.is_control() { said.extend(character.escape_default()) } else { said.push(character) }
+    }
+    said
 }
 
 /// Why a body cannot be read (or written) any further.
@@ -180,3 +201,17 @@ impl fmt::Display for OptionsError {
 }
 
 impl std::error::Error for OptionsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_body_holds_is_shown_on_one_line() {
+        let words = Words::new("甲\u{1b}[2J", format!("a\r\n{}", "b".repeat(2 * SENTENCE_BYTES_MAX)));
+        assert_eq!(words.zh, "甲\\u{1b}[2J");
+        assert!(words.en.starts_with("a\\r\\nbb") && words.en.ends_with("b…"), "{}", words.en);
+        assert!(words.en.len() < SENTENCE_BYTES_MAX + 10);
+        assert_eq!(sentence("甲 and b"), "甲 and b");
+    }
+}

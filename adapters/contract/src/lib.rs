@@ -21,7 +21,7 @@ pub mod text;
 pub mod walk;
 
 pub use charset::Charset;
-pub use error::{FormatCode, FormatError, OptionsError, Words};
+pub use error::{FormatCode, FormatError, OptionsError, Words, sentence};
 pub use limits::Limits;
 pub use outline::{Outline, Outliner};
 pub use plan::{List, ListId, Node, NodeId, Plan, PlanBuilder, PlanError, Repeat, Slot, SlotId};

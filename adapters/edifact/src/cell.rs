@@ -1,7 +1,7 @@
 //! The values of one segment that is being written, by element, repetition and component.
 
 use crate::Writing;
-use crate::definition::Layout;
+use crate::definition::{Form, Layout};
 use portolan_contract::{FormatCode, FormatError, Position};
 
 /// The values of one segment.
@@ -147,6 +147,17 @@ impl Cells {
             }
         }
         None
+    }
+
+    /// The first value that its element has no room for, as the element and what it holds.
+    pub(crate) fn unfit(&self, layout: &Layout) -> Option<(String, Form)> {
+        self.held.cells.iter().find_map(|cell| {
+            let element = layout.elements.get(usize::from(cell.element))?;
+            let form = element.form_of(cell.component)?;
+            let component = element.components.get(usize::from(cell.component)).map_or_else(String::new, |c| format!("/{}", c.id));
+            let fits = form.fits(self.held.text.get(cell.start..cell.end).unwrap_or(""));
+            (!fits).then(|| (format!("{}{component}", element.id), form))
+        })
     }
 
     /// Appends the segment without its tag; what is empty at the end is left out.

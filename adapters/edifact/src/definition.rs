@@ -7,6 +7,7 @@
 //! C507 2005! 2380 2379              a composite and its components; `!` marks what is mandatory
 //! DTM C507!                         a segment and its elements; `C076*3` may be repeated (syntax 4)
 //! numeric 5004 6060                 elements in which a decimal mark may stand
+//! form an..35 1004 1154             what elements may hold: `an` or `n` and the most characters; `as` does not take it over
 //! qualifier DTM C507/2005           where a segment's qualifier stands, in every directory
 //! message CUSDEC D.21A              the segments between UNH and UNT, M or C and how often
 //! BGM M1
@@ -16,6 +17,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Lines of one definition text.
 const LINES_MAX: usize = 20_000;
@@ -32,11 +34,60 @@ pub(crate) struct Element {
     /// How often it may be repeated at this place (syntax version 4).
     pub(crate) repeats: u16,
     pub(crate) numeric: bool,
+    /// What it may hold, where the definition says so.
+    pub(crate) form: Option<Form>,
     /// Components; none for a simple element.
     pub(crate) components: Vec<Element>,
 }
 
+/// The representation of a data element, such as `an..35`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    digits_alone: bool,
+    chars_max: usize,
+}
+
+impl Form {
+    fn of(text: &str) -> Option<Self> {
+        let (class, max) = text.split_once("..")?;
+        let digits_alone = match class {
+            "n" => true,
+            "an" => false,
+            _ => return None,
+        };
+        Some(Self { digits_alone, chars_max: max.parse().ok()? })
+    }
+
+    /// Whether a text is of it; in a number, sign and decimal mark count for nothing (ISO 9735-1, 10).
+    pub(crate) fn fits(self, text: &str) -> bool {
+        if !self.digits_alone {
+            return text.len() <= self.chars_max || text.chars().count() <= self.chars_max;
+        }
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let (mut count, mut marks) = (0, 0);
+        for byte in digits.bytes() {
+            match byte {
+                b'0'..=b'9' => count += 1,
+                b'.' | b',' => marks += 1,
+                _ => return false,
+            }
+        }
+        (1..=self.chars_max).contains(&count) && marks <= 1
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", if self.digits_alone { "n" } else { "an" }, self.chars_max)
+    }
+}
+
 impl Element {
+    /// What a component of it may hold; of a simple element, the element itself.
+    pub(crate) fn form_of(&self, component: u16) -> Option<Form> {
+        if self.components.is_empty() { self.form } else { self.components.get(usize::from(component))?.form }
+    }
+
     /// What joins the components of a composite to one text: a line end where they are lines.
     pub(crate) fn joint(&self) -> Option<char> {
         let first = self.components.first()?;
@@ -59,6 +110,7 @@ struct Directory {
     composites: BTreeMap<String, Vec<String>>,
     segments: BTreeMap<String, Vec<String>>,
     numeric: BTreeSet<String>,
+    forms: BTreeMap<String, Form>,
 }
 
 /// A segment or a group of a message.
@@ -126,7 +178,7 @@ impl<'t> Definitions<'t> {
                 (&["segments", name, "as", other], ..) => {
                     let base = self.directories.get(other).cloned().ok_or_else(|| wrong("there are no such segments"))?;
                     (directory, message) = (Some(name), None);
-                    self.directories.insert(name, base);
+                    self.directories.insert(name, Directory { forms: BTreeMap::new(), ..base });
                 }
                 (&["message", name, version], ..) => {
                     (directory, message) = (None, Some((name, version)));
@@ -135,6 +187,10 @@ impl<'t> Definitions<'t> {
                 (&["qualifier", tag, place], ..) => drop(self.qualifiers.insert(tag, place)),
                 (["numeric", ids @ ..], Some(name), _) => {
                     self.directories.entry(name).or_default().numeric.extend(ids.iter().map(|id| (*id).to_owned()));
+                }
+                (["form", form, ids @ ..], Some(name), _) => {
+                    let form = Form::of(form).ok_or_else(|| wrong("a form is an..35 or n..18"))?;
+                    self.directories.entry(name).or_default().forms.extend(ids.iter().map(|id| ((*id).to_owned(), form)));
                 }
                 ([name, parts @ ..], Some(of), _) => {
                     let parts = parts.iter().map(|part| (*part).to_owned()).collect();
@@ -307,7 +363,14 @@ fn element(part: &str, directory: &Directory) -> Result<Element, String> {
     if !known {
         return Err(format!("{part:?} is no element: a number such as 2005, or a composite such as C507, is expected"));
     }
-    Ok(Element { id: id.to_owned(), mandatory, repeats, numeric: directory.numeric.contains(id), components: Vec::new() })
+    Ok(Element {
+        id: id.to_owned(),
+        mandatory,
+        repeats,
+        numeric: directory.numeric.contains(id),
+        form: directory.forms.get(id).copied(),
+        components: Vec::new(),
+    })
 }
 
 fn place_of(elements: &[Element], place: &str) -> Option<(u16, u16)> {
@@ -329,4 +392,31 @@ pub(crate) fn tag_of(name: &str) -> Option<Tag> {
 
 fn joined<'s>(names: impl IntoIterator<Item = &'s str>) -> String {
     names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        let cases = [
+            ("an..3", "ABC", true),
+            ("an..3", "ABCD", false),
+            ("an..3", "税务局", true),
+            ("n..5", "-123.45", true),
+            ("n..5", "123,45", true),
+            ("n..5", "123456", false),
+            ("n..5", "1.2.3", false),
+            ("n..5", "12A", false),
+            ("n..5", "-", false),
+        ];
+        for (form, text, fits) in cases {
+            assert_eq!(Form::of(form).unwrap().fits(text), fits, "{form} {text}");
+        }
+        for wrong in ["a", "x..3", "an..", "an35"] {
+            assert_eq!(Form::of(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -8,8 +8,8 @@
 //! Wire format: UNA or the usual service characters; one interchange in a body, UNB to UNZ, with or
 //! without functional groups; line ends may stand between segments. The charset is that of the level
 //! in UNB, unless the mapping names one. Counts and references of UNT, UNE and UNZ must agree.
-//! Not read: interactive messages (UIB), secured ones (USH) and level UNOX. Representations (`an..35`)
-//! are not checked; they are the mapping's affair.
+//! Not read: interactive messages (UIB), secured ones (USH) and level UNOX. What elements may hold
+//! (`an..35`) is checked where the definition says it, both ways: D.21A and the segments around messages.
 //!
 //! Limits: a segment counts as a token, its components as the columns of a row.
 

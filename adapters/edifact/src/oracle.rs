@@ -97,7 +97,8 @@ fn segments_are_those_of_the_directory() {
         let mandatory = if attribute(line, "required") == Some("true") { "!" } else { "" };
         let repeats = attribute(line, "repeat").filter(|n| indent == 4 && *n != "1").map_or(String::new(), |n| format!("*{n}"));
         let level = if indent == 4 { " " } else { "/" };
-        theirs.entry(name.clone()).or_default().push_str(&format!("{level}{id}{mandatory}{repeats}"));
+        let form = attribute(line, "maxlength").map_or(String::new(), |max| format!(":{}..{max}", attribute(line, "type").unwrap()));
+        theirs.entry(name.clone()).or_default().push_str(&format!("{level}{id}{mandatory}{repeats}{form}"));
     }
     let mut compared = 0;
     for message in MESSAGES {
@@ -120,7 +121,8 @@ fn segments_are_those_of_the_directory() {
 
 fn show(element: &Element, level: &str, shown: &mut String) {
     let repeats = if element.repeats > 1 { format!("*{}", element.repeats) } else { String::new() };
-    write!(shown, "{level}{}{}{repeats}", element.id, if element.mandatory { "!" } else { "" }).unwrap();
+    let form = element.form.map_or(String::new(), |form| format!(":{form}"));
+    write!(shown, "{level}{}{}{repeats}{form}", element.id, if element.mandatory { "!" } else { "" }).unwrap();
 }
 
 #[test]

@@ -202,6 +202,7 @@ impl<'a> Reader<'a> {
         let Some(chart) = self.chart else { return Ok(Done::Further) };
         let entry = self.placement.entry;
         self.check_extent(&chart.definition.entry(entry).layout);
+        self.check_forms(&chart.definition.entry(entry).layout);
         let above = self.open.last().copied().flatten();
         let Some(node) = above.and_then(|above| chart.branch(above, entry, &self.qualifier)) else { return Ok(Done::Further) };
         self.take_values(chart, node)
@@ -213,6 +214,7 @@ impl<'a> Reader<'a> {
         let Some(chart) = bound.charts.first() else { return Ok(()) };
         if let Some(layout) = chart.around.get(index) {
             self.check_extent(layout);
+            self.check_forms(layout);
         }
         match bound.around.get(index).copied().flatten() {
             Some(node) => self.take_values(chart, node).map(drop),
@@ -279,13 +281,15 @@ impl<'a> Reader<'a> {
         self.walker.leave(at).map(drop)
     }
 
-    /// Fills the text of a composite: its components, joined.
+    /// Fills the text of a composite: its components, joined. Empty ones at its end are none, since a sender may leave them
+    /// out, and nor are empty lines.
     fn fill_joined(&mut self, slot: SlotId, joint: char, start: usize, end: usize) -> Result<(), FormatError> {
         let pieces = self.pieces.get(start..end).unwrap_or(&[]);
         let Some(first) = pieces.iter().find(|piece| !piece.is_empty()) else { return Ok(()) };
         let at = self.segments.place(*first);
+        let filled = 1 + pieces.iter().rposition(|piece| !piece.is_empty()).unwrap_or(0);
         self.joined.clear();
-        for piece in pieces {
+        for piece in pieces.iter().take(filled) {
             if piece.component > 0 {
                 self.joined.push(joint);
             }
@@ -296,7 +300,11 @@ impl<'a> Reader<'a> {
                 self.joined.push(character);
             }
         }
-        self.walker.fill(slot, &self.joined, at)
+        let text = if joint == '\n' { self.joined.trim_end_matches('\n') } else { &self.joined };
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.walker.fill(slot, text, at)
     }
 
     fn fill(&mut self, ask: &Ask, piece: Piece) -> Result<(), FormatError> {
@@ -322,6 +330,26 @@ impl<'a> Reader<'a> {
             format!("the segment {name} has no further element or component here"),
         );
         self.walker.finding("edifact.element", at, None, words);
+    }
+
+    /// Notes values that are longer than their element, or no number where it holds numbers alone.
+    fn check_forms(&mut self, layout: &Layout) {
+        for (index, element) in layout.elements.iter().enumerate() {
+            self.pieces.clear();
+            self.pieces.extend_from_slice(self.segments.segment().pieces_of(index));
+            for at in 0..self.pieces.len() {
+                let Some((piece, form)) = self.pieces.get(at).and_then(|piece| Some((*piece, element.form_of(piece.component)?))) else {
+                    continue;
+                };
+                if piece.is_empty() || form.fits(self.segments.text(piece)) {
+                    continue;
+                }
+                let component = element.components.get(usize::from(piece.component)).map_or_else(String::new, |c| format!("/{}", c.id));
+                let name = format!("{}/{}{component}", self.segments.segment().name(), element.id);
+                let words = Words::new(format!("{name} 的值应为 {form}"), format!("the value of {name} must be {form}"));
+                self.walker.finding("edifact.form", self.segments.place(piece), None, words);
+            }
+        }
     }
 
     /// Notes a character that the interchange's own level does not have.

@@ -49,6 +49,7 @@ struct Output<'a> {
     cursor: Cursor,
     placement: Placement,
     open: Vec<NodeId>,
+    groups: Vec<OpenGroup>,
     cells: Cells,
     /// The control reference of the interchange, once its UNB is written.
     interchange: Option<String>,
@@ -57,6 +58,14 @@ struct Output<'a> {
     message: Option<String>,
     segments: u64,
     line: String,
+}
+
+/// A group of which something may be written.
+struct OpenGroup {
+    node: NodeId,
+    /// The entry of its first segment.
+    first: usize,
+    has_begun: bool,
 }
 
 impl<'a> Output<'a> {
@@ -74,6 +83,7 @@ impl<'a> Output<'a> {
             cursor: Cursor::default(),
             placement: Placement::default(),
             open: Vec::new(),
+            groups: Vec::new(),
             cells: Cells::default(),
             interchange: None,
             messages: 0,
@@ -152,30 +162,56 @@ impl<'a> Output<'a> {
 
     /// A segment between UNH and UNT, at its place in the definition.
     fn body_segment(&mut self, node: NodeId, entry: usize) -> Result<(), FormatError> {
+        self.begin_groups(node, entry)?;
+        let qualifier = self.qualifier_of(node);
+        self.place_segment(entry, qualifier).map_err(|e| named(e, &self.chart_path(node)))
+    }
+
+    /// Begins the groups around a segment that have not begun: each with its first segment, though nothing but a
+    /// qualifier stands in it, or what follows would belong to the group before.
+    fn begin_groups(&mut self, node: NodeId, entry: usize) -> Result<(), FormatError> {
+        let (chart, above) = (self.chart, self.bound.plan.node(node).parent);
+        for index in 0..self.groups.len() {
+            let Some(group) = self.groups.get_mut(index) else { break };
+            let has_begun = std::mem::replace(&mut group.has_begun, true);
+            let (group_node, first) = (group.node, group.first);
+            if has_begun || (first == entry && above == Some(group_node)) {
+                continue;
+            }
+            let waiting = std::mem::take(&mut self.cells);
+            let begun = self.place_segment(first, chart.qualifier(group_node));
+            self.cells = waiting;
+            begun.map_err(|e| named(e, &self.chart_path(group_node)))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the values as the segment of an entry, which has this qualifier unless a value says another.
+    fn place_segment(&mut self, entry: usize, qualifier: Option<&str>) -> Result<(), FormatError> {
         let chart = self.chart;
         let found = chart.definition.entry(entry);
         let place = found.layout.qualifier;
-        if let (Some((element, component)), Some(qualifier)) = (place, self.qualifier_of(node)) {
+        if let (Some((element, component)), Some(qualifier)) = (place, qualifier) {
             self.cells.put_default(element, component, qualifier);
         }
         let qualifier = place.map_or("", |(element, component)| self.cells.text(element, component)).to_owned();
         self.cells.put_aside();
         let sections = self.sections(entry);
         self.cells.take_back();
-        sections.map_err(|e| named(e, &self.chart_path(node)))?;
+        sections?;
         let known = self.cursor.place(&chart.definition, found.tag, &qualifier, &mut self.placement);
         if !known || self.placement.entry != entry {
             let (zh, en) = (
                 "此数据段在报文定义中没有位置：其所在组须先有首段",
                 "this segment has no place here by the definition: a group begins with its first segment, which must be written too",
             );
-            return Err(refused(zh, en).on(self.chart_path(node)));
+            return Err(refused(zh, en));
         }
         if self.placement.exceeded {
             let (zh, en) = (format!("此处最多 {} 次", found.repeats), format!("this may stand here at most {} times", found.repeats));
-            return Err(refused(&zh, &en).on(self.chart_path(node)));
+            return Err(refused(&zh, &en));
         }
-        self.write_cells(&found.name, &found.layout).map_err(|e| named(e, &self.chart_path(node)))
+        self.write_cells(&found.name, &found.layout)
     }
 
     /// Writes the sections that must stand before an entry and hold nothing but their name.
@@ -239,6 +275,11 @@ impl<'a> Output<'a> {
             let (zh, en) = (format!("缺少必备的 {missing}，无法写出"), format!("{missing} is mandatory, and nothing fills it"));
             return Err(refused(&zh, &en).on(format!("{tag}/{missing}")));
         }
+        if let Some((element, form)) = self.cells.unfit(layout) {
+            let (zh, en) = (format!("{element} 的值应为 {form}，无法写出"), format!("the value of {element} must be {form}"));
+            let error = FormatError::new(FormatCode::ValueUnwritable, Position::default(), &zh, &en);
+            return Err(error.on(format!("{tag}/{element}")));
+        }
         let writing = &self.bound.writing;
         self.line.clear();
         self.line.push_str(tag.get(..3).unwrap_or(tag));
@@ -293,7 +334,11 @@ impl Sink for Output<'_> {
                     return Err(no_room().on(self.chart_path(node)));
                 }
             }
-            Role::Top | Role::Group(_) => {}
+            Role::Group(entry) => {
+                let first = chart.definition.entry(*entry).children.first().copied().unwrap_or(*entry);
+                self.groups.push(OpenGroup { node, first, has_begun: false });
+            }
+            Role::Top => {}
         }
         Ok(())
     }
@@ -325,6 +370,10 @@ impl Sink for Output<'_> {
         match self.chart.role(node) {
             Role::Segment(_) | Role::Around(_) => self.segment(node),
             Role::Message => self.end_message(),
+            Role::Group(_) => {
+                self.groups.pop();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -67,15 +67,18 @@ fn shown(record: &RawRecord) -> Message {
     (MESSAGE.map(|slot| text(slot, None)).collect(), items.collect())
 }
 
-/// Text with every service character, and with characters of one to four bytes.
-fn text() -> impl Strategy<Value = String> {
+/// Text with every service character, and with characters of one to four bytes, that an element with so little room holds.
+fn text(chars_max: usize) -> impl Strategy<Value = String> {
     let parts = ["?", "'", "+", ":", "*", "??", "?'", " ", "\r\n", "a", "é", "税", "㐂", "𠀀", "UNT+1+1'", "\u{feff}", "1,10"];
-    prop_oneof![prop::collection::vec(prop::sample::select(parts.to_vec()), 1..6).prop_map(|parts| parts.concat()), "[^\0]{1,10}"]
+    let any =
+        prop_oneof![prop::collection::vec(prop::sample::select(parts.to_vec()), 1..6).prop_map(|parts| parts.concat()), "[^\0]{1,10}"];
+    any.prop_map(move |text| text.chars().take(chars_max).collect())
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    let item = (prop::collection::vec(text(), 2), prop::collection::vec(text(), 0..5));
-    (prop::collection::vec(text(), 4), prop::collection::vec(item, 0..4))
+    // 1496 is an..6, 7361 an..18, 4440 an..512; of the message's own the shortest is an..35.
+    let item = ((text(6), text(18)).prop_map(|(number, code)| vec![number, code]), prop::collection::vec(text(35), 0..5));
+    (prop::collection::vec(text(35), 4), prop::collection::vec(item, 0..4))
 }
 
 proptest! {

@@ -293,7 +293,8 @@ impl<'a> Reader<'a> {
         let currencies = open.opening.as_ref().is_none_or(|opening| opening.currency == balance.currency);
         let differs = expected.filter(|expected| balance.signed() != Some(*expected) || !currencies);
         open.page.closing = intermediate.then_some(balance);
-        if let Some(expected) = differs.map(tally::decimal) {
+        if let Some(expected) = differs {
+            let expected = tally::decimal(expected, open.tally.decimals);
             let (zh, en) = (
                 format!("期初余额与各笔发生额应得出期末余额（实际为 {expected}）"),
                 format!("the opening balance and the entries must give the closing balance (they give {expected})"),
@@ -316,7 +317,7 @@ impl<'a> Reader<'a> {
         let Some(open) = &self.open else { return Ok(true) };
         let (side, unknown) = (open.tally.side(field.tag == "90C"), open.tally.unknown);
         if !unknown && (side.count != number || Some(side.sum) != tally::millionths(&amount)) {
-            let (count, sum) = (side.count, tally::decimal(side.sum));
+            let (count, sum) = (side.count, tally::decimal(side.sum, open.tally.decimals));
             let (zh, en) = (
                 format!("笔数与金额应与各笔发生额相符（实际为 {count} 笔，{sum}）"),
                 format!("count and sum must be those of the entries (they give {count} and {sum})"),

@@ -10,6 +10,8 @@ pub struct Tally {
     sides: [Side; 2],
     /// An entry could not be read: the sums say nothing.
     pub unknown: bool,
+    /// Decimals of the amount that has the most: a sum of `80.25` and `0.25` is told as `80.50`.
+    pub decimals: usize,
 }
 
 /// Entries of one direction.
@@ -27,6 +29,7 @@ impl Tally {
         let [debits, credits] = &mut self.sides;
         let side = if credit { credits } else { debits };
         side.count += 1;
+        self.decimals = self.decimals.max(amount.split_once('.').map_or(0, |(_, part)| part.len()));
         match millionths(amount).and_then(|amount| side.sum.checked_add(amount)) {
             Some(sum) => side.sum = sum,
             None => self.unknown = true,
@@ -56,12 +59,13 @@ pub fn millionths(text: &str) -> Option<i128> {
     format!("{whole}{part:0<DECIMALS$}").parse().ok()
 }
 
-/// A decimal of millionths, with as few decimals as hold it.
-pub fn decimal(millionths: i128) -> String {
+/// A decimal of millionths, with so many decimals or as many as it takes.
+pub fn decimal(millionths: i128, decimals: usize) -> String {
     let sign = if millionths < 0 { "-" } else { "" };
     let digits = format!("{:0>width$}", millionths.unsigned_abs(), width = DECIMALS + 1);
     let (whole, part) = digits.split_at(digits.len() - DECIMALS);
-    let part = part.trim_end_matches('0');
+    let taken = part.trim_end_matches('0').len().max(decimals.min(DECIMALS));
+    let part = part.get(..taken).unwrap_or(part);
     let point = if part.is_empty() { "" } else { "." };
     format!("{sign}{whole}{point}{part}")
 }
@@ -108,8 +112,9 @@ mod tests {
             tally.add(true, "0.1");
             tally.add(false, "0.03");
         }
-        assert_eq!(tally.closing(millionths("1").unwrap_or_default()).map(decimal).as_deref(), Some("1.7"));
-        assert_eq!(decimal(-1_500_000), "-1.5");
+        let closing = tally.closing(millionths("1").unwrap_or_default()).unwrap_or_default();
+        assert_eq!(decimal(closing, tally.decimals), "1.70");
+        assert_eq!((decimal(-1_500_000, 0), decimal(-1_500_000, 1), decimal(2_000_000, 0)), ("-1.5".into(), "-1.5".into(), "2".into()));
         tally.add(true, "1.0000001");
         assert_eq!(tally.closing(0), None);
     }

@@ -281,7 +281,7 @@ impl<'a> Messages<'a> {
             if side.count == 0 {
                 continue;
             }
-            let sum = tally::with_comma(&tally::decimal(side.sum)).filter(|_| side.count < 100_000 && !self.tally.unknown);
+            let sum = tally::with_comma(&tally::decimal(side.sum, 0)).filter(|_| side.count < 100_000 && !self.tally.unknown);
             let sum = sum.ok_or_else(|| unwritable(tag, "笔数超过五位，或合计过长", "has more than five digits, or too long a sum"))?;
             self.field(tag, &format!("{}{currency}{sum}", side.count))?;
         }

@@ -1,10 +1,7 @@
 //! From the contract's types to those of `adapter.wit`, and from its errors back.
 
 use crate::bindings as wit;
-use portolan_contract::{FormatCode, FormatError, Limits, Plan, Position, RawRecord, Repeat, Words};
-
-/// Bytes of one sentence that an adapter says, and of a path or rule that it names; beyond it is cut.
-const SENTENCE_BYTES_MAX: usize = 1_000;
+use portolan_contract::{FormatCode, FormatError, Limits, Plan, Position, RawRecord, Repeat, Words, sentence};
 
 /// The plan as a component takes it.
 pub fn plan(plan: &Plan) -> wit::Plan {
@@ -89,21 +86,11 @@ pub fn position(at: &wit::Position) -> Position {
 
 /// What a component says.
 pub fn words(words: wit::Words) -> Words {
-    Words::new(cut(words.zh), cut(words.en))
+    Words::new(words.zh, words.en)
 }
 
-/// Cuts a text that is longer than a sentence.
-pub fn cut(mut text: String) -> String {
-    if text.len() > SENTENCE_BYTES_MAX {
-        let end = (0..=SENTENCE_BYTES_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        text.truncate(end);
-        text.push('…');
-    }
-    text
-}
-
-/// The error with which a component ends a body.
-pub fn error(error: wit::Error) -> FormatError {
+/// The error with which a component ends a body at a place.
+pub fn error(error: wit::Error, at: Position) -> FormatError {
     let code = match error.code {
         wit::ErrorCode::Syntax => FormatCode::Syntax,
         wit::ErrorCode::Truncated => FormatCode::Truncated,
@@ -120,9 +107,9 @@ pub fn error(error: wit::Error) -> FormatError {
         wit::ErrorCode::ValueUnwritable => FormatCode::ValueUnwritable,
     };
     let words = words(error.words);
-    let told = FormatError::new(code, position(&error.at), words.zh, words.en);
+    let told = FormatError::new(code, at, words.zh, words.en);
     match error.path {
-        Some(path) => told.on(cut(path)),
+        Some(path) => told.on(sentence(path)),
         None => told,
     }
 }

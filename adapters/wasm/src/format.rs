@@ -2,9 +2,11 @@
 
 use crate::bindings as wit;
 use crate::convert;
-use crate::judge::{Judge, Wrong};
+use crate::judge::{self, Judge, Wrong};
 use crate::sandbox::{Instance, Sandbox};
-use portolan_contract::{Bound, Format, FormatError, Found, Limits, OptionsError, Plan, Position, RawRecord, ReadRecords, WriteRecords};
+use portolan_contract::{
+    Bound, Format, FormatError, Found, Limits, OptionsError, Plan, Position, RawRecord, ReadRecords, WriteRecords, sentence,
+};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -41,7 +43,7 @@ impl Format for Adapter {
         let mut instance = bound.sandbox.instance().map_err(failed)?;
         let media_type = bound.introduce(&mut instance).map_err(failed)?.map_err(|error| {
             // A table's key or a source path, whichever is at fault.
-            OptionsError::new(convert::cut(error.key), convert::cut(error.message))
+            OptionsError::new(sentence(error.key), sentence(error.message))
         })?;
         drop(instance);
         let is_good =
@@ -86,7 +88,7 @@ impl Bound for BoundAdapter {
         let mut instance = self.instance()?;
         let told = convert::limits(limits);
         let started = instance.call(0, Position::default(), |guest, store| guest.call_start_reading(store, told))?;
-        started.map_err(convert::error)?;
+        started.map_err(|error| self.sandbox.told(judge::error(error, Position::default()), Position::default()))?;
         let judge = Judge::new(&self.plan, limits);
         let (waiting, current) = (VecDeque::new(), RawRecord::default());
         Ok(Box::new(Reader { input, instance, judge, waiting, end: None, current }))
@@ -140,12 +142,9 @@ impl Reader<'_> {
         let found = self.instance.call(piece.len(), at, |guest, store| guest.call_read(store, &piece, is_last))?;
         let taken = match found {
             Ok(batch) => self.take(batch, is_last),
-            Err(error) => self.judge.error(error).and_then(|error| Err(Wrong::Body(error))),
+            Err(error) => Err(self.judge.error(error)),
         };
-        taken.map_err(|wrong| match wrong {
-            Wrong::Rule(zh, en) => self.instance.sandbox.failed(at, zh, en),
-            Wrong::Body(error) => error,
-        })
+        taken.map_err(|wrong| self.instance.sandbox.told(wrong, at))
     }
 
     fn take(&mut self, batch: wit::Batch, is_last: bool) -> Result<(), Wrong> {
@@ -173,12 +172,15 @@ impl Writer<'_> {
         bytes: usize,
         call: impl FnOnce(&wit::Guest, &mut wasmtime::Store<crate::sandbox::Memory>) -> wasmtime::Result<Result<Vec<u8>, wit::Error>>,
     ) -> Result<(), FormatError> {
-        let written = self.instance.call(bytes, Position::default(), call)?.map_err(convert::error)?;
+        // What is written has no places yet, whatever the component says.
+        let nowhere = Position::default();
+        let written = self.instance.call(bytes, nowhere, call)?;
+        let written = written.map_err(|error| self.instance.sandbox.told(judge::error(error, nowhere), nowhere))?;
         if written.len() > WRITTEN_BYTES_MAX + WRITTEN_RATIO_MAX.saturating_mul(bytes) {
             let (zh, en) = ("写出的内容远多于所给的记录", "it wrote far more than the record that it was given");
-            return Err(self.instance.sandbox.failed(Position::default(), zh, en));
+            return Err(self.instance.sandbox.failed(nowhere, zh, en));
         }
-        self.output.write_all(&written).map_err(|error| FormatError::from_io(error, Position::default()))
+        self.output.write_all(&written).map_err(|error| FormatError::from_io(error, nowhere))
     }
 }
 

@@ -60,16 +60,18 @@ impl<'p> Judge<'p> {
     }
 
     /// An error with which a body ends: its place is within what was given.
-    pub fn error(&self, given: wit::Error) -> Result<FormatError, Wrong> {
-        self.place(&given.at)?;
-        Ok(convert::error(given))
+    pub fn error(&self, given: wit::Error) -> Wrong {
+        match self.place(&given.at) {
+            Ok(at) => error(given, at),
+            Err(wrong) => wrong,
+        }
     }
 
     fn judge(&self, given: wit::RawRecord, is_record: bool) -> Result<RawRecord, Wrong> {
         let mut record = RawRecord::default();
         record.at = self.place(&given.at)?;
-        if given.part.as_ref().is_some_and(|part| part.len() > PART_BYTES_MAX) {
-            return Err(Wrong::Rule("部分名称过长", "the name of a part is too long"));
+        if given.part.as_ref().is_some_and(|part| part.len() > PART_BYTES_MAX || part.contains(char::is_control)) {
+            return Err(Wrong::Rule("部分名称过长或含有控制字符", "the name of a part is too long, or holds a control character"));
         }
         record.part = given.part;
         self.sizes(&given.values, &given.items, record.at)?;
@@ -92,6 +94,10 @@ impl<'p> Judge<'p> {
             is_within = slot.in_record;
             if slot.repeat != Repeat::List && !filled.insert((value.slot, value.item)) {
                 return Err(Wrong::Rule("只允许一个值之处给出两个值", "it gave back two values where one may be"));
+            }
+            if value.text.contains('\0') {
+                let (zh, en) = ("文本含有 NUL（U+0000）字符", "the text holds a NUL character (U+0000)");
+                return Err(Wrong::Body(FormatError::new(FormatCode::CharacterForbidden, at, zh, en).on(slot.path.clone())));
             }
             record.push(value.slot, value.item, &value.text, at);
         }
@@ -161,6 +167,7 @@ impl<'p> Judge<'p> {
         if finding.rule.is_empty() || finding.rule.len() > RULE_BYTES_MAX || !finding.rule.bytes().all(is_id) {
             return Err(Wrong::Rule("校验问题的规则标识不符合格式", "a finding's rule is not an id of a-z, 0-9, dots and hyphens"));
         }
+        is_said(&finding.words)?;
         if record.findings.len() == RECORD_FINDINGS_MAX {
             record.findings_left_out += 1;
         } else {
@@ -168,6 +175,20 @@ impl<'p> Judge<'p> {
         }
         Ok(())
     }
+}
+
+/// An error with which a component ends a body at a place, or gives up writing one.
+pub fn error(given: wit::Error, at: Position) -> Wrong {
+    is_said(&given.words).map_or_else(|wrong| wrong, |()| Wrong::Body(convert::error(given, at)))
+}
+
+/// Both languages say something.
+fn is_said(words: &wit::Words) -> Result<(), Wrong> {
+    let is_empty = |text: &str| text.chars().all(|c| c.is_whitespace() || c.is_control());
+    if is_empty(&words.zh) || is_empty(&words.en) {
+        return Err(Wrong::Rule("错误或校验问题未以两种语言说明", "it named an error or a finding without words in both languages"));
+    }
+    Ok(())
 }
 
 /// Whether `item` is an item of `list`.

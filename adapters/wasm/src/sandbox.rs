@@ -2,6 +2,7 @@
 
 use crate::Budget;
 use crate::bindings::{Adapter, AdapterPre, Guest};
+use crate::judge::Wrong;
 use portolan_contract::{FormatCode, FormatError, Position};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -79,6 +80,14 @@ impl Sandbox {
             }
         };
         self.failed(at, &zh, &en)
+    }
+
+    /// The error of a body that is at fault, or on which the adapter failed.
+    pub fn told(&self, wrong: Wrong, at: Position) -> FormatError {
+        match wrong {
+            Wrong::Rule(zh, en) => self.failed(at, zh, en),
+            Wrong::Body(error) => error,
+        }
     }
 
     /// The error of a body on which the adapter failed.

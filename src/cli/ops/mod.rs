@@ -1,5 +1,6 @@
 //! `portolan ops`: what operators look at and do, from the command line.
 
+mod alarms;
 mod shown;
 
 use super::call::Access;
@@ -20,11 +21,12 @@ Examples:
   portolan ops status $access
   portolan ops exchanges --partner bank-a --verdict refused $access
   portolan ops resend --destination tax-bureau/payments --preview $access
+  portolan ops alarms acknowledge 7 --reason \"the receiver was called\" $access
   portolan ops pause flow/payment-confirmation --reason \"the mapping is being mended\" $access";
 
 /// What `--help` says.
 pub const GROUP_ABOUT: &str = "\
-Look after a running gateway: status, exchanges, dead letters, pauses
+Look after a running gateway: status, exchanges, dead letters, alarms, pauses
 
 These calls go to the operators' listener, with an operator's certificate. What changes something asks for a reason, which \
 the gateway keeps with your name; what is over its threshold waits for a second operator.
@@ -46,6 +48,9 @@ pub enum Ops {
     Resend(Box<Resend>),
     /// Give dead letters up for good, picked by what they have in common
     Waive(Box<Waive>),
+    /// Alarms: list, acknowledge, note
+    #[command(subcommand)]
+    Alarms(alarms::Alarms),
     /// Pause a flow or a destination
     Pause(Pause),
     /// Resume a flow or a destination
@@ -222,6 +227,7 @@ pub fn run(command: &Ops) -> ExitCode {
                 dead_letters(&args.waive, "resend", per_second).await
             }
             Ops::Waive(args) => dead_letters(args, "waive", None).await,
+            Ops::Alarms(command) => alarms::run(command).await,
             Ops::Pause(args) => change(&args.common, &format!("{}/pause", path_of(&args.what)), &args.reason, &Map::new()).await,
             Ops::Resume(args) => change(&args.common, &format!("{}/resume", path_of(&args.what)), &args.reason, &Map::new()).await,
             Ops::Acts(args) => look(&args.common, if args.waiting { "/v1/acts?waiting=true" } else { "/v1/acts" }, shown::acts).await,

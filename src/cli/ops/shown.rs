@@ -26,10 +26,14 @@ pub fn status(answer: &Value, desk: &Desk) -> String {
         let [what, by, since, why] = [&row["what"], &act["operator"], &act["at"], &act["reason"]].map(text);
         format!("{} {what} · {by} · {since} · {why}", desk.say("已暂停", "paused"))
     }));
-    parts.extend(rows(&answer["endings"]).map(|row| {
-        let what = text(if desk.zh { &row["what"]["zh"] } else { &row["what"]["en"] });
-        format!("{} {what} · {}", desk.say("到期", "ends"), text(&row["not_after"]))
+    parts.extend(rows(&answer["alarms"]).map(|row| {
+        let [severity, kind] = [&row["severity"], &row["kind"]].map(text);
+        format!("{} {} {severity} {kind} · {}", desk.say("告警", "alarm"), row["number"], said(&row["message"], desk))
     }));
+    parts.extend(
+        rows(&answer["endings"])
+            .map(|row| format!("{} {} · {}", desk.say("到期", "ends"), said(&row["what"], desk), text(&row["not_after"]))),
+    );
     parts.join("\n\n")
 }
 
@@ -126,15 +130,30 @@ pub fn acts(answer: &Value, desk: &Desk) -> String {
     let headings = ["number", "when", "operator", "act", "standing", "deliveries", "reason"];
     let chinese = ["序号", "时间", "操作员", "操作", "状态", "投递", "理由"];
     let acts = rows(&answer["acts"]).map(|row| {
-        [&row["number"], &row["at"], &row["operator"], &row["deed"]["kind"], &row["standing"], &row["deliveries"], &row["reason"]].map(text)
+        let [at, operator, kind, standing, deliveries, reason] =
+            [&row["at"], &row["operator"], &row["deed"]["kind"], &row["standing"], &row["deliveries"], &row["reason"]].map(text);
+        [row["number"].to_string(), at, operator, kind, standing, deliveries, reason]
     });
     table(if desk.zh { chinese } else { headings }, acts).to_string()
+}
+
+/// Alarms.
+pub fn alarms(answer: &Value, desk: &Desk) -> String {
+    let headings = ["number", "severity", "kind", "raised", "closed", "taken on by", "message"];
+    let chinese = ["序号", "级别", "种类", "产生", "解除", "确认人", "内容"];
+    let list = if answer["open"].is_array() { &answer["open"] } else { &answer["alarms"] };
+    let alarms = rows(list).map(|row| {
+        let [severity, kind, raised, closed, by] =
+            [&row["severity"], &row["kind"], &row["opened_at"], &row["closed_at"], &row["acknowledged"]["operator"]].map(text);
+        [row["number"].to_string(), severity, kind, raised, closed, by, said(&row["message"], desk)]
+    });
+    table(if desk.zh { chinese } else { headings }, alarms).to_string()
 }
 
 /// What came of a change.
 pub fn changed(answer: &Value, desk: &Desk) -> String {
     if answer["proposal"].is_object() {
-        let [number, until] = [&answer["proposal"]["number"], &answer["proposal"]["waits_until"]].map(text);
+        let (number, until) = (&answer["proposal"]["number"], text(&answer["proposal"]["waits_until"]));
         return if desk.zh {
             format!("已提议，序号 {number}；须由另一位操作员在 {until} 前批准：portolan ops approve {number}")
         } else {
@@ -145,7 +164,7 @@ pub fn changed(answer: &Value, desk: &Desk) -> String {
         return desk.say("已是如此，未作更改", "it is so already; nothing was changed").to_owned();
     }
     let act = &answer["act"];
-    let [number, deliveries] = [&act["number"], &act["deliveries"]].map(text);
+    let (number, deliveries) = (&act["number"], text(&act["deliveries"]));
     let more = if act["complete"] == false { desk.say("；还有更多，请再执行一次", "; there are more, act again") } else { "" };
     match (act["deliveries"].as_u64().unwrap_or(0), desk.zh) {
         (0, true) => format!("已完成，操作序号 {number}"),
@@ -165,6 +184,11 @@ fn first_whole(mut table: Table) -> String {
 
 fn rows(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
+}
+
+/// Words in the language of the desk.
+fn said(words: &Value, desk: &Desk) -> String {
+    text(if desk.zh { &words["zh"] } else { &words["en"] })
 }
 
 fn text(value: &Value) -> String {

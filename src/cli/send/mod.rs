@@ -13,10 +13,11 @@ use super::terminal::{Language, byte_bar, fail, speaks_chinese};
 use crate::coding::Coding;
 use crate::delivery::push::TransportError;
 use crate::domain::{ExchangeId, FlowId};
+use crate::schedule::Period;
 use answer::Answer;
 use clap::ValueEnum;
 use hyper::Method;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use prepare::Prepared;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ Examples:
   portolan send … --validate camt054-20260701.xml      check alone: nothing is kept
   portolan send … --corrects 0197c3… corrected.csv     only the rows that were refused, put right
   portolan send … --language zh income.csv             findings in Chinese
+  portolan send … --empty-period 2026Q3                there is nothing for the period (本期无数据)
 
 Exit codes: 0 accepted, 3 accepted in part (see the report), 1 refused or failed.";
 
@@ -69,6 +71,9 @@ pub struct Send {
     /// The exchange whose refused records this file corrects
     #[arg(long, value_name = "ID")]
     corrects: Option<ExchangeId>,
+    /// Declare instead of sending a file that there is nothing for this period, such as 2026Q3, 2026-07 or 2026-07-15
+    #[arg(long, value_name = "PERIOD", conflicts_with_all = ["file", "corrects", "compress"])]
+    empty_period: Option<Period>,
     /// Only check: the gateway keeps nothing and there is no receipt
     #[arg(long)]
     validate: bool,
@@ -79,8 +84,8 @@ pub struct Send {
     #[arg(long, value_name = "LANGUAGE")]
     language: Option<Language>,
     /// The file to send
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "empty_period")]
+    file: Option<PathBuf>,
 }
 
 /// How to compress.
@@ -95,6 +100,12 @@ enum Compress {
 }
 
 impl Send {
+    /// The file; of a declaration the name beside which its receipt is saved.
+    fn name(&self) -> PathBuf {
+        let declared = || self.empty_period.map(|period| PathBuf::from(format!("{}-{period}-empty", self.flow)));
+        self.file.clone().or_else(declared).unwrap_or_default()
+    }
+
     fn zh(&self) -> bool {
         speaks_chinese(self.language)
     }
@@ -115,20 +126,29 @@ fn send(args: &Send) -> Result<u8, String> {
         Compress::Gzip => Coding::Gzip,
         Compress::Zstd => Coding::Zstd,
     };
-    let prepared = prepare::prepare(&args.file, coding).map_err(|e| format!("{}: {e}", args.file.display()))?;
+    let file = args.name();
+    let prepared = match args.empty_period {
+        Some(_) => prepare::nothing(),
+        None => prepare::prepare(&file, coding),
+    };
+    let prepared = prepared.map_err(|e| format!("{}: {e}", file.display()))?;
     let headers = headers(args, &prepared)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(async {
         let reply = push(args, &caller, &prepared, &headers).await?;
         let answer = Answer::read(&reply)?;
-        answer::conclude(&answer, &reply, &caller, &args.file, args.zh()).await
+        answer::conclude(&answer, &reply, &caller, &file, args.zh()).await
     })
 }
 
 /// The header fields of the submission, the same for every attempt.
 fn headers(args: &Send, prepared: &Prepared) -> Result<HeaderMap, String> {
-    let key = args.idempotency_key.clone().unwrap_or_else(|| prepared.file_digest.to_string());
-    let content_type = args.content_type.as_deref().unwrap_or_else(|| prepare::media_type(&args.file));
+    let usual = || {
+        args.empty_period.map_or_else(|| prepared.file_digest.to_string(), |period| format!("{}/{}", args.flow, period.empty_message_id()))
+    };
+    let key = args.idempotency_key.clone().unwrap_or_else(usual);
+    let name = args.name();
+    let content_type = args.content_type.as_deref().unwrap_or_else(|| prepare::media_type(&name));
     let mut fields = vec![
         (CONTENT_TYPE, content_type.to_owned()),
         (HeaderName::from_static("content-digest"), call::content_digest(prepared.digest)),
@@ -137,6 +157,10 @@ fn headers(args: &Send, prepared: &Prepared) -> Result<HeaderMap, String> {
     ];
     if !args.validate {
         fields.push((HeaderName::from_static("idempotency-key"), key));
+    }
+    if let Some(period) = args.empty_period {
+        fields.push((HeaderName::from_static("portolan-empty-period"), period.to_string()));
+        fields.push((CONTENT_LENGTH, "0".to_owned()));
     }
     if prepared.coding != Coding::Identity {
         fields.push((CONTENT_ENCODING, prepared.coding.as_str().to_owned()));

@@ -58,6 +58,16 @@ pub fn prepare(file: &Path, compress: Coding) -> io::Result<Prepared> {
     Ok(prepared)
 }
 
+/// An empty body, for a declaration that there is nothing.
+///
+/// # Errors
+/// Those of the file system.
+pub fn nothing() -> io::Result<Prepared> {
+    let path = tempfile::NamedTempFile::new()?.into_temp_path();
+    let digest = Digest::of(b"");
+    Ok(Prepared { path: path.to_path_buf(), bytes: 0, digest, file_digest: digest, coding: Coding::Identity, _copy: Some(path) })
+}
+
 /// The media type that a file's name tells, its compression left aside.
 pub fn media_type(file: &Path) -> &'static str {
     let name = file.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();

@@ -359,10 +359,13 @@ fn inflated(
     let left = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
     let available = &available[..available.len().min(left)];
     let (had, gave) = (inflate.total_in(), inflate.total_out());
-    let broken =
-        || damaged(at, format!("成员 {name:?} 的压缩数据已损坏"), format!("the compressed data of the member {name:?} is damaged"));
-    let status = inflate.decompress(available, out, FlushDecompress::None).map_err(|_| broken())?;
+    let status = inflate.decompress(available, out, FlushDecompress::None);
     let (taken, got) = (inflate.total_in() - had, inflate.total_out() - gave);
+    let broken = || {
+        let (zh, en) = (format!("成员 {name:?} 的压缩数据已损坏"), format!("the compressed data of the member {name:?} is damaged"));
+        damaged(at + taken, zh, en)
+    };
+    let status = status.map_err(|_| broken())?;
     let stuck = taken == 0 && got == 0 && status != Status::StreamEnd;
     let is_empty = available.is_empty();
     input.consume(taken);

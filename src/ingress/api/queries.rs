@@ -21,6 +21,12 @@ impl PartnerDoor {
         let live = self.exchanges.live.load_full();
         let plan = Arc::clone(plan(&live, service).ok_or_else(|| Fault::new(FaultCode::QueryUnknown))?);
         let (mut admitted, _share) = self.admit(asked, &live, plan.query.question.as_str())?;
+        if admitted.intake.empty_period.is_some() {
+            return Err(Fault::new(FaultCode::HeaderInvalid).detail(
+                "查询不能声明本期无数据：请去掉 Portolan-Empty-Period",
+                "a question is not empty: leave Portolan-Empty-Period out",
+            ));
+        }
         admitted.intake.records_max = admitted.intake.records_max.min(1);
         let taken = exchange(&self.exchanges, admitted, body).await?;
         self.note(asked, &plan.query.question, &taken, begun);

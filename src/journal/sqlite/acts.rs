@@ -2,6 +2,7 @@
 
 use super::commit::Group;
 use super::deliveries::Open;
+use super::duty;
 use super::reads::{all, digest, number, one, parse};
 use super::{column, milliseconds, timestamp};
 use crate::domain::{DestinationId, Digest};
@@ -95,7 +96,11 @@ impl Group<'_> {
     fn perform_and_log(&mut self, act: &NewAct, deed: &Deed, proposal: Option<u64>) -> Result<Acted, JournalError> {
         let performed = self.perform(deed, act.at)?;
         if !performed.changed {
-            return Ok(if matches!(deed, Deed::Resend { .. } | Deed::Waive { .. }) { Acted::NothingPicked } else { Acted::Unchanged });
+            return Ok(match deed {
+                Deed::AcknowledgeAlarm { .. } | Deed::NoteAlarm { .. } => Acted::AlarmUnknown,
+                Deed::Resend { .. } | Deed::Waive { .. } => Acted::NothingPicked,
+                Deed::Configure { .. } | Deed::HandOver { .. } | Deed::Pause { .. } | Deed::Resume { .. } => Acted::Unchanged,
+            });
         }
         let mut entry = Entry::after(self.chain.acts, act, deed.clone(), ActStanding::Done);
         (entry.deliveries, entry.complete, entry.proposal) = (performed.deliveries, performed.complete, proposal);
@@ -105,8 +110,7 @@ impl Group<'_> {
 
     /// Writes an entry at the end of the log, and notes which proposal it decides.
     fn log(&mut self, entry: Entry) -> Result<Act, JournalError> {
-        // Members stand in order, and the escapes of serde_json are those of RFC 8785.
-        let text = serde_json::to_string(&entry).map_err(|error| JournalError::Damaged(error.to_string()))?;
+        let text = entry.to_canonical().map_err(|error| JournalError::Damaged(error.to_string()))?;
         let hash = Digest::of(text.as_bytes());
         let insert = "INSERT INTO act (number, kind, text, hash) VALUES (?1, ?2, ?3, ?4)";
         self.connection.prepare_cached(insert)?.execute(params![column(entry.number), entry.deed.kind(), text, hash.0])?;
@@ -121,7 +125,12 @@ impl Group<'_> {
     /// Does it. What follows from it refers to the act that is logged next.
     fn perform(&mut self, deed: &Deed, at: Timestamp) -> Result<Performed, JournalError> {
         match deed {
-            Deed::Configure { .. } => Ok(Performed { changed: true, complete: true, ..Performed::default() }),
+            Deed::AcknowledgeAlarm { number } | Deed::NoteAlarm { number } => {
+                let act = column(self.chain.acts.number + 1);
+                let changed = duty::note(self.connection, *number, deed, act)?;
+                Ok(Performed { changed, complete: true, ..Performed::default() })
+            }
+            Deed::Configure { .. } | Deed::HandOver { .. } => Ok(Performed { changed: true, complete: true, ..Performed::default() }),
             Deed::Pause { what } => self.pause(what),
             Deed::Resume { what } => self.resume(what),
             Deed::Resend { pick, per_second } => {
@@ -286,6 +295,11 @@ pub(super) fn of_delivery(connection: &Connection, delivery: i64) -> Result<Vec<
     let mut acts = all(connection, &find, params![delivery, column(ACTS_LISTED_MAX as u64)], read_act)?;
     acts.reverse();
     Ok(acts)
+}
+
+/// The acts on an alarm, oldest first.
+pub(super) fn of_alarm(connection: &Connection, alarm: u64) -> Result<Vec<Act>, JournalError> {
+    all(connection, &format!("{ACT} JOIN alarm_act n ON n.act = a.number WHERE n.alarm = ?1 ORDER BY n.act"), [column(alarm)], read_act)
 }
 
 /// Everything that is paused.

@@ -237,7 +237,7 @@ mod tests {
             connection.execute_batch(include_str!("schema.sql")).unwrap();
             connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
             let claim = |sequence, keys: &[u8]| {
-                let chunks = [Chunk { destination: 0, first_row: 0, rows: keys.len() as u64, order_key: None }];
+                let chunks = [Chunk { destination: 0, first_row: 0, rows: keys.len() as u64, order_key: None, repeated_ids: 0 }];
                 Claimed::claim(&connection, Claimant { space: 1, sequence }, &index(keys), &chunks, keys_max).unwrap()
             };
             claim(1, earlier);

@@ -2,12 +2,13 @@
 
 use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
 use super::hours::Hours;
+use super::profiles::Profiles;
 use super::writer::{Answer, ChainEnd, Work};
-use super::{column, milliseconds, reads, search};
-use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, Outcome, PartnerId, Stored};
+use super::{column, holders, milliseconds, reads, search};
+use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Stored};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::{HEAD_TYPE, Head, LEAF_VERSION, Leaf, LeafBody, time_text};
-use crate::journal::repeats::{Standing, standing};
+use crate::journal::repeats::Standing;
 use crate::journal::search::RULES_PER_EXCHANGE_MAX;
 use crate::journal::{ChainPosition, Committed, HeadSigner, JournalError, Journaled, NewExchange};
 use crate::seams::{Clock, new_id};
@@ -20,9 +21,9 @@ const KNOWN_MAX: usize = 4096;
 
 /// Queues a delivery; held where one before it has its order key.
 pub(super) const QUEUE: &str = "INSERT INTO delivery (id, exchange, destination, mapping, destination_bit, first_row, rows, records,
-    order_key, state, due_at, due_since, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN ?9 IS NOT NULL AND EXISTS
+    order_key, state, due_at, due_since, attempts, repeated_ids) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN ?9 IS NOT NULL AND EXISTS
     (SELECT 1 FROM delivery WHERE destination = ?3 AND order_key = ?9 AND order_key IS NOT NULL AND state <= 3)
-    THEN 2 ELSE 0 END, ?10, ?11, 0)";
+    THEN 2 ELSE 0 END, ?10, ?11, 0, ?12)";
 
 /// An exchange as it reaches the writer: its files durable, its report written.
 pub(super) struct Submission {
@@ -31,6 +32,12 @@ pub(super) struct Submission {
 }
 
 impl Submission {
+    /// Rows whose business keys are claimed.
+    pub fn claimed_rows(&self) -> u64 {
+        let verdict = &self.exchange.verdict;
+        if verdict.outcome == Outcome::Refused { 0 } else { verdict.index.length() / IndexRow::BYTES as u64 }
+    }
+
     /// Bytes that go into the tables.
     pub fn inline_bytes(&self) -> u64 {
         let NewExchange { body, verdict, .. } = &self.exchange;
@@ -83,6 +90,7 @@ pub(super) struct Group<'a> {
     leaves: Vec<NewLeaf>,
     flow_totals: BTreeMap<(PartnerId, FlowId), FlowTotal>,
     pub(super) hours: Hours,
+    profiles: Profiles,
     pub(super) destination_totals: BTreeMap<String, DestinationTotal>,
 }
 
@@ -149,7 +157,8 @@ impl Sealed {
 impl<'a> Group<'a> {
     pub fn new(connection: &'a Connection, clock: &'a dyn Clock, chain: ChainEnd, known: &'a mut Known) -> Self {
         let (leaves, flow_totals, destination_totals) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { connection, clock, chain, known, leaves, flow_totals, hours: Hours::default(), destination_totals }
+        let (hours, profiles) = (Hours::default(), Profiles::default());
+        Self { connection, clock, chain, known, leaves, flow_totals, hours, profiles, destination_totals }
     }
 
     /// Does one piece of work.
@@ -160,6 +169,7 @@ impl<'a> Group<'a> {
             Work::Rendered { delivery, token, digest } => self.rendered(*delivery, *token, *digest)?,
             Work::Settle { delivery, token, now, settlement } => Answer::Changed(self.settle(*delivery, *token, *now, settlement)?),
             Work::Act(act) => Answer::Acted(Box::new(self.act(act)?)),
+            Work::Duty(work) => self.duty(work)?,
         }))
     }
 
@@ -167,6 +177,7 @@ impl<'a> Group<'a> {
     pub fn seal(self, signer: &dyn HeadSigner) -> Result<(Sealed, ChainEnd), JournalError> {
         self.add_totals()?;
         self.hours.write(self.connection)?;
+        self.profiles.write(self.connection)?;
         let tree = Tree::new(self.leaves.iter().map(|leaf| leaf_hash(leaf.leaf.as_bytes())).collect());
         let first = ChainPosition { epoch: self.chain.epoch, index: self.chain.next_index };
         let Some(first_leaf) = self.leaves.first() else {
@@ -262,15 +273,20 @@ impl<'a> Group<'a> {
         if let Some(body_digest) = self.journaled_body(exchange.id)? {
             return self.commit_again(exchange, body_digest);
         }
-        let key = exchange.idempotency_key.as_deref();
-        let message_id = exchange.verdict.message_id.as_deref();
-        let identity = reads::Identity { partner: &exchange.partner, flow: &exchange.flow, body_digest: exchange.body_digest };
-        let by_key = reads::holders(self.connection, &identity, reads::KeyKind::IdempotencyKey, key)?;
-        let by_message = reads::holders(self.connection, &identity, reads::KeyKind::MessageId, message_id)?;
-        match standing(&by_key, &by_message, exchange.corrects) {
+        let identity = holders::Identity {
+            partner: &exchange.partner,
+            flow: &exchange.flow,
+            idempotency_key: exchange.idempotency_key.as_deref(),
+            message_id: exchange.verdict.message_id.as_deref(),
+            body_digest: exchange.body_digest,
+            corrects: exchange.corrects,
+        };
+        match holders::stand(self.connection, &identity)? {
             Standing::New => Ok(Draft::Leaf { leaf: self.insert(submission)?, repeat: false }),
             Standing::Repeat(earlier) => {
-                self.bind_again(exchange, earlier)?;
+                if exchange.question.is_none() {
+                    self.bind_again(exchange, earlier)?;
+                }
                 self.repeat(earlier)
             }
             Standing::OtherBytes(earlier) => Ok(Draft::Answer(Answer::Committed(Committed::OtherBytes(earlier)))),
@@ -317,6 +333,7 @@ impl<'a> Group<'a> {
         let total = self.flow_totals.entry((exchange.partner.clone(), exchange.flow.clone())).or_default();
         total.add(counts, milliseconds(exchange.received_at));
         self.hours.exchange(exchange, counts, &claimed.told, self.clock.now());
+        self.profiles.add(exchange);
         let leaf = self.leaf(exchange, counts)?;
         self.leaves.push(NewLeaf { sequence, exchange: exchange.id, outcome: exchange.verdict.outcome, counts, leaf });
         Ok(self.leaves.len() - 1)
@@ -518,6 +535,7 @@ impl<'a> Group<'a> {
                 chunk.order_key,
                 milliseconds(exchange.received_at),
                 milliseconds(self.clock.now()),
+                chunk.repeated_ids,
             ])?;
             self.destination_totals.entry(destination).or_default().queued += column(records);
         }
@@ -538,9 +556,9 @@ impl FlowTotal {
 }
 
 /// The key and the message id of a submission, as far as it has them.
-fn repeat_keys(exchange: &NewExchange) -> impl Iterator<Item = (reads::KeyKind, &str)> {
-    let key = exchange.idempotency_key.as_deref().map(|key| (reads::KeyKind::IdempotencyKey, key));
-    key.into_iter().chain(exchange.verdict.message_id.as_deref().map(|id| (reads::KeyKind::MessageId, id)))
+fn repeat_keys(exchange: &NewExchange) -> impl Iterator<Item = (holders::KeyKind, &str)> {
+    let key = exchange.idempotency_key.as_deref().map(|key| (holders::KeyKind::IdempotencyKey, key));
+    key.into_iter().chain(exchange.verdict.message_id.as_deref().map(|id| (holders::KeyKind::MessageId, id)))
 }
 
 fn inline(stored: &Stored) -> Option<&[u8]> {

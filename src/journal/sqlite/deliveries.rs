@@ -10,7 +10,7 @@ use crate::domain::{DeliveryId, DestinationId, Digest, Pins};
 use crate::journal::acts::Pausable;
 use crate::journal::search::ATTEMPTS_KEPT_MAX;
 use crate::journal::{ANSWER_BYTES_MAX, JournalError, Lease, Settlement};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
 /// Leases of one call.
@@ -19,7 +19,7 @@ const LEASES_MAX: usize = 256;
 /// What is due at a destination.
 pub(super) const DUE: &str = "SELECT d.sequence, d.id, d.attempts + 1, e.id, e.partner, e.flow, e.received_at, d.destination, d.mapping,
     e.mapping_digest, e.schema_digest, e.flow_digest, d.rendered, e.trace_id, d.destination_bit, d.first_row, d.rows,
-    d.due_since
+    d.due_since, d.repeated_ids
     FROM delivery d JOIN exchange e ON e.sequence = d.exchange
     WHERE d.destination = ?1 AND d.state <= 1 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3";
 /// Lets the next one of an order key go.
@@ -44,12 +44,16 @@ struct Failure<'a> {
 }
 
 impl Group<'_> {
-    /// Leases what is due. Those held behind another are not `state <= 1`, so that they never are. A
-    /// destination that is paused has nothing due.
+    /// Leases what is due. Those held behind another are not `state <= 1`, so that they never are; a destination that
+    /// is paused has nothing due. A lease that has waited, behind a large submission, is whole from the moment that it
+    /// is given.
     pub fn lease(&self, to: &DestinationId, now: Timestamp, until: Timestamp, leases_max: usize) -> Result<Vec<Lease>, JournalError> {
         if acts::is_paused(self.connection, &Pausable::Destination(to.clone()))? {
             return Ok(Vec::new());
         }
+        let waited = self.clock.now().duration_since(now).max(SignedDuration::ZERO);
+        let later = |time: Timestamp| time.checked_add(waited).unwrap_or(time);
+        let (now, until) = (later(now), later(until));
         let mut find = self.connection.prepare_cached(DUE)?;
         let rows = find.query_and_then(params![to.to_string(), milliseconds(now), column(leases_max.min(LEASES_MAX) as u64)], |row| {
             Ok::<_, JournalError>((row.get::<_, i64>(0)?, read_lease(row, until)?))
@@ -194,6 +198,7 @@ fn read_lease(row: &Row, until: Timestamp) -> Result<Lease, JournalError> {
         first_row: number(row, 15)?,
         rows: number(row, 16)?,
         due_since: timestamp(row.get(17)?)?,
+        repeated_ids: row.get(18)?,
     })
 }
 

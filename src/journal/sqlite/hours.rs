@@ -3,6 +3,7 @@
 use super::reads::{all, id, name, number, outcome_number, parse};
 use super::{column, milliseconds, timestamp};
 use crate::domain::{Counts, DestinationId, Finding};
+use crate::journal::alarms::{Activity, ActivityRow, HISTORY_ROWS_MAX};
 use crate::journal::hours::{
     DestinationHour, FlowHour, HOUR_ROWS_MAX, HourFilter, LATENCY_BOUNDS_MS, Latencies, OTHER_RULES, RULE_ROWS_MAX, RULES_PER_HOUR_MAX,
     RuleCount,
@@ -179,6 +180,22 @@ pub(super) fn flows(connection: &Connection, filter: &HourFilter) -> Result<Vec<
             bytes: number(row, 11)?,
             latencies: latencies(connection, &format!("{partner}/{flow}"), hour)?,
         })
+    })
+}
+
+/// What came since an hour (counted since 1970), newest first.
+pub(super) fn activity(connection: &Connection, from_hour: i64) -> Result<Vec<ActivityRow>, JournalError> {
+    let find = "SELECT t.partner, t.flow, h.hour, h.exchanges, h.refused_exchanges, h.records, h.refused
+        FROM flow_total t CROSS JOIN hour_flow h ON h.partner = t.partner AND h.flow = t.flow
+        WHERE h.hour >= ?1 ORDER BY h.hour DESC LIMIT ?2";
+    all(connection, find, params![from_hour, column(HISTORY_ROWS_MAX as u64)], |row| {
+        let activity = Activity {
+            exchanges: number(row, 3)?,
+            refused_exchanges: number(row, 4)?,
+            records: number(row, 5)?,
+            refused_records: number(row, 6)?,
+        };
+        Ok(ActivityRow { partner: name(row, 0)?, flow: name(row, 1)?, hour: row.get(2)?, activity })
     })
 }
 

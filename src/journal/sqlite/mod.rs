@@ -1,11 +1,13 @@
 //! The embedded store: SQLite in one folder, for one gateway at a time.
 //!
-//! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql`) and `bodies/` (see
+//! - `journal.db` (WAL, `synchronous=FULL`; tables in `schema.sql` and `duty.sql`) and `bodies/` (see
 //!   [`super::bodies`]); the folder stays locked while the journal is open.
-//! - One writer thread commits in groups of at most [`GROUP_CALLS_MAX`] calls and answers them
+//! - One writer thread commits in groups of at most [`GROUP_CALLS_MAX`] calls and [`GROUP_ROWS_MAX`] rows and answers them
 //!   after their `COMMIT` returned, never before. At most [`QUEUE_CALLS_MAX`] calls wait for it.
 //! - At most [`READERS_MAX`] reads that messages wait for run at once and, beside them, at most
 //!   [`LIST_READERS_MAX`] others, each at most [`READ_TIMEOUT_MS_MAX`] long.
+//! - A file [`RESTORED_MARK`] says that the folder is a copy that was put back: opening it begins a new
+//!   epoch of the chain and takes the mark away.
 //! - A full disk undoes the group and is told. Any other failure of a `COMMIT`, an fsync above all,
 //!   ends the process: nobody can know what the disk still holds.
 
@@ -13,14 +15,17 @@ mod acts;
 mod claims;
 mod commit;
 mod deliveries;
+mod duty;
+mod holders;
 mod hours;
 mod open;
+mod profiles;
 mod reads;
 mod search;
 mod writer;
 
 pub use open::OpenError;
-pub use writer::{GROUP_BYTES_MAX, GROUP_CALLS_MAX};
+pub use writer::{GROUP_BYTES_MAX, GROUP_CALLS_MAX, GROUP_ROWS_MAX};
 
 use super::acts::{Act, ActFilter, Acted, NewAct, Paused, Pick, PickSummary};
 use super::bodies::{BodyStore, Part};
@@ -30,7 +35,7 @@ use super::{
     Committed, DeadLetterFilter, DeliveryRow, ExchangeFilter, ExchangeRow, HeadRow, HeadSigner, Journal, JournalError, Lease, NewExchange,
     RepeatQuery, Settlement, Totals,
 };
-use crate::domain::{BusinessAnswer, DeliveryId, DestinationId, Digest, ExchangeId, IndexRow, Stored};
+use crate::domain::{BusinessAnswer, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Stored};
 use crate::seams::{Disk, SharedClock, SystemDisk};
 use jiff::Timestamp;
 use reads::Readers;
@@ -41,6 +46,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use writer::{Answer, Call, Work};
 
+/// A file of this name in a data folder says that the folder was restored from a copy. It is made beside the
+/// copy when that is taken, so that nobody has to think of it on the day when the copy is needed.
+pub const RESTORED_MARK: &str = "restored";
 /// Calls that wait for the writer.
 pub const QUEUE_CALLS_MAX: usize = 4096;
 /// Reads at once on the way of messages: in and out.
@@ -92,8 +100,6 @@ pub struct Options {
     pub synchronous: Synchronous,
     /// What watches the writer.
     pub witness: Arc<dyn Witness>,
-    /// Begin a new epoch of the chain: for a folder that was restored from a backup.
-    pub begin_epoch: bool,
     /// Longest read.
     pub read_timeout: Duration,
 }
@@ -105,7 +111,6 @@ impl Default for Options {
             disk: Arc::new(SystemDisk),
             synchronous: Synchronous::Full,
             witness: Arc::new(AbortOnDiskFailure),
-            begin_epoch: false,
             read_timeout: Duration::from_millis(READ_TIMEOUT_MS_MAX),
         }
     }
@@ -148,8 +153,8 @@ impl SqliteJournal {
             let stored = [(Part::Body, &mut exchange.body), (Part::Canonical, &mut verdict.canonical), (Part::Index, &mut verdict.index)];
             for (part, stored) in stored {
                 if let Stored::File { path, .. } = stored {
-                    let kept = bodies.keep(id, part, path).and_then(|()| bodies.open(id, part));
-                    *stored = kept.inspect_err(|_| forget(bodies.as_ref(), id))?;
+                    bodies.keep(id, part, path)?;
+                    *stored = bodies.open(id, part)?;
                 }
             }
             Ok(exchange)
@@ -184,7 +189,16 @@ impl Journal for SqliteJournal {
         let id = exchange.id;
         let in_files = [&exchange.body, &exchange.verdict.canonical, &exchange.verdict.index];
         let in_files = in_files.iter().any(|stored| matches!(stored, Stored::File { .. }));
-        let exchange = if in_files { self.keep_files(exchange).await? } else { exchange };
+        let exchange = match in_files {
+            false => exchange,
+            true => match self.keep_files(exchange).await {
+                Ok(exchange) => exchange,
+                Err(error) => {
+                    self.forget_files(id).await;
+                    return Err(error);
+                }
+            },
+        };
         let report = commit::report(&exchange.verdict.findings);
         let committed = self.write(Work::Commit(Box::new(commit::Submission { exchange, report }))).await.and_then(|answer| match answer {
             Answer::Committed(committed) => Ok(committed),
@@ -198,7 +212,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn find_repeat(&self, query: RepeatQuery) -> Result<Option<Committed>, JournalError> {
-        self.readers.read(move |connection| reads::find_repeat(connection, &query)).await
+        self.readers.read(move |connection| holders::find_repeat(connection, &query)).await
     }
 
     async fn exchange(&self, id: ExchangeId) -> Result<Option<ExchangeRow>, JournalError> {
@@ -207,6 +221,11 @@ impl Journal for SqliteJournal {
 
     async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<ExchangeRow>, JournalError> {
         self.list_readers.read(move |connection| reads::exchanges(connection, &filter)).await
+    }
+
+    async fn knows_message(&self, flow: &FlowId, message_id: &str) -> Result<bool, JournalError> {
+        let (flow, message_id) = (flow.to_string(), message_id.to_owned());
+        self.readers.read(move |connection| reads::knows_message(connection, &flow, &message_id)).await
     }
 
     async fn search(&self, search: Search) -> Result<Found, JournalError> {
@@ -240,8 +259,8 @@ impl Journal for SqliteJournal {
         self.readers.read(move |connection| reads::index(connection, bodies.as_ref(), id, first_row, rows)).await
     }
 
-    async fn deliveries(&self, id: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
-        self.list_readers.read(move |connection| reads::deliveries(connection, id)).await
+    async fn deliveries(&self, id: ExchangeId, after: Option<DeliveryId>, rows_max: usize) -> Result<Vec<DeliveryRow>, JournalError> {
+        self.list_readers.read(move |connection| reads::deliveries(connection, id, after, rows_max)).await
     }
 
     async fn attempted(
@@ -422,6 +441,7 @@ mod tests {
         let message = async {
             journal.find_repeat(query).await.unwrap();
             journal.exchange(id).await.unwrap();
+            journal.knows_message(&name(), "message").await.unwrap();
             journal.report(id).await.unwrap();
             journal.canonical(id).await.unwrap();
             journal.index(id, 0, 1).await.unwrap();
@@ -434,7 +454,7 @@ mod tests {
         let _busy = journal.readers.take_all().await;
         let lists = async {
             journal.exchanges(ExchangeFilter::default()).await.unwrap();
-            journal.deliveries(id).await.unwrap();
+            journal.deliveries(id, None, 1).await.unwrap();
             journal.body(id).await.unwrap();
             journal.dead_letters(DeadLetterFilter::default()).await.unwrap();
             journal.totals().await.unwrap();

@@ -3,13 +3,13 @@
 use super::acts;
 use super::reads::{self, Readers};
 use super::writer::{ChainEnd, Writer};
-use super::{LIST_READERS_MAX, Options, QUEUE_CALLS_MAX, READERS_MAX, SqliteJournal, Synchronous, column, milliseconds};
+use super::{LIST_READERS_MAX, Options, QUEUE_CALLS_MAX, READERS_MAX, RESTORED_MARK, SqliteJournal, Synchronous, column, milliseconds};
 use crate::data::{DataError, DataFolder};
 use crate::domain::{Digest, ExchangeId};
 use crate::journal::bodies::{BodyStore, FileBodies};
 use crate::journal::chain::{Tree, leaf_hash};
 use crate::journal::evidence::Head;
-use crate::journal::{HeadSigner, JournalError};
+use crate::journal::{FIRST_EPOCH, HeadSigner, JournalError};
 use crate::seams::{Clock, SharedClock};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
@@ -26,8 +26,6 @@ use tokio::sync::mpsc;
 const SCHEMA_VERSION: i64 = 1;
 /// `application_id` of a journal: "PTLN".
 const APPLICATION_ID: i64 = 0x5054_4C4E;
-/// Number of the first epoch.
-const FIRST_EPOCH: u64 = 1;
 /// Wait for a lock that another connection holds.
 const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// Prepared statements kept by each connection.
@@ -92,7 +90,15 @@ impl SqliteJournal {
         options.disk.sync_folder(folder.path())?;
         remove_orphans(&connection, &bodies)?;
         release_leases(&connection, clock.as_ref())?;
-        let chain = find_end(&connection, clock.as_ref(), options.begin_epoch)?;
+        let mark = folder.path().join(RESTORED_MARK);
+        let restored = mark.exists();
+        let chain = find_end(&connection, clock.as_ref(), restored)?;
+        if restored {
+            // Only now that the epoch is on the disk. One without a head is not followed by another, so that a mark
+            // which a crash left here does no harm.
+            std::fs::remove_file(&mark)?;
+            tracing::warn!(epoch = chain.epoch, "the data folder was restored: the chain goes on in an epoch of its own");
+        }
         let readers = |readers_max| {
             let connections = (0..readers_max).map(|_| connect_reader(&database, &options)).collect::<Result<Vec<_>, _>>()?;
             Ok::<_, OpenError>(Arc::new(Readers::new(connections, options.read_timeout)))
@@ -174,6 +180,7 @@ fn connect_writer(database: &Path, options: &Options, clock: &dyn Clock) -> Resu
     if application == 0 {
         create_tables(&mut connection, clock)?;
     }
+    connection.execute_batch(include_str!("duty.sql"))?;
     Ok(connection)
 }
 
@@ -194,7 +201,7 @@ fn begin_epoch(connection: &Connection, epoch: u64, clock: &dyn Clock) -> Result
 
 /// Where the chain goes on: behind its last head, whose leaves must be those that it signed for. An
 /// epoch without a head is gone on with rather than left behind empty.
-fn find_end(connection: &Connection, clock: &dyn Clock, new_epoch: bool) -> Result<ChainEnd, OpenError> {
+fn find_end(connection: &Connection, clock: &dyn Clock, restored: bool) -> Result<ChainEnd, OpenError> {
     let epoch = reads::one(connection, "SELECT max(epoch) FROM epoch", [], |row| reads::number(row, 0))?.unwrap_or(FIRST_EPOCH);
     let last = "SELECT epoch, batch, jws FROM head ORDER BY epoch DESC, batch DESC LIMIT 1";
     let last = reads::one(connection, last, [], |row| Ok((reads::number(row, 0)?, reads::number(row, 1)?, row.get::<_, String>(2)?)))?;
@@ -202,7 +209,7 @@ fn find_end(connection: &Connection, clock: &dyn Clock, new_epoch: bool) -> Resu
     let Some((last_epoch, batch, jws)) = last else { return Ok(begun) };
     let head = check_head(connection, last_epoch, batch, &jws)?;
     let previous = Digest::of(jws.as_bytes());
-    if new_epoch && last_epoch == epoch {
+    if restored && last_epoch == epoch {
         begin_epoch(connection, epoch + 1, clock)?;
         return Ok(ChainEnd { epoch: epoch + 1, previous, ..begun });
     }

@@ -7,11 +7,10 @@ use crate::domain::{
 };
 use crate::journal::acts::Pausable;
 use crate::journal::bodies::{BodyStore, Part};
-use crate::journal::repeats::{HOLDERS_MAX, Holder, Standing, standing};
 use crate::journal::search::Attempt;
 use crate::journal::{
-    ChainPosition, Committed, DeadLetterFilter, DeliveryRow, DeliveryState, DestinationTotals, ExchangeFilter, ExchangeRow, FlowTotals,
-    HeadRow, JournalError, Journaled, PAGE_ROWS_MAX, RepeatQuery, Totals,
+    ChainPosition, DeadLetterFilter, DeliveryRow, DeliveryState, DestinationTotals, ExchangeFilter, ExchangeRow, FlowTotals, HeadRow,
+    JournalError, Journaled, PAGE_ROWS_MAX, Totals,
 };
 use crate::spool::slice;
 use jiff::Timestamp;
@@ -56,15 +55,11 @@ impl Readers {
         work: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
         let closed = || JournalError::Unavailable("the journal is closed".to_owned());
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
+        // Held to the end, beyond the last interruption: the next read must not be met by it.
+        let _permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
         let mut connection = self.lock().pop().ok_or_else(closed)?;
-        let (interrupt, readers) = (connection.get_interrupt_handle(), self.clone());
-        let mut reading = tokio::task::spawn_blocking(move || {
-            let read = in_transaction(&mut connection, work);
-            readers.lock().push(connection);
-            drop(permit);
-            read
-        });
+        let interrupt = connection.get_interrupt_handle();
+        let mut reading = tokio::task::spawn_blocking(move || (in_transaction(&mut connection, work), connection));
         let mut wait = self.timeout;
         let read = loop {
             match tokio::time::timeout(wait, &mut reading).await {
@@ -74,7 +69,9 @@ impl Readers {
             }
             wait = INTERRUPT_AGAIN;
         };
-        read.unwrap_or_else(|error| Err(JournalError::Unavailable(error.to_string())))
+        let (read, connection) = read.map_err(|error| JournalError::Unavailable(error.to_string()))?;
+        self.lock().push(connection);
+        read
     }
 
     /// Keeps every connection busy, until what is returned is dropped.
@@ -92,49 +89,6 @@ impl Readers {
 fn in_transaction<T>(connection: &mut Connection, work: impl FnOnce(&Connection) -> Result<T, JournalError>) -> Result<T, JournalError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
     work(&transaction)
-}
-
-/// Whose key or message id is asked about, and for which bytes.
-pub(super) struct Identity<'a> {
-    pub partner: &'a PartnerId,
-    pub flow: &'a PartnerId,
-    pub body_digest: Digest,
-}
-
-/// `repeat_key.kind`.
-#[derive(Clone, Copy)]
-pub(super) enum KeyKind {
-    IdempotencyKey = 0,
-    MessageId = 1,
-}
-
-const HOLDERS: &str = "SELECT e.id, k.body_digest FROM repeat_key k JOIN exchange e ON e.sequence = k.sequence
-    WHERE k.partner = ?1 AND k.flow = ?2 AND k.kind = ?3 AND k.value = ?4 ORDER BY k.sequence LIMIT ?5";
-
-/// Who holds a key or message id, oldest first.
-pub(super) fn holders(
-    connection: &Connection,
-    identity: &Identity,
-    kind: KeyKind,
-    value: Option<&str>,
-) -> Result<Vec<Holder>, JournalError> {
-    let Some(value) = value else { return Ok(Vec::new()) };
-    let (partner, flow) = (identity.partner.as_str(), identity.flow.as_str());
-    all(connection, HOLDERS, params![partner, flow, kind as i64, value, column(HOLDERS_MAX as u64)], |row| {
-        Ok(Holder { exchange: id(row, 0)?, same_bytes: digest(row, 1)? == identity.body_digest })
-    })
-}
-
-pub(super) fn find_repeat(connection: &Connection, query: &RepeatQuery) -> Result<Option<Committed>, JournalError> {
-    let identity = Identity { partner: &query.partner, flow: &query.flow, body_digest: query.body_digest };
-    let by_key = holders(connection, &identity, KeyKind::IdempotencyKey, query.idempotency_key.as_deref())?;
-    let by_message = holders(connection, &identity, KeyKind::MessageId, query.message_id.as_deref())?;
-    Ok(match standing(&by_key, &by_message, query.corrects) {
-        Standing::New => None,
-        Standing::Repeat(earlier) => Some(Committed::Repeat(journaled(connection, earlier)?)),
-        Standing::OtherBytes(earlier) => Some(Committed::OtherBytes(earlier)),
-        Standing::Conflict => Some(Committed::Conflict),
-    })
 }
 
 /// The evidence of an exchange that is known to be there.
@@ -228,6 +182,14 @@ fn read_exchange(row: &Row) -> Result<ExchangeRow, JournalError> {
     })
 }
 
+/// A refused body does not bind its id, and there may be any number of those: they are passed over in the index.
+const KNOWN_MESSAGE: &str = "SELECT 1 FROM exchange WHERE message_id = ?1 AND flow = ?2 AND outcome <> 2 LIMIT 1";
+
+/// Whether something of a message was accepted under a flow.
+pub(super) fn knows_message(connection: &Connection, flow: &str, message_id: &str) -> Result<bool, JournalError> {
+    Ok(one(connection, KNOWN_MESSAGE, [message_id, flow], |_| Ok(()))?.is_some())
+}
+
 pub(super) fn report(connection: &Connection, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError> {
     let find = "SELECT c.report FROM content c JOIN exchange e ON e.sequence = c.sequence WHERE e.id = ?1";
     one(connection, find, [id.as_bytes()], |row| Ok(row.get(0)?))
@@ -286,26 +248,36 @@ pub(super) fn index(
 const DELIVERY: &str = "SELECT d.sequence, d.id, e.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at
     FROM delivery d JOIN exchange e ON e.sequence = d.exchange";
 
-pub(super) fn deliveries(connection: &Connection, exchange: ExchangeId) -> Result<Vec<DeliveryRow>, JournalError> {
-    let find = format!("{DELIVERY} WHERE e.id = ?1 ORDER BY d.sequence");
-    all(connection, &find, [exchange.as_bytes()], |row| read_delivery(connection, row))
+pub(super) fn deliveries(
+    connection: &Connection,
+    exchange: ExchangeId,
+    after: Option<DeliveryId>,
+    rows_max: usize,
+) -> Result<Vec<DeliveryRow>, JournalError> {
+    let (query, values) = deliveries_query(exchange, after, rows_max);
+    all(connection, &query, params_from_iter(values), |row| read_delivery(connection, row))
+}
+
+fn deliveries_query(exchange: ExchangeId, after: Option<DeliveryId>, rows_max: usize) -> (String, Vec<Value>) {
+    let mut query = format!("{DELIVERY} WHERE e.id = ?");
+    let mut values = vec![Value::Blob(exchange.as_bytes().to_vec())];
+    if let Some(after) = after {
+        query += " AND d.sequence > (SELECT sequence FROM delivery WHERE id = ?)";
+        values.push(Value::Blob(after.as_bytes().to_vec()));
+    }
+    values.push(Value::Integer(column(rows_max.min(PAGE_ROWS_MAX) as u64)));
+    (query + " ORDER BY d.sequence LIMIT ?", values)
 }
 
 /// A page of an exchange's deliveries, each with its attempts.
-pub(super) const ATTEMPTED: &str =
-    "SELECT d.sequence, d.id, e.id, d.destination, d.state, d.records, d.attempts, d.due_at, d.acknowledged_at
-    FROM exchange e JOIN delivery d INDEXED BY delivery_exchange ON d.exchange = e.sequence
-    WHERE e.id = ?1 AND d.sequence > ifnull((SELECT sequence FROM delivery WHERE id = ?2), 0) ORDER BY d.sequence LIMIT ?3";
-
 pub(super) fn attempted(
     connection: &Connection,
     exchange: ExchangeId,
     after: Option<DeliveryId>,
     rows_max: usize,
 ) -> Result<Vec<(DeliveryRow, Vec<Attempt>)>, JournalError> {
-    let after = after.as_ref().map(DeliveryId::as_bytes);
-    let rows_max = column(rows_max.min(PAGE_ROWS_MAX) as u64);
-    all(connection, ATTEMPTED, params![exchange.as_bytes(), after, rows_max], |row| with_attempts(connection, row))
+    let (query, values) = deliveries_query(exchange, after, rows_max);
+    all(connection, &query, params_from_iter(values), |row| with_attempts(connection, row))
 }
 
 pub(super) fn delivery(connection: &Connection, id: DeliveryId) -> Result<Option<(DeliveryRow, Vec<Attempt>)>, JournalError> {
@@ -508,6 +480,7 @@ pub(super) fn all<T>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::holders::{HOLDS, LATEST, SAME_BYTES, SHARED};
     use super::super::{acts, commit, deliveries};
     use super::*;
     use crate::journal::acts::Pick;
@@ -519,6 +492,22 @@ mod tests {
         let ended = readers.read(move |connection| one(connection, endless, [], |row| number(row, 0))).await;
         assert!(matches!(ended, Err(JournalError::Unavailable(_))), "{ended:?}");
         // The connection is given back, and serves the next.
+        assert_eq!(readers.free.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_free_once_nobody_interrupts_it_any_more() {
+        let readers = Arc::new(Readers::new(vec![tables()], Duration::from_secs(60)));
+        let (ended, end) = std::sync::mpsc::channel();
+        let reader = readers.clone();
+        let read = tokio::spawn(async move { reader.read(move |_| ended.send(()).map_err(|_| JournalError::Full)).await });
+        while end.try_recv().is_err() {
+            tokio::task::yield_now().await;
+        }
+        // The read has ended, and whoever would interrupt it, on this very thread, cannot know yet.
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(readers.free.lock().unwrap().is_empty(), "another read could be met by an interruption");
+        read.await.unwrap().unwrap();
         assert_eq!(readers.free.lock().unwrap().len(), 1);
     }
 
@@ -574,6 +563,15 @@ mod tests {
     }
 
     #[test]
+    fn deliveries_of_an_exchange_are_read_in_the_order_of_an_index() {
+        let (connection, id) = (tables(), Id::new(0, [0; 10]));
+        for (after, expected) in [(None, "delivery_exchange (exchange=?)"), (Some(id), "delivery_exchange (exchange=? AND rowid>?)")] {
+            let plan = plan(&connection, &deliveries_query(id, after, 1).0);
+            assert!(plan.contains(expected) && !plan.contains("TEMP B-TREE"), "{after:?}: {plan}");
+        }
+    }
+
+    #[test]
     fn dead_letters_are_picked_by_an_index() {
         let connection = tables();
         let pick = Pick { destination: Some("tax/inbox".parse().unwrap()), ..Pick::default() };
@@ -593,8 +591,12 @@ mod tests {
             (deliveries::RELEASE, "delivery_order (destination=? AND order_key=?)"),
             (commit::QUEUE, "delivery_order (destination=? AND order_key=?)"),
             (NEXT_DUE, "delivery_due (destination=?)"),
-            (HOLDERS, "k USING PRIMARY KEY (partner=? AND flow=? AND kind=? AND value=?)"),
+            (LATEST, "k USING PRIMARY KEY (partner=? AND flow=? AND kind=? AND value=?)"),
+            (SAME_BYTES, "k USING PRIMARY KEY (partner=? AND flow=? AND kind=? AND value=?)"),
+            (HOLDS, "repeat_key USING PRIMARY KEY (partner=? AND flow=? AND kind=? AND value=? AND sequence=?)"),
+            (SHARED, "m USING PRIMARY KEY (partner=? AND flow=? AND kind=? AND value=? AND sequence=?)"),
             (DESTINATION_TOTALS, "delivery_open (destination=?)"),
+            (KNOWN_MESSAGE, "COVERING INDEX exchange_message (message_id=?)"),
         ];
         for (query, expected) in cases {
             let plan = plan(&connection, query);

@@ -48,7 +48,7 @@ CREATE INDEX exchange_received ON exchange (received_at);
 CREATE INDEX exchange_partner ON exchange (partner, received_at);
 CREATE INDEX exchange_flow ON exchange (partner, flow, received_at);
 CREATE INDEX exchange_of_flow ON exchange (flow, received_at);
-CREATE INDEX exchange_message ON exchange (message_id, received_at) WHERE message_id IS NOT NULL;
+CREATE INDEX exchange_message ON exchange (message_id, received_at, sequence, flow, outcome) WHERE message_id IS NOT NULL;
 CREATE INDEX exchange_fault ON exchange (fault, received_at) WHERE fault IS NOT NULL;
 CREATE INDEX exchange_trouble ON exchange (outcome, received_at) WHERE outcome > 0;
 CREATE INDEX exchange_partner_trouble ON exchange (partner, outcome, received_at) WHERE outcome > 0;
@@ -125,6 +125,7 @@ CREATE TABLE delivery (
     rows            INTEGER NOT NULL,
     records         INTEGER NOT NULL,
     order_key       TEXT,
+    repeated_ids    INTEGER NOT NULL,  -- bits: ids of its message that an earlier delivery has too
     state           INTEGER NOT NULL,
     due_at          INTEGER NOT NULL,
     due_since       INTEGER NOT NULL,  -- when it was queued, let go by those before it, or resent, whichever was last

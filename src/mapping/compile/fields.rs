@@ -20,6 +20,10 @@ impl Compiler<'_> {
             self.problem("path = [] names no path".to_owned());
         }
         let places: Vec<Place> = paths.iter().filter_map(|p| self.place(p, entry, list)).collect();
+        if entry.numbered_max.is_some() && (!to_base.is_empty() || entry.kind != Kind::Text || !entry.direction.writes()) {
+            self.problem(format!("numbered_max: {to:?} must be a text that is written for the whole message"));
+        }
+        entry.needs.iter().for_each(|path| self.knows(&dotted(to_base, path)));
         let currency = self.currency(entry, &paths, to_base, list);
         let codes = self.codes(entry);
         let first = places.first().filter(|_| entry.direction.writes());
@@ -41,6 +45,8 @@ impl Compiler<'_> {
             check_if: entry.check_if.clone(),
             direction: entry.direction,
             items_max: entry.items_max.unwrap_or(usize::MAX),
+            numbered_max: entry.numbered_max,
+            needs: entry.needs.clone(),
         })
     }
 

@@ -1,4 +1,5 @@
 /* A hostile adapter: the body names a misdeed, and the adapter commits it. Any other word is a record with that word.
+ * What follows the word `verbatim` is given back as it stands, as though it were the result itself.
  *
  * Paths: `record` and `record/word`. What the gateway says to each is in `tests/outside/misdeeds.toml`.
  */
@@ -86,7 +87,22 @@ static void lie(record_t *record) {
   if (is("outside")) { result.is.batch.end.value.values = values; result.is.batch.end.value.value_count = 1; }
 }
 
+/* Where what is given back verbatim lies, so that it can point into itself. */
+#define VERBATIM ((char *)(1u << 20))
+#define VERBATIM_BYTES_MAX (1u << 20)
+static int is_verbatim;
+static int take_verbatim(const char *from, uint32_t n) {
+  static const char begins[] = "verbatim";
+  for (uint32_t i = 0; begins[i]; i++) if (i >= n || from[i] != begins[i]) return 0;
+  n -= sizeof begins - 1; from += sizeof begins - 1;
+  if (!is_verbatim) __builtin_wasm_memory_grow(0, (VERBATIM_BYTES_MAX + (1u << 20)) >> 16);
+  is_verbatim = 1;
+  for (uint32_t i = 0; i < n && i < VERBATIM_BYTES_MAX; i++) VERBATIM[i] = from[i];
+  return 1;
+}
+
 EXPORT("read") read_t *read_piece(const char *piece, uint32_t n, uint32_t last) {
+  if (take_verbatim(piece, n)) return (read_t *)VERBATIM;
   for (uint32_t i = 0; i < n; i++) if (piece[i] > ' ' && length < sizeof word) word[length++] = piece[i];
   given += n;
   result = (read_t){ 0 };
@@ -106,6 +122,7 @@ static written_t written;
 EXPORT("start-writing") written_t *start_writing(RECORD_PARAMETERS) { UNUSED; (void)vs; (void)vn; return &written; }
 EXPORT("write") written_t *write_record(RECORD_PARAMETERS) {
   UNUSED;
+  if (vn && take_verbatim(vs[0].text.at, vs[0].text.length)) return (written_t *)VERBATIM;
   length = 0;
   if (vn) for (uint32_t i = 0; i < vs[0].text.length && length < sizeof word; i++) word[length++] = vs[0].text.at[i];
   crash();
@@ -115,6 +132,7 @@ EXPORT("write") written_t *write_record(RECORD_PARAMETERS) {
   return &written;
 }
 EXPORT("finish") written_t *finish(void) {
+  if (is_verbatim) return (written_t *)VERBATIM;
   written.is.bytes = (text_t){ 0, 0 };
   return &written;
 }

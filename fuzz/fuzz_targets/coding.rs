@@ -1,0 +1,7 @@
+//! Content codings.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| portolan_fuzz::coding::check(input));

@@ -1,0 +1,7 @@
+//! Query strings and names.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| portolan_fuzz::query::check(input));

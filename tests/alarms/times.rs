@@ -1,0 +1,15 @@
+//! How long an alarm takes.
+
+use portolan::alarms::watch::ENDINGS_INTERVAL;
+use portolan::config::Config;
+use std::path::Path;
+use std::time::Duration;
+
+#[test]
+fn a_cause_is_told_within_ten_seconds() {
+    let config = Config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example")).unwrap();
+    let alarms = &config.gateway.alarms;
+    // At worst a look has just missed it, what ends was just read, and the hold ends just after a look.
+    let longest = alarms.evaluation_interval + ENDINGS_INTERVAL.max(alarms.evaluation_interval) + alarms.hold.raise_after;
+    assert!(longest <= Duration::from_secs(10), "{longest:?}");
+}

@@ -1,0 +1,4 @@
+//! The synthetic feeds: read by programs that are not ours, and through the gateway's mappings.
+
+mod elsewhere;
+mod mapped;
