@@ -278,11 +278,11 @@ impl Gateway {
             Ok(prepared) => {
                 let later = self.started_with.gateway.keys_for_next_start(&prepared.live.config.gateway);
                 self.put_in_force(prepared);
-                self.view.health.reloaded(self.clock.now());
                 tracing::info!("the new configuration is in force");
                 if !later.is_empty() {
                     tracing::warn!(keys = later.join(", "), "some of the new configuration holds from the next start on");
                 }
+                self.view.health.reloaded(self.clock.now(), later);
                 true
             }
             Err(problems) => {

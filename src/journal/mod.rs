@@ -387,6 +387,8 @@ pub struct Lease {
     pub rows: u64,
     /// Which of its message's ids an earlier delivery has too, as bits.
     pub repeated_ids: u32,
+    /// Records in it, those known before left out.
+    pub records: u64,
 }
 
 /// How an attempt ended.

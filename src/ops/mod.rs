@@ -16,11 +16,13 @@ mod exchange;
 mod gauges;
 pub mod guard;
 pub mod health;
+pub mod kept;
 pub mod loopback;
 pub mod partners;
 mod pauses;
 pub mod routes;
 mod search;
+pub mod standing;
 pub mod status;
 pub mod view;
 

@@ -78,6 +78,9 @@ const fn post(path: &'static str, role: Role, answer: for<'a> fn(&'a OpsView, As
 /// Every address.
 pub static ROUTES: &[Route] = &[
     page("/", Some(words::NOW), |view, ask| Box::pin(console::now::page(view, ask))),
+    page("/alarms/{number}", None, |view, ask| Box::pin(console::alarms::page(view, ask))),
+    page("/flows/{flow}", None, |view, ask| Box::pin(console::flow::page(view, ask))),
+    page("/partners/{partner}", None, |view, ask| Box::pin(console::partner::page(view, ask))),
     get("/assets/{name}", |view, ask| Box::pin(console::assets::file(view, ask))),
     get("/healthz", |view, ask| Box::pin(documents::healthy(view, ask))),
     get("/live", |view, ask| Box::pin(console::live::stream(view, ask))),

@@ -23,12 +23,18 @@
 //! - **Everyone.** A state is never colour alone; whatever can be pointed at can be reached by keyboard; a page is
 //!   readable at 390 pixels.
 
+pub mod alarms;
 pub mod assets;
+pub mod chart;
 pub mod figures;
+pub mod flow;
 pub mod layout;
 pub mod live;
+pub mod map;
 pub mod now;
+pub mod partner;
 pub mod parts;
+pub mod prose;
 pub mod words;
 
 pub use words::{Lang, Text, text};

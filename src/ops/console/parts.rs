@@ -4,7 +4,10 @@ use super::layout::address;
 use super::words::{Lang, REASON, Text};
 use crate::ops::access::{Ask, REASON_CHARS_MAX, SAID, Said, THEN};
 use crate::ops::guard::TOKEN_FIELD;
+use crate::ops::routes::{self, Found, Kind};
+use crate::ops::standing::State;
 use crate::ops::view::OpsView;
+use hyper::Method;
 use maud::{Markup, PreEscaped, html};
 
 /// How much a state asks for.
@@ -21,7 +24,8 @@ pub enum Tone {
 }
 
 impl Tone {
-    fn class(self) -> &'static str {
+    /// Its class in the style sheet.
+    pub fn class(self) -> &'static str {
         match self {
             Self::Good => "good",
             Self::Calm => "calm",
@@ -49,6 +53,21 @@ pub fn badge(tone: Tone, word: &str) -> Markup {
 /// The shape of a tone alone, beside a word that says the same.
 pub fn mark(tone: Tone) -> Markup {
     html! { svg.shape viewBox="0 0 12 12" aria-hidden="true" { (PreEscaped(tone.shape())) } }
+}
+
+/// The shape within a drawing, with its corner here.
+pub fn mark_at(tone: Tone, x: usize, y: usize) -> Markup {
+    html! { g.shape transform={ "translate(" (x) " " (y) ")" } { (PreEscaped(tone.shape())) } }
+}
+
+/// How a partner stands: each of its states.
+pub fn states(states: &[State], lang: Lang) -> Markup {
+    let tone = |state| match state {
+        State::Healthy => Tone::Good,
+        State::Expiring | State::Unusual | State::Paused | State::Throttled | State::Slow | State::Late => Tone::Warn,
+        State::Silent | State::Failing => Tone::Bad,
+    };
+    html! { span.badges { @for state in states { (badge(tone(*state), lang.state(*state))) } } }
 }
 
 /// Something that must be looked at, at the head of a page.
@@ -113,6 +132,21 @@ pub fn live(ask: &Ask<'_>, lang: Lang, id: &str, part: &Markup) -> Markup {
     html! {
         div id=(id) hx-get=(address(ask, lang)) hx-select={ "#" (id) } hx-trigger="live from:body" hx-swap="outerHTML" hx-sync="this:drop" { (part) }
     }
+}
+
+/// The same, anew at most once in so many seconds: for what costs more than it changes.
+pub fn live_seldom(ask: &Ask<'_>, lang: Lang, id: &str, seconds: u32, part: &Markup) -> Markup {
+    let trigger = format!("live from:body throttle:{seconds}s");
+    html! {
+        div id=(id) hx-get=(address(ask, lang)) hx-select={ "#" (id) } hx-trigger=(trigger) hx-swap="outerHTML" hx-sync="this:drop" { (part) }
+    }
+}
+
+/// A link to a page, where there is one; else its text alone.
+pub fn link(address: &str, text: &Markup) -> Markup {
+    let path = address.split('?').next().unwrap_or_default();
+    let is_page = matches!(routes::find(&Method::GET, path), Found::Route(route, _) if matches!(route.kind, Kind::Page { .. }));
+    html! { @if is_page { a href=(address) { (text) } } @else { (text) } }
 }
 
 /// A form of a change: it posts to the API's address, with the guard's token, and comes back to `then`. `inside` are its own fields.

@@ -2,7 +2,9 @@
 //! name wherever it is shown.
 
 use crate::domain::Role;
+use crate::fault::Party;
 use crate::ops::access::Ask;
+use crate::ops::standing::State;
 use portolan_contract::Words;
 
 /// A text in both languages.
@@ -67,6 +69,16 @@ impl Lang {
         self.say(role.in_chinese(), role.as_str())
     }
 
+    /// Whose fault something is.
+    pub fn party(self, party: &str) -> &str {
+        self.say(party.parse().map_or(party, |known: Party| known.in_chinese()), party)
+    }
+
+    /// How a partner stands.
+    pub fn state(self, state: State) -> &'static str {
+        self.say(state.in_chinese(), state.as_str())
+    }
+
     /// Words of the configuration or the catalogue.
     pub fn words(self, words: &Words) -> &str {
         self.say(&words.zh, &words.en)
@@ -123,6 +135,18 @@ pub const RECEIPT: Text = text("签收凭证", "Receipt");
 pub const MAPPING: Text = text("映射规则", "Mapping");
 /// By which something was refused.
 pub const RULE: Text = text("规则", "Rule");
+/// What operators are told of without having looked.
+pub const ALARM: Text = text("告警", "Alarm");
+/// Several of them.
+pub const ALARMS: Text = text("告警", "Alarms");
+/// Whose fault something is.
+pub const PARTY: Text = text("责任方", "Whose fault");
+/// Since when something is so.
+pub const SINCE: Text = text("自", "Since");
+/// How something stands.
+pub const STATE: Text = text("状态", "State");
+/// Records a minute.
+pub const RATE: Text = text("条/分钟", "Records/min");
 /// Why an operator acts.
 pub const REASON: Text = text("理由", "Reason");
 /// What stops deliveries or a flow.
