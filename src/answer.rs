@@ -5,10 +5,10 @@
 //! a verdict, the canonical answer is put together and written. The journal keeps its bytes with the commit, so
 //! that a repeat gets them again.
 //!
-//! Limits: [`REFUSED_MAX`] refused records and [`ANSWER_BYTES_MAX`] bytes of an answer; what cannot be answered
+//! Limits: [`REFUSED_MAX`] refused records, [`FOUND_CHARS_MAX`] characters of what the body says of itself and [`ANSWER_BYTES_MAX`] bytes of an answer; what cannot be answered
 //! within them, or lacks what the format needs, is answered as JSON.
 
-use crate::domain::{BusinessAnswer, ExchangeId, Finding, FlowId, Severity, Verdict};
+use crate::domain::{BusinessAnswer, ExchangeId, FOUND_CHARS_MAX, Finding, FlowId, Severity, Verdict};
 use crate::mapping::totals::Totals;
 use crate::mapping::write::{BodyWriter, NotWritten};
 use crate::mapping::{AnswerValue, Mapping};
@@ -59,7 +59,7 @@ fn note<'m>(into: &mut Map<String, Value>, values: impl Iterator<Item = &'m Answ
         if let Some(text) = text
             && !into.contains_key(&value.to)
         {
-            into.insert(value.to.clone(), Value::from(text));
+            into.insert(value.to.clone(), Value::from(text.chars().take(FOUND_CHARS_MAX).collect::<String>()));
         }
     }
 }

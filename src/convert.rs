@@ -7,6 +7,7 @@
 //! a body is kept.
 
 use crate::domain::{Counts, Finding, Severity};
+use crate::ended::{Extent, Measured};
 use crate::fault::FaultCode;
 use crate::mapping::body::{BodyReader, ReadRecord, Step};
 use crate::mapping::findings::{FINDINGS_PER_RECORD_MAX, RecordFindings};
@@ -70,12 +71,17 @@ pub fn convert<'m>(
     noted: &mut dyn FnMut(&Finding),
 ) -> io::Result<Converted> {
     let mut pass = Pass { converted: Converted::default(), noted, sink: Sink::new(target, zone, output)? };
+    let (input, extent) = Measured::new(input);
     let read = match source {
-        Source::Body(mapping) => pass.body(mapping, zone, limits, input),
-        Source::Canonical(schema) => pass.lines(schema, input),
+        Source::Body(mapping) => pass.body(mapping, zone, limits, Box::new(input)),
+        Source::Canonical(schema) => pass.lines(schema, Box::new(input)),
     };
     let Pass { converted, noted, sink } = pass;
-    match read.and_then(|()| end(sink, target, converted.counts)) {
+    let read = match (read, source) {
+        (Ok(()), Source::Body(mapping)) if converted.counts.records < mapping.records_min => Err(no_record(mapping, extent.get())),
+        (read, _) => read,
+    };
+    match read.and_then(|()| end(sink, target, converted.counts, extent.get())) {
         Ok(fault) => Ok(Converted { fault: converted.fault.or(fault), ..converted }),
         Err(Stop::Body(code, finding)) => {
             noted(&finding);
@@ -86,14 +92,16 @@ pub fn convert<'m>(
 }
 
 /// Ends what was written. Where no record was, a body is none at all: nothing is written.
-fn end(sink: Sink<'_>, target: Target<'_>, counts: Counts) -> Result<Option<FaultCode>, Stop> {
+fn end(sink: Sink<'_>, target: Target<'_>, counts: Counts, read: Extent) -> Result<Option<FaultCode>, Stop> {
     match target {
         Target::Body(_) | Target::Canonical if counts.accepted == 0 && counts.records > 0 => Ok(Some(FaultCode::RecordsRefused)),
-        Target::Body(mapping) if counts.accepted < mapping.records_min.min(1) => {
-            Err(Stop::Body(FaultCode::NoRecords, Box::new(no_records(mapping))))
-        }
+        Target::Body(mapping) if counts.accepted < mapping.records_min.min(1) => Err(no_record(mapping, read)),
         Target::Body(_) | Target::Canonical | Target::Trace => sink.finish().map(|()| None),
     }
+}
+
+fn no_record(mapping: &Mapping, read: Extent) -> Stop {
+    Stop::Body(FaultCode::NoRecords, Box::new(no_records(mapping, read.end(mapping))))
 }
 
 struct Pass<'m, 'n> {
@@ -122,9 +130,6 @@ impl<'m> Pass<'m, '_> {
                     break;
                 }
             }
-        }
-        if self.converted.counts.records < mapping.records_min {
-            return Err(Stop::Body(FaultCode::NoRecords, Box::new(no_records(mapping))));
         }
         Ok(())
     }

@@ -65,6 +65,11 @@ impl DataFolder {
     }
 }
 
+/// The file, if there is one, that keeps a folder from being taken or made at this path. Nothing is made here.
+pub fn file_in_the_way(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|above| above.exists()).filter(|above| !above.is_dir())
+}
+
 /// Makes a folder that is its owner's alone, and those above it that are missing; one that is there
 /// stays as it is.
 ///

@@ -6,6 +6,7 @@ mod operator;
 
 pub use operator::{Operator, Role};
 
+use crate::amounts::Tally;
 use portolan_contract::table::column_letters;
 use portolan_contract::{Position, Words};
 use serde::{Deserialize, Serialize};
@@ -588,6 +589,8 @@ pub struct Verdict {
     pub chunks: Vec<Chunk>,
     /// What it was read and checked with.
     pub pins: Pins,
+    /// The amounts of its records.
+    pub tally: Tally,
     /// How often values stood in its first accepted records.
     pub profile: crate::profile::Profile,
 }

@@ -10,7 +10,7 @@ use crate::domain::{BusinessAnswer, DestinationId, Digest, ExchangeId, Finding, 
 use crate::fault::{Fault, FaultCode};
 use crate::ingress::admit::{Admitted, Mode, not_empty};
 use crate::ingress::identity::{ConnectionIdentity, Partners, TrustStore};
-use crate::ingress::in_flight::InFlight;
+use crate::ingress::in_flight::{InFlight, Places};
 use crate::ingress::limits::Admission;
 use crate::ingress::receive::{ReceivedBody, receive};
 use crate::journal::{Committed, Journal, JournalError, NewExchange, RepeatQuery, resolve};
@@ -32,7 +32,6 @@ use hyper::body::Body;
 use jiff::Timestamp;
 use portolan_contract::Limits;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// Bytes of a body that is translated at once, on the thread that received it: a few milliseconds.
 const INLINE_TRANSLATION_BYTES_MAX: u64 = 16 * 1024;
@@ -50,7 +49,7 @@ pub struct Exchanges {
     /// Submissions under way, by their keys.
     pub in_flight: InFlight,
     /// Large bodies being translated at once.
-    pub translations: Arc<Semaphore>,
+    pub translations: Places,
     /// Where bodies grow.
     pub spool: Spool,
     /// Time and chance.
@@ -182,8 +181,7 @@ pub async fn take_in(
     let received = Received { intake, body, received_at: exchanges.clock.now() };
     let (received, translated) = translated(exchanges, received).await?;
     let translated = know_referred(exchanges, &received.intake, translated).await?;
-    let turning = tokio::task::spawn_blocking(move || (turned(&translated.verdict), translated));
-    let (business, translated) = turning.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))?;
+    let (business, translated) = pooled(exchanges, &received.intake.partner, move || (turned(&translated.verdict), translated)).await?;
     commit(exchanges, received, translated, business).await
 }
 
@@ -202,8 +200,28 @@ async fn settle(exchanges: &Arc<Exchanges>, caller: Caller, received: Received) 
         return Ok(validated(translated));
     }
     still_entitled(exchanges, &caller.identity, &received.intake)?;
-    let business = business_answer(&received, &translated.verdict, &translated.facts);
+    let (received, translated, business) = answered(exchanges, received, translated).await?;
     commit(exchanges, received, translated, business).await
+}
+
+/// Writes the business answer, where the sender is given one: at once where the body was small, else on a thread of the
+/// bounded pool, as an adapter from outside does always: it may take its whole time limit.
+async fn answered(
+    exchanges: &Exchanges,
+    received: Received,
+    translated: Translated,
+) -> Result<(Received, Translated, Option<BusinessAnswer>), Fault> {
+    let Some(mapping) = received.intake.flow.answers.get(&received.intake.partner) else { return Ok((received, translated, None)) };
+    let at_once = is_small(&received) && !mapping.is_outside;
+    let write = |received: Received, translated: Translated| {
+        let business = business_answer(&received, &translated.verdict, &translated.facts);
+        (received, translated, business)
+    };
+    if at_once {
+        return Ok(write(received, translated));
+    }
+    let partner = received.intake.partner.clone();
+    pooled(exchanges, &partner, move || write(received, translated)).await
 }
 
 /// Whether the caller is still who it was when it was admitted, and may still send this flow: a
@@ -257,23 +275,37 @@ async fn know_referred(exchanges: &Exchanges, intake: &Intake, translated: Trans
 /// Translates, at once where the body is small, else on a thread of the bounded pool.
 async fn translated(exchanges: &Arc<Exchanges>, received: Received) -> Result<(Received, Translated), Fault> {
     let spool = exchanges.spool.clone();
-    let stored = received.body.spooled.stored();
-    let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
-    let small = small && received.intake.coding == Coding::Identity && !received.intake.mapping.is_contained;
     // An adapter from outside may take its whole time limit, and must not take it from others.
-    let small = small && received.intake.check.is_none() && !received.intake.mapping.is_outside;
+    let small = is_small(&received) && received.intake.check.is_none() && !received.intake.mapping.is_outside;
     if small {
         let translated = run(&received, &spool)?;
         return Ok((received, translated));
     }
-    let permit = Arc::clone(&exchanges.translations).acquire_owned().await;
-    let permit = permit.map_err(|_| Fault::new(FaultCode::ShuttingDown))?;
+    let partner = received.intake.partner.clone();
+    pooled(exchanges, &partner, move || run(&received, &spool).map(|translated| (received, translated))).await?
+}
+
+/// Whether handling a body takes so little that no other waits for it.
+fn is_small(received: &Received) -> bool {
+    let stored = received.body.spooled.stored();
+    let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
+    small && received.intake.coding == Coding::Identity && !received.intake.mapping.is_contained
+}
+
+/// Does a piece of work for a partner on a thread of the bounded pool.
+async fn pooled<T: Send + 'static>(
+    exchanges: &Exchanges,
+    partner: &PartnerId,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
+    let seat = exchanges.translations.enter(partner).await;
+    let seat = seat.map_err(|_| Fault::new(FaultCode::ShuttingDown))?;
     let done = tokio::task::spawn_blocking(move || {
-        let translated = run(&received, &spool);
-        drop(permit);
-        translated.map(|translated| (received, translated))
+        let done = work();
+        drop(seat);
+        done
     });
-    done.await.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal).caused_by(error)))
+    done.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))
 }
 
 fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
@@ -291,7 +323,8 @@ fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
     if let Some(period) = intake.empty_period {
         return declared_empty(received.body.digest, period, &intake.mapping, &intake.flow, &limits, spool);
     }
-    let arrived = Arrived { body: received.body.spooled.stored(), digest: received.body.digest, coding: intake.coding };
+    let is_answered = intake.flow.answers.contains_key(&intake.partner);
+    let arrived = Arrived { body: received.body.spooled.stored(), digest: received.body.digest, coding: intake.coding, is_answered };
     let check = intake.check.as_deref().map(|xsd| xsd as &dyn BodyCheck);
     translate(arrived, &intake.mapping, check, &intake.flow, &limits, spool)
 }
@@ -339,6 +372,7 @@ async fn commit(
         flow: intake.flow.flow.id.clone(),
         received_at,
         translated_at: exchanges.clock.now(),
+        business_day: intake.flow.business_day.clone(),
         key_space,
         idempotency_key: intake.idempotency_key,
         question: intake.question,

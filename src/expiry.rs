@@ -49,14 +49,18 @@ impl Endings {
     }
 
     fn within(&self, config: &Config, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
-        let mut all = self.partners.expiring(warning_days, now);
-        all.extend(self.operators.expiring(warning_days, now));
-        all.extend(expiring_outbound(config, warning_days, now));
-        // Both listeners may have the same certificate and the same authorities.
-        all.sort_by(|a, b| (a.not_after, &a.what).cmp(&(b.not_after, &b.what)));
-        all.dedup_by(|a, b| a.what == b.what);
-        all
+        let partners = self.partners.expiring(warning_days, now);
+        let operators = self.operators.expiring(warning_days, now);
+        soonest_first([partners, operators, expiring_outbound(config, warning_days, now)])
     }
+}
+
+/// What ends, soonest first and each once: both listeners may have the same certificate and the same authorities.
+pub fn soonest_first(found: [Vec<Expiry>; 3]) -> Vec<Expiry> {
+    let mut all: Vec<Expiry> = found.into_iter().flatten().collect();
+    all.sort_by(|a, b| (a.not_after, &a.what).cmp(&(b.not_after, &b.what)));
+    all.dedup_by(|a, b| a.what == b.what);
+    all
 }
 
 /// Looks at what ends, and tells of it.
@@ -99,15 +103,19 @@ impl Told {
 }
 
 fn log(expiry: &Expiry, now: Timestamp) {
-    let Expiry { what, not_after, days_left, .. } = expiry;
-    let what = words(what).en;
-    if *not_after <= now {
-        tracing::error!(%not_after, days_left, "{what} has ended");
-    } else if *days_left < URGENT_DAYS {
-        tracing::error!(%not_after, days_left, "{what} ends in {days_left} days");
+    let Expiry { not_after, days_left, .. } = expiry;
+    let sentence = sentence(expiry, now);
+    if *days_left < URGENT_DAYS {
+        tracing::error!(%not_after, days_left, "{sentence}");
     } else {
-        tracing::warn!(%not_after, days_left, "{what} ends in {days_left} days");
+        tracing::warn!(%not_after, days_left, "{sentence}");
     }
+}
+
+/// That it ends, or has ended.
+pub fn sentence(expiry: &Expiry, now: Timestamp) -> String {
+    let what = words(&expiry.what).en;
+    if expiry.not_after <= now { format!("{what} has ended") } else { format!("{what} ends in {} days", expiry.days_left) }
 }
 
 /// What ends, for people.

@@ -35,7 +35,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use wording::Worded;
@@ -228,7 +228,8 @@ async fn connection<D: Door>(
 }
 
 /// Answers a request in a task of its own. hyper drops what answers a line that was lost, even with
-/// the last byte of a body read and not handed over yet; the body would be whole and not committed.
+/// the last byte of a body read and not handed over yet; the body would be whole and not committed. What
+/// only reads ends with its line, or a caller could leave behind more work than it may have under way.
 fn answering<D: Door>(
     door: Arc<D>,
     caller: Arc<D::Caller>,
@@ -236,24 +237,39 @@ fn answering<D: Door>(
     request: Request<Incoming>,
 ) -> impl Future<Output = Response> + use<D> {
     let (head, body) = request.into_parts();
-    let head = Arc::new(head);
+    let (only_reads, head) = (head.method.is_safe(), Arc::new(head));
     let task = Arc::clone(&requests.places).try_acquire_owned().map(|place| {
         let (door, caller, head, answers) = (Arc::clone(&door), Arc::clone(&caller), Arc::clone(&head), requests.answers.clone());
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let response = door.answer(caller, head, body).await;
             drop((place, answers));
             response
-        })
+        });
+        Answering { task, only_reads }
     });
     async move {
         let answered = match task {
-            Ok(task) => task.await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error)),
+            Ok(mut answering) => (&mut answering.task).await.map_err(|error| Fault::new(FaultCode::Internal).caused_by(error)),
             Err(_) => Err(Fault::new(FaultCode::TooManyRequests).detail(
                 format!("同一连接上处理中的请求不得超过 {STREAMS_MAX} 个"),
                 format!("a connection may have at most {STREAMS_MAX} requests under way"),
             )),
         };
         answered.unwrap_or_else(|fault| door.refuse(&caller, &head, &fault))
+    }
+}
+
+/// An answer under way.
+struct Answering<T> {
+    task: JoinHandle<T>,
+    only_reads: bool,
+}
+
+impl<T> Drop for Answering<T> {
+    fn drop(&mut self) {
+        if self.only_reads {
+            self.task.abort();
+        }
     }
 }
 

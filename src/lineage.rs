@@ -2,8 +2,9 @@
 //! and what is wrong with the record.
 //!
 //! The stored body is read again, through the mapping that the commit pinned, up to the record that is
-//! asked for: on a blocking thread, as one of the translations that may run at once, and in memory
-//! that is bounded by the largest record. Reading ends when nobody waits for the answer any more.
+//! asked for: on a blocking thread, as one of [`LINEAGES_MAX`] looks that a listener may take at once, and in
+//! memory that is bounded by the largest record. Who finds no place free is asked to come back, and no
+//! translation waits. Reading ends when nobody waits for the answer any more.
 
 use crate::coding::{self, Coding, DecodeLimits};
 use crate::domain::{ExchangeId, Finding, Outcome, Severity, Stored};
@@ -15,6 +16,7 @@ use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::mapping::findings::FINDINGS_PER_RECORD_MAX;
 use crate::mapping::lineage::{Asked, Lineage, Reached, lineage};
+use crate::mask::{self, Shown};
 use crate::pinned::{PinnedMappings, Unavailable};
 use crate::spool;
 use crate::translate::{Stop, storage_fault};
@@ -26,24 +28,27 @@ use std::sync::{Arc, Weak};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// Looks into records that one listener may take at once.
+pub const LINEAGES_MAX: usize = 2;
+
 /// Looks into records of exchanges.
 pub struct Lineages {
     /// Where bodies, reports and pinned texts are.
     pub journal: Arc<dyn Journal>,
     /// The limits in force.
     pub live: Arc<ArcSwap<Live>>,
-    /// Large bodies being read at once, those being translated included.
-    pub translations: Arc<Semaphore>,
+    /// Bodies being read at once.
+    pub places: Arc<Semaphore>,
     /// The mappings that commits pinned.
     pub mappings: Arc<PinnedMappings>,
 }
 
 impl Lineages {
-    /// The lineage of a record of an exchange, by its number as the address has it.
+    /// The lineage of a record of an exchange, by its number as the address has it, with its personal values `shown` or not.
     ///
     /// # Errors
     /// A record that the exchange does not have, and failures of the gateway.
-    pub async fn record(&self, row: &ExchangeRow, number: &str, zh: bool) -> Result<Value, Fault> {
+    pub async fn record(&self, row: &ExchangeRow, number: &str, shown: Shown, zh: bool) -> Result<Value, Fault> {
         let records = row.journaled.counts().records;
         let record = number.parse::<u64>().ok().filter(|n| (1..=records).contains(n)).ok_or_else(|| unknown(row))?;
         let told = report(self.journal.as_ref(), row.journaled.exchange()).await?;
@@ -73,7 +78,15 @@ impl Lineages {
         drop(caller);
         let (mapping, mut lineage) = read?.ok_or_else(|| unknown(row))?;
         add_told(&mut lineage, told);
-        Ok(answer(row, &mapping, &lineage, zh))
+        if shown == Shown::Masked {
+            // The record's own schema, and the one of that name that is in force: marks may have come since.
+            let live = self.live.load();
+            let schemas = [Some(mapping.canonical.as_ref()), live.library.canonical(&mapping.canonical.name).map(AsRef::as_ref)];
+            mask::lineage(&mut lineage, &schemas.into_iter().flatten().collect::<Vec<_>>());
+        }
+        let mut answer = answer(row, &mapping, &lineage, zh);
+        answer["masked"] = json!(shown == Shown::Masked);
+        Ok(answer)
     }
 }
 
@@ -86,7 +99,7 @@ pub struct Window {
 }
 
 impl Lineages {
-    /// Bytes of an exchange's body after content decoding, as one of the translations that may run at once.
+    /// Bytes of an exchange's body after content decoding, as one of the looks that may be taken at once.
     ///
     /// # Errors
     /// A body that cannot be decoded, and failures of the gateway.
@@ -101,13 +114,12 @@ impl Lineages {
         read.map_err(|error| Fault::new(FaultCode::EncodingDamaged).caused_by(error))
     }
 
-    /// The body of an exchange, a place among the translations that may run at once, and what is to be held as
+    /// The body of an exchange, a place among the looks that may be taken at once, and what is to be held as
     /// long as someone waits for the answer.
     async fn kept(&self, row: &ExchangeRow) -> Result<(Kept, OwnedSemaphorePermit, Arc<()>), Fault> {
         let body = self.journal.body(row.journaled.exchange()).await.map_err(journal_fault)?;
         let body = body.ok_or_else(|| Fault::new(FaultCode::Internal).caused_by("the body of an exchange is missing"))?;
-        let permit = Arc::clone(&self.translations).acquire_owned().await;
-        let permit = permit.map_err(|_| Fault::new(FaultCode::ShuttingDown))?;
+        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Fault::new(FaultCode::TooManyRequests))?;
         let caller = Arc::new(());
         let limits = &self.live.load().config.gateway.limits;
         let decode = DecodeLimits { decoded_bytes_max: limits.decoded_bytes_max, expansion_ratio_max: limits.expansion_ratio_max };

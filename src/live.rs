@@ -4,10 +4,11 @@
 //! any problem is refused whole, and the old one stays.
 
 use crate::answer::CANONICAL;
-use crate::config::{Config, Destination, Draft, Flow, Problem, Query, Reference};
+use crate::config::{Config, Destination, Draft, Flow, Order, Problem, Query, Reference};
 use crate::domain::{FlowId, Name, Routed};
 use crate::mapping::{Library, Mapping};
 use crate::query::QueryPlan;
+use crate::reconcile::ReconciliationPlan;
 use crate::routing::Router;
 use crate::translate::FlowPlan;
 use crate::xsd::{self, Xsds};
@@ -28,6 +29,8 @@ pub struct Live {
     pub flows: BTreeMap<FlowId, Arc<FlowPlan>>,
     /// Every query service, compiled.
     pub queries: BTreeMap<Name, Arc<QueryPlan>>,
+    /// Every reconciliation, compiled.
+    pub reconciliations: BTreeMap<Name, Arc<ReconciliationPlan>>,
 }
 
 impl Live {
@@ -50,10 +53,11 @@ impl Live {
         let xsds = xsd::load(&library).map_err(|mut found| problems.append(&mut found)).unwrap_or_default();
         let flows = compile_flows(&draft, &library, &mut problems);
         let queries = compile_queries(&draft, &flows, &library, &mut problems);
+        let reconciliations = compile_reconciliations(&draft, &flows, &mut problems);
         draft.problems.append(&mut problems);
         draft.problems.sort();
         let config = Arc::new(draft.finish()?);
-        Ok(Self { config, library, xsds, flows, queries })
+        Ok(Self { config, library, xsds, flows, queries, reconciliations })
     }
 }
 
@@ -92,6 +96,24 @@ fn compile_queries(
     queries
 }
 
+fn compile_reconciliations(
+    draft: &Draft,
+    flows: &BTreeMap<FlowId, Arc<FlowPlan>>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<Name, Arc<ReconciliationPlan>> {
+    let mut plans = BTreeMap::new();
+    for (name, reconciliation) in &draft.reconciliations {
+        match ReconciliationPlan::compile(reconciliation, flows) {
+            Ok(plan) => drop(plans.insert(name.clone(), Arc::new(plan))),
+            Err(messages) => {
+                let file = draft.folder.join("reconciliations").join(format!("{name}.toml"));
+                problems.extend(messages.into_iter().map(|(needle, message)| problem(&file, &reconciliation.text, &needle, message)));
+            }
+        }
+    }
+    plans
+}
+
 /// A problem at the line of a file in which `needle` first stands.
 fn problem(file: &Path, text: &str, needle: &str, message: String) -> Problem {
     let line = text.lines().position(|l| l.contains(needle)).map_or(0, |n| n + 1);
@@ -127,14 +149,20 @@ fn compile(flow: &Arc<Flow>, draft: &Draft, library: &Library) -> Result<FlowPla
             problems.push((format!("{field:?}"), format!("`reference`: {} has no {field:?}", flow.canonical)));
         }
     }
+    if let (Order::Key(path), Some(canonical)) = (&flow.order, &canonical)
+        && !canonical.knows(path)
+    {
+        problems.push((format!("{path:?}"), format!("`order`: {} has no {path:?}", flow.canonical)));
+    }
     let zone = TimeZone::get(&flow.zone).unwrap_or(TimeZone::UTC);
     let Some(canonical) = canonical else { return Err(problems) };
-    let router = Router::compile(flow, canonical.decimals())
+    let router = Router::compile(flow, &canonical)
         .map_err(|messages| problems.extend(messages.into_iter().map(|message| ("when".to_owned(), message))));
     match (router, read, destinations, answers) {
         (Ok(router), Some(_), Some(destinations), Some(answers)) if problems.is_empty() => {
             let answers = answers.into_iter().collect();
-            Ok(FlowPlan { flow: Arc::clone(flow), zone, canonical, router, destinations, answers })
+            let business_day = flow.business_day();
+            Ok(FlowPlan { flow: Arc::clone(flow), zone, business_day, canonical, router, destinations, answers })
         }
         _ => Err(problems),
     }

@@ -6,7 +6,7 @@
 //! finds it. A question with an answer is never put to its provider again: the answer is given again while it
 //! lives, and afterwards nobody gets it. A question that has none yet is asked again when it is repeated.
 //!
-//! Limits: one record, `concurrency_max` of the service, the destination's timeout, the transport's cap on what is
+//! Limits: one record, `concurrency_max` of the service and `concurrency_per_asker_max` of each who asks it, the destination's timeout, the transport's cap on what is
 //! answered and [`crate::answer::ANSWER_BYTES_MAX`] bytes of what is rendered.
 
 use crate::answer::render;
@@ -16,7 +16,7 @@ use crate::domain::{BusinessAnswer, Digest, ExchangeId, FlowId, Name, Outcome, P
 use crate::exchange::{Exchanges, Intake, journal_fault, take_in};
 use crate::fault::{BoxError, Fault, FaultCode, Party, Retry};
 use crate::ingress::admit::kept_content_type;
-use crate::ingress::in_flight::PerName;
+use crate::ingress::in_flight::{Per, PerName};
 use crate::journal::{Committed, RepeatQuery};
 use crate::live::Live;
 use crate::mapping::Mapping;
@@ -98,6 +98,8 @@ pub struct Queries {
     pub provider: Arc<dyn Provider>,
     /// Questions under way, of each service.
     pub under_way: PerName,
+    /// Questions under way, of each who asks a service.
+    pub under_way_of: Per<(Name, PartnerId)>,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }
@@ -178,8 +180,12 @@ impl Queries {
     /// Puts a question to its provider and commits what is answered.
     async fn ask(&self, question: &Question<'_>, key: String) -> Result<ExchangeId, Fault> {
         let plan = question.plan;
+        let service = &plan.query.service;
+        let own_max = plan.query.concurrency_per_asker_max;
+        let own = (service.clone(), question.asker.clone());
+        let _own = self.under_way_of.enter(&own, own_max).ok_or_else(|| too_many_of_one(own_max))?;
         let max = plan.query.concurrency_max;
-        let _share = self.under_way.enter(&plan.query.service, max).ok_or_else(|| busy(max))?;
+        let _share = self.under_way.enter(service, max).ok_or_else(|| busy(max))?;
         let record = self.record(question.exchange).await?;
         let rendered = render(&plan.mapping, &plan.question.zone, &record).map_err(|error| unwritten(1, error))?;
         let forwarded = Forwarded {
@@ -347,6 +353,13 @@ fn missing(what: &'static str) -> Fault {
 fn busy(max: usize) -> Fault {
     Fault::new(FaultCode::TooManyRequests)
         .detail(format!("该查询服务同时处理的查询不得超过 {max} 个"), format!("this service has at most {max} questions under way at once"))
+}
+
+fn too_many_of_one(max: usize) -> Fault {
+    Fault::new(FaultCode::TooManyRequests).detail(
+        format!("贵单位在该查询服务同时处理的查询不得超过 {max} 个，请待前面的查询得到应答后重试"),
+        format!("you have at most {max} questions under way at this service at once; ask again once one of them is answered"),
+    )
 }
 
 fn of_another_question() -> Fault {

@@ -11,12 +11,10 @@ use crate::fault::FaultCode;
 use crate::journal::{Journal, JournalError};
 use crate::mapping::numbered;
 use crate::mapping::schema::at_path;
-use crate::spool::Spool;
 use crate::translate::Translated;
 use portolan_contract::{Position, Words};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io;
 
 /// Distinct references of one body that are looked for.
 pub const REFERENCES_MAX: usize = 1_000;
@@ -72,7 +70,10 @@ pub async fn look_up(journal: &dyn Journal, reference: &Reference, mut translate
         add(&mut translated, finding(reference, Severity::Warning, "reference.unchecked", place, None, words));
     }
     let refused = translated.verdict.findings.iter().any(|f| f.rule == "reference.unknown" && f.severity == Severity::Error);
-    if refused { refuse(translated).map_err(|e| JournalError::Unavailable(e.to_string())) } else { Ok(translated) }
+    if !refused {
+        return Ok(translated);
+    }
+    translated.refuse(FaultCode::RecordsRefused).map_err(|e| JournalError::Unavailable(e.to_string()))
 }
 
 /// Whether it is the id that a later delivery of a known message had.
@@ -93,23 +94,6 @@ fn finding(reference: &Reference, severity: Severity, rule: &str, place: (u64, P
 fn add(translated: &mut Translated, finding: Finding) {
     translated.verdict.counts.warnings += u64::from(finding.severity == Severity::Warning);
     translated.verdict.findings.push(finding);
-}
-
-/// Nothing of a refused body goes on.
-fn refuse(mut translated: Translated) -> io::Result<Translated> {
-    let nothing = || Spool::nowhere().writer().finish();
-    let ((canonical, digest), (index, _)) = (nothing()?, nothing()?);
-    let verdict = &mut translated.verdict;
-    verdict.outcome = Outcome::Refused;
-    verdict.fault = Some(FaultCode::RecordsRefused);
-    verdict.counts.refused = verdict.counts.records;
-    verdict.counts.accepted = 0;
-    verdict.chunks.clear();
-    verdict.canonical_digest = digest;
-    verdict.canonical = canonical.stored().clone();
-    verdict.index = index.stored().clone();
-    translated.files = [canonical, index];
-    Ok(translated)
 }
 
 #[cfg(test)]

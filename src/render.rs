@@ -1,6 +1,7 @@
 //! Renders canonical records for a receiver, with the texts that the commit pinned: the same
 //! mapping, schema and zone whenever it is done, and so the same bytes.
 
+use crate::amounts::Amounts;
 use crate::delivery::{Render, RenderJob, Rendered};
 use crate::domain::{IndexRow, Pins};
 use crate::fault::{Fault, FaultCode};
@@ -39,11 +40,14 @@ impl Render for PinnedRender {
         }
         let part = Part { record: job.records.first().map_or(0, |(row, _)| row.record), repeated: job.lease.repeated_ids };
         let mut writer = BodyWriter::new(&mapping, &zone, totals.filling(), Box::new(output)).part(part);
+        let mut amounts = Amounts::default();
         for (row, line) in &job.records {
-            writer.write(&parsed(row, line)?).map_err(|e| unwritten(row.record, e))?;
+            let record = parsed(row, line)?;
+            amounts.note(mapping.canonical.noted(&record));
+            writer.write(&record).map_err(|e| unwritten(row.record, e))?;
         }
         writer.finish().map_err(|e| unwritten(0, e.into()))?;
-        Ok(Rendered { media_type: mapping.format.media_type(), records: job.records.len() as u64 })
+        Ok(Rendered { media_type: mapping.format.media_type(), records: job.records.len() as u64, amounts })
     }
 }
 

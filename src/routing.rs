@@ -2,9 +2,9 @@
 
 use crate::config::Flow;
 use crate::domain::DESTINATIONS_PER_FLOW_MAX;
+use crate::mapping::Canonical;
 use crate::mapping::rules::{Expression, Runner};
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// A flow's routes, compiled. The rank of a route is its bit.
 pub struct Router {
@@ -12,16 +12,20 @@ pub struct Router {
 }
 
 impl Router {
-    /// Compiles the conditions of a flow's routes.
+    /// Compiles the conditions of a flow's routes, for its canonical records.
     ///
     /// # Errors
-    /// Each condition that does not compile: the destination, and why.
-    pub fn compile(flow: &Flow, decimals: &BTreeSet<String>) -> Result<Self, Vec<String>> {
+    /// Each condition that does not compile or names what no record has: the destination, and why.
+    pub fn compile(flow: &Flow, canonical: &Canonical) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         let mut conditions = Vec::new();
         for route in flow.routes.iter().take(DESTINATIONS_PER_FLOW_MAX) {
-            match route.when.as_deref().map(|text| Expression::compile(text, decimals)).transpose() {
-                Ok(condition) => conditions.push(condition),
+            match route.when.as_deref().map(|text| Expression::compile(text, canonical.decimals())).transpose() {
+                Ok(condition) => {
+                    let paths = condition.iter().flat_map(Expression::paths).filter(|path| !canonical.knows(path));
+                    problems.extend(paths.map(|path| format!("route to {}: {} has no {path:?}", route.to, canonical.name)));
+                    conditions.push(condition);
+                }
                 Err(message) => problems.push(format!("route to {}: {message}", route.to)),
             }
         }

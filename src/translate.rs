@@ -5,18 +5,22 @@
 
 mod chunks;
 
+use crate::amounts::Tally;
 use crate::answer::Facts;
 use crate::coding::{self, Coding, DecodeError, DecodeLimits};
 use crate::config::{Flow, OnInvalid};
 use crate::domain::{Counts, Digest, Finding, Hasher, IndexRow, Outcome, PartnerId, Pins, Routed, Severity, Stored, Verdict};
+use crate::ended::end_of;
 use crate::fault::{Fault, FaultCode};
 use crate::mapping::body::{BodyReader, ReadRecord, Step};
 use crate::mapping::findings::RecordFindings;
 use crate::mapping::profile::Sample;
 use crate::mapping::rules::Runner;
 use crate::mapping::{Canonical, Mapping};
+use crate::profile::Profile;
 use crate::references::References;
 use crate::routing::Router;
+use crate::schedule::BusinessDay;
 use crate::schedule::Period;
 use crate::spool::{self, Spool, SpoolWriter, Spooled};
 use chunks::Chunks;
@@ -30,6 +34,8 @@ use std::sync::Arc;
 /// Deliveries that one body may give rise to. A new one begins wherever the key of an ordered flow or the heading of
 /// what is written changes, so that without this a body could choose how long its commit holds the journal.
 pub const DELIVERIES_PER_BODY_MAX: usize = 100_000;
+/// Characters of a message id, as many as those of an idempotency key: it stands in the receipt.
+pub const MESSAGE_ID_CHARS_MAX: usize = 255;
 
 /// A flow as translation needs it: compiled once, pinned by its digests.
 pub struct FlowPlan {
@@ -37,6 +43,8 @@ pub struct FlowPlan {
     pub flow: Arc<Flow>,
     /// Its zone.
     pub zone: TimeZone,
+    /// How its days are told apart.
+    pub business_day: BusinessDay,
     /// Its canonical schema.
     pub canonical: Arc<Canonical>,
     /// Its routes.
@@ -71,7 +79,7 @@ pub struct TranslateLimits {
 pub struct Translated {
     /// The verdict.
     pub verdict: Verdict,
-    /// What a business answer repeats of the body.
+    /// What a business answer repeats of the body; nothing where none is given.
     pub facts: Facts,
     /// The files of its canonical records and of their index.
     pub files: [Spooled; 2],
@@ -88,6 +96,8 @@ pub struct Arrived<'b> {
     pub digest: Digest,
     /// How they are compressed.
     pub coding: Coding,
+    /// Its sender is answered in a format of its own.
+    pub is_answered: bool,
 }
 
 /// Translates a body, which must also pass `check` where there is one. A body that cannot be taken in gives a
@@ -103,7 +113,7 @@ pub fn translate(
     limits: &TranslateLimits,
     spool: &Spool,
 ) -> Result<Translated, Fault> {
-    let mut pass = Pass::new(mapping, plan, limits, spool);
+    let mut pass = Pass { is_answered: arrived.is_answered, ..Pass::new(mapping, plan, limits, spool) };
     let mut input = Decoded::open(arrived, limits)?;
     let fault = match (pass.read_all(&mut input), check) {
         (Ok(()), None) => None,
@@ -115,6 +125,14 @@ pub fn translate(
         (Err(Stop::Gateway(error)), _) => return Err(storage_fault(error)),
     };
     let decoded_digest = input.digest(arrived.digest);
+    let fault = match fault {
+        None if pass.counts.records < mapping.records_min => {
+            let ended = end_of(mapping, Decoded::open(arrived, limits)?).map_err(storage_fault)?;
+            pass.findings.of_body(vec![no_records(mapping, ended)]);
+            Some(FaultCode::NoRecords)
+        }
+        fault => fault,
+    };
     pass.conclude(fault, decoded_digest)
 }
 
@@ -162,21 +180,41 @@ impl Stop {
         let code = fault_code(error.code);
         Self::Body(code, Box::new(Finding { part: error.part, ..body_finding(code, error.at, error.path, error.words) }))
     }
-}
 
-impl Stop {
     /// A body that holds more than `max` records.
     pub fn too_many_records(max: u64, at: Position) -> Self {
         let words = Words::new(format!("记录数超过 {max}"), format!("the body holds more than {max} records"));
         Self::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, at, None, words)))
     }
+
+    /// A message id that a receipt has no room for, and that would not tell repeats apart if it were cut.
+    fn message_id_too_long(at: Position) -> Self {
+        let max = MESSAGE_ID_CHARS_MAX;
+        let words = Words::new(format!("报文编号超过 {max} 个字符"), format!("the message id has more than {max} characters"));
+        Self::Body(FaultCode::TokenExceeded, Box::new(body_finding(FaultCode::TokenExceeded, at, None, words)))
+    }
 }
 
-/// The finding of a body with fewer records than its mapping asks for (`records.none`).
-pub fn no_records(mapping: &Mapping) -> Finding {
-    let place = mapping.plan.anchors.first().map(|&a| mapping.plan.path(a)).unwrap_or_default();
-    let words = Words::new(format!("报文中没有记录，应有 {place}"), format!("the body holds no record; {place} is expected"));
-    body_finding(FaultCode::NoRecords, Position::default(), Some(place), words)
+/// The finding of a body with fewer records than its mapping asks for (`records.none`), which was read to where it ended.
+pub fn no_records(mapping: &Mapping, ended: Position) -> Finding {
+    let expected: Vec<String> = mapping.plan.anchors.iter().map(|&anchor| mapping.plan.path(anchor)).collect();
+    let (zh, en) = (expected.join(" 或 "), expected.join(" or "));
+    let (zh, en) = match en.as_str() {
+        "row" => ("表头之下的数据行（row）".to_owned(), "a row below the headings (row)".to_owned()),
+        _ => (zh, en),
+    };
+    let Position { line, byte, .. } = ended;
+    let words = match line {
+        0 => Words::new(
+            format!("读到报文末尾（共 {byte} 字节）没有记录，应有 {zh}"),
+            format!("read to its end, after {byte} bytes, the body holds no record; {en} is expected"),
+        ),
+        _ => Words::new(
+            format!("读到报文末尾（第 {line} 行，共 {byte} 字节）没有记录，应有 {zh}"),
+            format!("read to its end in line {line}, after {byte} bytes, the body holds no record; {en} is expected"),
+        ),
+    };
+    body_finding(FaultCode::NoRecords, ended, expected.into_iter().next(), words)
 }
 
 /// The decoded body, hashed as it is read.
@@ -223,6 +261,7 @@ struct Pass<'p> {
     counts: Counts,
     findings: Findings<'p>,
     message_id: Option<String>,
+    is_answered: bool,
     facts: Facts,
     canonical: SpoolWriter,
     index: SpoolWriter,
@@ -230,6 +269,7 @@ struct Pass<'p> {
     chunks: Chunks<'p>,
     references: References,
     sample: Sample<'p>,
+    tally: Tally,
     line: Vec<u8>,
 }
 
@@ -244,6 +284,7 @@ impl<'p> Pass<'p> {
             counts: Counts::default(),
             findings: Findings { kept: Vec::new(), left_out: 0, warnings: 0, around: HashSet::new(), flow },
             message_id: None,
+            is_answered: false,
             facts: Facts::default(),
             canonical: spool.writer(),
             index: spool.writer(),
@@ -251,6 +292,7 @@ impl<'p> Pass<'p> {
             chunks: Chunks::new(plan),
             references: References::default(),
             sample: Sample::new(plan.canonical.profiled()),
+            tally: Tally::default(),
             line: Vec::new(),
         }
     }
@@ -264,12 +306,12 @@ impl<'p> Pass<'p> {
                 Step::Record(ReadRecord { number, raw, canonical, findings, of_body }) => {
                     self.count_record(number, raw)?;
                     self.findings.of_body(of_body);
-                    self.note_message(raw);
+                    self.note_message(raw)?;
                     self.record(raw, &canonical, findings).map_err(Stop::Gateway)?;
                     self.within_deliveries(raw)?;
                 }
                 Step::End { raw, of_body } => {
-                    self.note_message(raw);
+                    self.note_message(raw)?;
                     self.findings.of_body(of_body);
                     return Ok(());
                 }
@@ -296,21 +338,27 @@ impl<'p> Pass<'p> {
         Err(Stop::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, raw.at, None, words))))
     }
 
-    fn note_message(&mut self, raw: &RawRecord) {
-        self.facts.note_message(self.mapping, raw);
-        if self.message_id.is_none() {
-            self.message_id = self.mapping.message_id_in(raw);
+    fn note_message(&mut self, raw: &RawRecord) -> Result<(), Stop> {
+        if self.is_answered {
+            self.facts.note_message(self.mapping, raw);
         }
+        if self.message_id.is_none()
+            && let Some((id, at)) = self.mapping.message_id_in(raw)
+        {
+            if id.chars().nth(MESSAGE_ID_CHARS_MAX).is_some() {
+                return Err(Stop::message_id_too_long(at));
+            }
+            self.message_id = Some(id.to_owned());
+        }
+        Ok(())
     }
 
     /// Routes one record, and writes it where nothing is wrong with it.
     fn record(&mut self, raw: &RawRecord, canonical: &Value, mut findings: RecordFindings) -> io::Result<()> {
         let mut bits = 0;
         if !findings.refuse() {
-            match self.plan.router.destinations(&self.runner, canonical) {
-                Ok(found) => bits = found,
-                Err(message) => findings.push(unroutable(raw, self.counts.records, &message)),
-            }
+            let found = self.plan.router.destinations(&self.runner, canonical);
+            bits = found.map_err(|message| undecided(self.counts.records, &message))?;
         }
         let taken = !findings.refuse();
         if taken && bits == 0 && !self.plan.destinations.is_empty() {
@@ -319,10 +367,14 @@ impl<'p> Pass<'p> {
         self.findings.of_record(findings, raw.at.byte);
         if !taken {
             self.counts.refused += 1;
-            self.facts.note_refused(self.mapping, raw, self.counts.records);
+            self.tally.refused.note(self.plan.canonical.noted(canonical));
+            if self.is_answered {
+                self.facts.note_refused(self.mapping, raw, self.counts.records);
+            }
             return Ok(());
         }
         self.counts.accepted += 1;
+        self.tally.accepted.note(self.plan.canonical.noted(canonical));
         self.write(raw, canonical, bits)
     }
 
@@ -360,11 +412,7 @@ impl<'p> Pass<'p> {
         Ok(invalid.then_some(FaultCode::SchemaInvalid))
     }
 
-    fn conclude(mut self, mut fault: Option<FaultCode>, decoded_digest: Digest) -> Result<Translated, Fault> {
-        if fault.is_none() && self.counts.records < self.mapping.records_min {
-            self.findings.of_body(vec![no_records(self.mapping)]);
-            fault = Some(FaultCode::NoRecords);
-        }
+    fn conclude(self, mut fault: Option<FaultCode>, decoded_digest: Digest) -> Result<Translated, Fault> {
         if fault.is_none() && self.findings.kept.iter().any(|f| f.record.is_none() && f.severity == Severity::Error) {
             fault = Some(FaultCode::TotalsMismatch);
         }
@@ -381,16 +429,7 @@ impl<'p> Pass<'p> {
     }
 
     fn finish(mut self, outcome: Outcome, fault: Option<FaultCode>, decoded_digest: Digest) -> io::Result<Translated> {
-        if outcome == Outcome::Refused {
-            // Nothing of a refused body goes on; what was written of it is dropped with its files.
-            self.counts.refused = self.counts.records;
-            self.counts.accepted = 0;
-            let nowhere = Spool::nowhere();
-            self.canonical = nowhere.writer();
-            self.index = nowhere.writer();
-            self.sample = Sample::new(&[]);
-            self.chunks.clear();
-        }
+        self.tally.refused.fill_up(self.counts.refused);
         self.counts.warnings = self.findings.warnings;
         let (canonical, canonical_digest) = self.canonical.finish()?;
         let (index, _) = self.index.finish()?;
@@ -408,9 +447,39 @@ impl<'p> Pass<'p> {
             destinations: self.plan.destinations.iter().map(|(routed, _)| routed.clone()).collect(),
             chunks: self.chunks.finish(),
             pins: Pins { mapping: self.mapping.digest, schema: self.plan.canonical.digest, flow: self.plan.flow.digest },
+            tally: self.tally,
             profile: self.sample.into_profile(),
         };
-        Ok(Translated { verdict, facts: self.facts, files: [canonical, index], references: self.references })
+        let translated = Translated { verdict, facts: self.facts, files: [canonical, index], references: self.references };
+        match fault {
+            Some(fault) => translated.refuse(fault),
+            None => Ok(translated),
+        }
+    }
+}
+
+impl Translated {
+    /// Refuses the body whole: nothing of it goes on, and what was written of it is dropped with its files.
+    ///
+    /// # Errors
+    /// I/O of the gateway.
+    pub fn refuse(mut self, fault: FaultCode) -> io::Result<Self> {
+        let nothing = || Spool::nowhere().writer().finish();
+        let ((canonical, digest), (index, _)) = (nothing()?, nothing()?);
+        let verdict = &mut self.verdict;
+        verdict.outcome = Outcome::Refused;
+        verdict.fault = Some(fault);
+        verdict.counts.refused = verdict.counts.records;
+        verdict.counts.accepted = 0;
+        verdict.chunks.clear();
+        verdict.profile = Profile::default();
+        verdict.tally.refuse();
+        verdict.tally.refused.fill_up(verdict.counts.refused);
+        verdict.canonical_digest = digest;
+        verdict.canonical = canonical.stored().clone();
+        verdict.index = index.stored().clone();
+        self.files = [canonical, index];
+        Ok(self)
     }
 }
 
@@ -442,9 +511,9 @@ struct Findings<'p> {
     left_out: u64,
     /// Warnings, those left out included.
     warnings: u64,
-    /// Rule, place and part of what was found before the record that it is told of: in a heading or a message's
+    /// Rule, place, part and field of what was found before the record that it is told of: in a heading or a message's
     /// header, which every record repeats. Once is enough, or it would fill the room of all others.
-    around: HashSet<(String, u64, Option<String>)>,
+    around: HashSet<(String, u64, Option<String>, Option<String>)>,
     flow: &'p Flow,
 }
 
@@ -453,12 +522,12 @@ impl Findings<'_> {
     fn of_record(&mut self, findings: RecordFindings, begins_at: u64) {
         self.warnings += findings.warnings();
         let (mut findings, left_out) = findings.into_kept();
-        let all = findings.len();
+        // What stands around the records is told with the first of them, and is not left out of what the others are told.
         findings.retain(|finding| {
             let around = finding.at.byte < begins_at && self.around.len() < self.flow.findings_per_body_max;
-            !around || self.around.insert((finding.rule.clone(), finding.at.byte, finding.part.clone()))
+            !around || self.around.insert(around_key(finding))
         });
-        self.left_out += left_out + (all - findings.len()) as u64;
+        self.left_out += left_out;
         self.keep(findings, self.flow.findings_per_body_max);
     }
 
@@ -475,18 +544,15 @@ impl Findings<'_> {
     }
 }
 
-fn unroutable(raw: &RawRecord, record: u64, message: &str) -> Finding {
-    Finding {
-        severity: Severity::Error,
-        rule: "route.undecided".to_owned(),
-        record: Some(record),
-        part: raw.part.clone(),
-        at: raw.at,
-        source: None,
-        canonical: None,
-        found: None,
-        words: Words::new(format!("无法判断投递去向：{message}"), format!("where it goes cannot be decided: {message}")),
-    }
+/// What makes two findings before their records the same. All values of an envelope stand at one place.
+fn around_key(finding: &Finding) -> (String, u64, Option<String>, Option<String>) {
+    let field = finding.canonical.as_ref().or(finding.source.as_ref());
+    (finding.rule.clone(), finding.at.byte, finding.part.clone(), field.cloned())
+}
+
+/// A condition that cannot be judged is the operator's, and no fault of the record.
+fn undecided(record: u64, message: &str) -> io::Error {
+    io::Error::other(format!("where record {record} goes cannot be decided, mend the `when` of the flow's routes: {message}"))
 }
 
 /// A record that no route takes is kept and delivered to no one, which its sender may not have meant.

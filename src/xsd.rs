@@ -7,18 +7,20 @@
 //!
 //! What it does not support: XSD 1.0 is its language, so a schema with 1.1's assertions or alternatives does
 //! not compile and is refused at load; entities of a DTD are not looked at, since the XML adapter refuses a
-//! DTD before. An element without a declaration in the named schemas is an error, never passed over.
+//! DTD before; it names an element and its line, not the whole path to it. An element without a declaration in
+//! the named schemas is an error, never passed over.
 //!
-//! Limits: [`FINDINGS_MAX`] messages of [`LINE_BYTES_MAX`] bytes are read, then the validator is stopped;
-//! it may take [`TIME_MAX`] for a body.
+//! Limits: [`FINDINGS_MAX`] messages, in [`LINES_MAX`] lines of [`LINE_BYTES_MAX`] bytes, are read, then the
+//! validator is stopped; it may take [`TIME_MAX`] for a body.
+
+mod forms;
+mod told;
 
 use crate::config::Problem;
 use crate::domain::{Finding, Severity};
-use crate::fault::FaultCode;
 use crate::mapping::file::{CheckSeverity, XsdEntry};
 use crate::mapping::{Library, Mapping};
 use crate::translate::BodyCheck;
-use portolan_contract::{Position, Words};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
@@ -30,7 +32,9 @@ use std::time::Duration;
 const VALIDATOR: &str = "xmllint";
 /// Findings of one body; a body with more has been told enough.
 pub const FINDINGS_MAX: usize = 100;
-/// Bytes of one message that are kept.
+/// Lines of the validator that are read: a message has more than one where the sender's text has.
+pub const LINES_MAX: usize = 1_000;
+/// Bytes of one line that are kept.
 pub const LINE_BYTES_MAX: u64 = 4 * 1024;
 /// Schemas of one mapping, those that are included counted.
 pub const FILES_MAX: usize = 1_000;
@@ -40,8 +44,6 @@ pub const BYTES_MAX: u64 = 64 << 20;
 const ENTRY: &str = ".portolan-entry.xsd";
 /// Longest time for one body.
 pub const TIME_MAX: Duration = Duration::from_secs(600);
-/// Its exit code for a body that is not valid.
-const INVALID: i32 = 3;
 /// Its exit code for a schema that does not compile.
 const SCHEMA_FAILED: i32 = 5;
 
@@ -84,16 +86,15 @@ pub fn of(mapping: &Mapping) -> Result<Option<Xsd>, Problem> {
         CheckSeverity::Warning => Severity::Warning,
         CheckSeverity::Error => Severity::Error,
     };
-    let problem = |message| {
-        let message = format!("[xsd] of the mapping {}: {message}", mapping.name);
-        Problem { file: named.file.clone(), line: named.line, message }
-    };
-    Xsd::compile(named, severity).map(Some).map_err(problem)
+    Xsd::compile(named, severity)
+        .map(Some)
+        .map_err(|problem| Problem { message: format!("[xsd] of the mapping {}: {}", mapping.name, problem.message), ..problem })
 }
 
 impl Xsd {
-    fn compile(named: &XsdEntry, severity: Severity) -> Result<Self, String> {
-        let failed = |error: io::Error| error.to_string();
+    fn compile(named: &XsdEntry, severity: Severity) -> Result<Self, Problem> {
+        let problem = |message: String| Problem { file: named.file.clone(), line: named.line, message };
+        let failed = |error: io::Error| problem(error.to_string());
         let beside = named.file.parent().unwrap_or(Path::new(""));
         let folder = tempfile::Builder::new().prefix("portolan-xsd-").tempdir().map_err(failed)?;
         let mut room = Room { files: FILES_MAX, bytes: BYTES_MAX };
@@ -101,78 +102,67 @@ impl Xsd {
         let missing =
             |file: &&PathBuf| !file.components().all(|c| matches!(c, Component::Normal(_))) || !folder.path().join(file).is_file();
         if let Some(missing) = named.files.values().find(missing) {
-            return Err(format!("there is no schema {}; it must be an .xsd file in the mapping's folder", missing.display()));
+            return Err(problem(format!("there is no schema {}; it must be an .xsd file in the mapping's folder", missing.display())));
         }
         std::fs::write(folder.path().join(ENTRY), importing(&named.files)).map_err(failed)?;
         let xsd = Self { folder, severity };
         // Any body shows whether the schema compiles; that this one is not valid is of no interest.
-        xsd.run(&mut b"<any/>".as_slice()).map_err(failed)?;
-        Ok(xsd)
+        let ran = xsd.run(&mut b"<any/>".as_slice()).map_err(failed)?;
+        if ran.code != Some(SCHEMA_FAILED) {
+            return Ok(xsd);
+        }
+        let refusal = told::refusal(&ran.lines, xsd.folder.path());
+        // The schema that imports the others is nothing that an operator has written.
+        match refusal.at.filter(|(file, _)| file != ENTRY) {
+            Some((file, line)) => Err(Problem { file: beside.join(file), line, message: refusal.reason }),
+            None => Err(problem(refusal.reason)),
+        }
     }
 
     /// Runs the validator over a body.
     ///
     /// # Errors
-    /// A validator that cannot be started, takes too long, or does not do its work.
-    fn run(&self, body: &mut (dyn Read + Send)) -> io::Result<Vec<Finding>> {
+    /// A validator that cannot be started or takes too long, and a body that cannot be read.
+    fn run(&self, body: &mut (dyn Read + Send)) -> io::Result<Ran> {
         let mut child = start(&self.folder.path().join(ENTRY))?;
         let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
         let (told, tell) = mpsc::channel();
-        let (messages, copied) = std::thread::scope(|scope| {
-            scope.spawn(move || told.send(messages(stderr)));
+        let (lines, copied) = std::thread::scope(|scope| {
+            scope.spawn(move || told.send(lines(stderr)));
             // A validator that has said enough is stopped, and its input with it.
             let copying = scope.spawn(move || stdin.map_or(Ok(0), |mut stdin| io::copy(body, &mut stdin)));
-            let messages = tell.recv_timeout(TIME_MAX);
-            let whole = messages.as_ref().is_ok_and(|m| m.as_ref().is_ok_and(|m| m.len() < FINDINGS_MAX));
+            let lines = tell.recv_timeout(TIME_MAX);
+            let whole = matches!(lines, Ok(Ok((_, true))));
             if !whole {
                 let _ = child.kill();
             }
-            (messages, copying.join())
+            (lines, copying.join())
         });
-        let status = child.wait()?;
-        let messages =
-            messages.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("{VALIDATOR} took longer than {TIME_MAX:?}")))??;
-        if let Ok(Err(error)) = copied
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            return Err(error);
-        }
-        let findings: Vec<Finding> = messages.iter().filter_map(|message| self.finding(message)).collect();
-        match status.code() {
-            Some(0) => Ok(findings),
-            Some(SCHEMA_FAILED) => Err(io::Error::other(messages.join("; "))),
-            // The killed one has no code; it has told FINDINGS_MAX findings.
-            Some(INVALID) | None if !findings.is_empty() => Ok(findings),
-            // Not well-formed to it, though it was to the adapter: what it says of it is a finding too.
-            Some(_) if !findings.is_empty() => Ok(findings),
-            code => Err(io::Error::other(format!("{VALIDATOR} ended with {code:?}: {}", messages.join("; ")))),
+        let code = child.wait()?.code();
+        let (lines, _) =
+            lines.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("{VALIDATOR} took longer than {TIME_MAX:?}")))??;
+        match copied {
+            Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(Ran { lines, code }),
         }
     }
+}
 
-    /// A message such as `-:12: element Amt: Schemas validity error : Element '{urn:x}Amt': …`; others, such as
-    /// its last word on the whole, are none.
-    fn finding(&self, message: &str) -> Option<Finding> {
-        let (line, rest) = message.strip_prefix("-:")?.split_once(':')?;
-        let line = line.parse().ok()?;
-        let said = rest.split_once(" error : ").map_or(rest, |(_, said)| said).trim();
-        let element = said.strip_prefix("Element '").and_then(|name| name.split_once('\'')).map(|(name, _)| local_name(name).to_owned());
-        Some(Finding {
-            severity: self.severity,
-            rule: FaultCode::SchemaInvalid.as_str().to_owned(),
-            record: None,
-            part: None,
-            at: Position { line, byte: 0, column: 0 },
-            source: element,
-            canonical: None,
-            found: None,
-            words: Words::new(format!("不符合 XML Schema：{said}"), format!("not valid against the XML Schema: {said}")),
-        })
-    }
+/// What a validator has said, and its exit code; none where it was stopped.
+struct Ran {
+    lines: Vec<String>,
+    code: Option<i32>,
 }
 
 impl BodyCheck for Xsd {
     fn findings(&self, body: &mut (dyn Read + Send)) -> io::Result<Vec<Finding>> {
-        self.run(body)
+        let Ran { lines, code } = self.run(body)?;
+        let findings = told::findings(&lines, self.severity);
+        // Without a finding the body is valid only where the validator says so: what it fails at is no verdict.
+        if code == Some(0) || !findings.is_empty() {
+            return Ok(findings);
+        }
+        Err(io::Error::other(format!("{VALIDATOR} ended with {code:?}: {}", told::refusal(&lines, self.folder.path()).reason)))
     }
 }
 
@@ -190,22 +180,27 @@ fn start(schema: &Path) -> io::Result<Child> {
     })
 }
 
-/// The first messages of the validator, each cut to [`LINE_BYTES_MAX`].
-fn messages(stderr: Option<impl Read>) -> io::Result<Vec<String>> {
-    let mut messages = Vec::new();
-    let Some(stderr) = stderr else { return Ok(messages) };
-    let mut lines = BufReader::new(stderr);
-    while messages.len() < FINDINGS_MAX {
+/// What the validator says, each line cut to [`LINE_BYTES_MAX`], and whether that is all: no more is read than
+/// [`FINDINGS_MAX`] messages have.
+fn lines(stderr: Option<impl Read>) -> io::Result<(Vec<String>, bool)> {
+    let (mut lines, mut messages) = (Vec::new(), 0);
+    let Some(stderr) = stderr else { return Ok((lines, true)) };
+    let mut input = BufReader::new(stderr);
+    loop {
         let mut line = Vec::new();
-        if (&mut lines).take(LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
-            break;
+        if (&mut input).take(LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
+            return Ok((lines, true));
         }
         if line.last() != Some(&b'\n') {
-            lines.skip_until(b'\n')?;
+            input.skip_until(b'\n')?;
         }
-        messages.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        messages += usize::from(told::begins(&line));
+        if messages > FINDINGS_MAX || lines.len() == LINES_MAX {
+            return Ok((lines, false));
+        }
+        lines.push(line);
     }
-    Ok(messages)
 }
 
 /// Files and bytes that may still be copied.
@@ -248,9 +243,4 @@ fn importing(files: &BTreeMap<String, PathBuf>) -> String {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
-}
-
-/// A name without the namespace that the validator writes in braces before it.
-fn local_name(name: &str) -> &str {
-    name.rsplit_once('}').map_or(name, |(_, local)| local)
 }

@@ -59,9 +59,9 @@ impl World {
         Arc::new(Destination {
             id: "bureau/main".parse().unwrap(),
             url: format!("https://{}/deliveries", receiver.address()),
-            authorities: vec![self.identities.authority()],
+            authorities: vec![self.identities.authority().into()],
             server_keys: Vec::new(),
-            identity: Some(Identity { chain: caller.chain.clone(), key: caller.key.clone().unwrap() }),
+            identity: Some(Identity { chain: caller.chain.clone().into(), key: caller.key.clone().unwrap().into() }),
             concurrency_max: 1,
             timeout: second,
             retry_first: second,
@@ -74,7 +74,7 @@ impl World {
 }
 
 fn transport() -> PushTransport {
-    PushTransport::new(Arc::new(|destination| client_config(destination, None)))
+    PushTransport::new(Arc::new(|destination| client_config(destination, None).ok().map(Arc::new)))
 }
 
 fn request(number: u64, flow: &str, media_type: &str, records: u64, body: Vec<u8>) -> DeliveryRequest {

@@ -53,6 +53,7 @@ impl Identities {
         write(folder, "ca.crl", &revocation_list(&maker.authority.issuer)?)?;
         maker.issue("gateway", ExtendedKeyUsagePurpose::ServerAuth, LONG, &maker.authority)?;
         let client = ExtendedKeyUsagePurpose::ClientAuth;
+        maker.issue("gateway-outbound", client.clone(), LONG, &maker.authority)?;
         let mut callers = HashMap::new();
         for name in PARTNERS.into_iter().chain(["unlisted", REVOKED]) {
             callers.insert(name.to_owned(), maker.issue(name, client.clone(), LONG, &maker.authority)?);

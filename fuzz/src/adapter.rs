@@ -2,11 +2,10 @@
 
 use super::holds::{self, Bounds, dribble};
 use super::{chosen, folder};
-use portolan_contract::cases::{CasePlan, read_all, write_all};
-use portolan_contract::{Bound, Format, FormatCode, FormatError, Found, Limits, Plan, RawRecord, RawValue};
+use portolan_contract::cases::{CasePlan, Reading, read_all, read_from, write_all};
+use portolan_contract::{Bound, Format, FormatCode, FormatError, Limits, Plan, RawRecord, RawValue};
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
 use std::sync::{Arc, LazyLock};
 
 /// The plans of `adapters/csv`.
@@ -67,9 +66,6 @@ struct Case {
     reads_its_own: bool,
 }
 
-/// What a reading gave: records, and the values outside them or the error.
-type Reading = (Vec<RawRecord>, Result<RawRecord, FormatError>);
-
 impl Adapter {
     /// Binds every plan of the adapter's cases, in the order of their names.
     pub fn load(format: &dyn Format) -> Self {
@@ -78,7 +74,7 @@ impl Adapter {
         folders.sort();
         let case = |path: std::path::PathBuf| {
             let case = CasePlan::parse(&fs::read_to_string(path.join("plan.toml")).ok()?).unwrap();
-            let bound = format.bind(Arc::clone(&case.plan), &case.options).ok();
+            let bound = case.bind(format).ok();
             let name = path.file_name()?.to_string_lossy().into_owned();
             let reads_its_own = reads_its_own(&case.options);
             Some(Case { name, bound, plan: case.plan, limits: case.limits, reads_its_own })
@@ -100,7 +96,7 @@ impl Adapter {
         if let Err(error) = &read.1 {
             bounds.error(error);
         }
-        same_at_any_pace(&case.name, &read, &dribbled(bound, body, &case.limits));
+        same_at_any_pace(&case.name, &read, &read_from(bound, dribble(body), &case.limits));
         if let (records, Ok(outside)) = &read {
             // A segment needs something in it: what is empty in an interchange cannot be written.
             written_is_read_again(case, bound, outside, records, self.format != "edifact");
@@ -113,22 +109,6 @@ impl Adapter {
 fn reads_its_own(options: &toml::Table) -> bool {
     let numbered = |key: &str| options.get(key).is_some_and(toml::Value::is_integer);
     !["write_charset", "layout"].iter().any(|key| options.contains_key(*key)) && !["heading_row", "sheet"].into_iter().any(numbered)
-}
-
-fn dribbled(bound: &dyn Bound, body: &[u8], limits: &Limits) -> Reading {
-    let mut records = Vec::new();
-    let input: Box<dyn Read> = dribble(body);
-    let mut reader = match bound.reader(input, limits) {
-        Ok(reader) => reader,
-        Err(error) => return (records, Err(error)),
-    };
-    loop {
-        match reader.read() {
-            Ok(Found::Record(record)) => records.push(record.clone()),
-            Ok(Found::End(outside)) => return (records, Ok(outside.clone())),
-            Err(error) => return (records, Err(error)),
-        }
-    }
 }
 
 fn same_at_any_pace(case: &str, one: &Reading, other: &Reading) {

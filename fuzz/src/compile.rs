@@ -32,7 +32,10 @@ pub fn check(input: &[u8]) {
 
 fn schema(text: &str) {
     match Canonical::compile("fuzz.v1", text) {
-        Err(message) => assert!(!message.is_empty()),
+        Err(problem) => {
+            let lines = 1 + text.matches('\n').count();
+            assert!(!problem.message.is_empty() && (1..=lines).contains(&problem.line), "line {} of {lines}", problem.line);
+        }
         Ok(canonical) => {
             let record = json!({"id": "1", "amount": "12.30", "lines": [1, {"amount": "0.10"}], "account": {"iban": null}});
             assert_eq!(canonical.business_key(&record), canonical.business_key(&record));

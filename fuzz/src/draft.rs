@@ -42,7 +42,7 @@ fn drafted(format: &str, sample: &[u8], outline: &Outline) {
     let Draft { mapping: text, schema, .. } =
         draft(&Request { name: "fuzz", format, sample: "样本.txt", record: None, outline, canonical: None });
     let (name, schema) = schema.unwrap();
-    let canonical = Canonical::compile(&name, &schema).unwrap_or_else(|e| panic!("the drafted schema does not compile: {e}\n{schema}"));
+    let canonical = Canonical::compile(&name, &schema).unwrap_or_else(|e| panic!("the drafted schema does not compile: {e:?}\n{schema}"));
     let canonical = Arc::new(canonical);
     let bundle = Bundle { name: "fuzz".to_owned(), mapping: text.clone(), codes: BTreeMap::new(), component: None };
     match Mapping::compile(&bundle, &FORMATS, &|asked| (asked == name).then(|| Arc::clone(&canonical))) {

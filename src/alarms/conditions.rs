@@ -4,7 +4,7 @@ mod history;
 
 use super::Kind;
 use crate::config::Config;
-use crate::domain::{DestinationId, FlowId, PartnerId};
+use crate::domain::{DestinationId, FlowId, Name, PartnerId};
 use crate::expiry::URGENT_DAYS;
 use crate::expiry::words as words_of_ending;
 use crate::fault::Party;
@@ -13,6 +13,7 @@ use crate::ingress::identity::{Expiring, Expiry};
 use crate::journal::DestinationTotals;
 use crate::journal::acts::Pausable;
 use crate::journal::alarms::{ActivityRow, AlarmSeverity, AlarmState, AlarmSubject, ProfileRow};
+use crate::journal::matters::MatterCounts;
 use crate::metrics::recent::Latencies;
 use crate::schedule::{Calendar, Occurrence, Seen, Standing, standing};
 use jiff::civil::Date;
@@ -70,6 +71,8 @@ pub struct Evidence {
     pub latencies: BTreeMap<(FlowId, DestinationId), Latencies>,
     /// What ends soon or has ended.
     pub endings: Arc<Vec<Expiry>>,
+    /// How the reconciliations stand.
+    pub reconciliations: BTreeMap<Name, MatterCounts>,
     /// Free bytes of the data folder's disk, if they can be told.
     pub free_bytes: Option<u64>,
     /// The latest jump of the clock that is still to be shown, in milliseconds.
@@ -95,6 +98,7 @@ impl Evidence {
         found.extend(self.clock());
         found.extend(self.receipts_key());
         found.extend(self.calendars());
+        found.extend(self.reconciliations());
         found
     }
 
@@ -245,6 +249,27 @@ impl Evidence {
         );
         let figures = [("days_in_use", json!(days)), ("days_max", json!(days_max))];
         Some(condition(Kind::ReceiptsKeyEnding, severity, Party::Gateway, AlarmSubject::default(), words, figures))
+    }
+
+    /// What became late, unmatched or different within the last days: later it is known, and stands in the lists.
+    fn reconciliations(&self) -> Vec<Condition> {
+        let unmet = self.reconciliations.iter().filter(|(_, counts)| counts.recent > 0);
+        let told = unmet.map(|(name, counts)| {
+            let MatterCounts { late, unmatched, amount_different, recent, .. } = *counts;
+            let words = Words::new(
+                format!("{name} 近日有 {recent} 项核对不符；现共逾期 {late} 项、无对应 {unmatched} 项、金额不符 {amount_different} 项"),
+                format!("{recent} matters of {name} do not meet of late; in all {late} are late, {unmatched} unmatched, {amount_different} with different amounts"),
+            );
+            let subject = AlarmSubject { what: Some(name.to_string()), ..AlarmSubject::default() };
+            let figures = [
+                ("recent", json!(recent)),
+                ("late", json!(late)),
+                ("unmatched", json!(unmatched)),
+                ("amount_different", json!(amount_different)),
+            ];
+            condition(Kind::ReconciliationUnmet, AlarmSeverity::Warning, Party::Sender, subject, words, figures)
+        });
+        told.collect()
     }
 
     /// The calendars that schedules name: this year's must be there, and from 15 December on the next one's.

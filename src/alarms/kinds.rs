@@ -34,13 +34,15 @@ pub enum Kind {
     ClockWrong,
     /// `receipts-key.ending`: the key of the receipts is due for its successor.
     ReceiptsKeyEnding,
+    /// `reconciliation.unmet`: records that should meet do not.
+    ReconciliationUnmet,
     /// `calendar.missing`: the holidays of a year are not known.
     CalendarMissing,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::FeedLate,
         Self::FeedMissed,
         Self::VolumeDrift,
@@ -55,6 +57,7 @@ impl Kind {
         Self::DiskLow,
         Self::ClockWrong,
         Self::ReceiptsKeyEnding,
+        Self::ReconciliationUnmet,
         Self::CalendarMissing,
     ];
 
@@ -114,6 +117,9 @@ impl Kind {
                 "the key of the receipts is due for its successor",
                 include_str!("pages/receipts-key.ending.md"),
             ),
+            Self::ReconciliationUnmet => {
+                ("reconciliation.unmet", "核对不符", "records that should meet do not", include_str!("pages/reconciliation.unmet.md"))
+            }
             Self::CalendarMissing => {
                 ("calendar.missing", "缺少节假日日历", "the holidays of a year are not known", include_str!("pages/calendar.missing.md"))
             }

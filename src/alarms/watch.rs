@@ -7,10 +7,11 @@ use super::conditions::Evidence;
 use super::engine::Engine;
 use super::webhook::Webhooks;
 use crate::config::{Config, Flow};
-use crate::domain::{DestinationId, FlowId, Outcome, PartnerId};
+use crate::domain::{DestinationId, FlowId, Name, Outcome, PartnerId};
 use crate::expiry::Endings;
 use crate::ingress::identity::Expiry;
 use crate::journal::alarms::{ActivityRow, AlarmChange, AlarmFilter, AlarmRow, AlarmSeverity, HISTORY_DAYS_MAX, ProfileRow};
+use crate::journal::matters::MatterCounts;
 use crate::journal::{ExchangeFilter, HeadSigner, Journal, JournalError};
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -162,11 +163,20 @@ impl AlarmWatch {
             throttled: metrics.throttled_lately(),
             latencies: metrics.latencies(|flow| config.flows.get(flow)?.promise),
             endings: self.endings(memory, now).await,
+            reconciliations: self.reconciliations(now).await?,
             free_bytes: free_bytes(&config.gateway.data),
             clock_jump_ms: jump(memory, now, config.gateway.alarms.thresholds.clock_jump_max),
             clock_unsynchronised: is_unsynchronised(),
             key_since: key_since(&self.sources.keys),
         })
+    }
+
+    async fn reconciliations(&self, now: Timestamp) -> Result<BTreeMap<Name, MatterCounts>, JournalError> {
+        let mut all = BTreeMap::new();
+        for name in self.sources.live.load_full().reconciliations.keys() {
+            all.insert(name.clone(), self.sources.journal.matter_counts(name, now).await?);
+        }
+        Ok(all)
     }
 
     /// What is known of every feed that has a schedule.

@@ -184,14 +184,14 @@ async fn tell(webhook: &Arc<Webhook>, notice: &Notice, now: Timestamp) -> Result
     let unusable = |why: String| TransportError::Unusable(why);
     let files = Arc::clone(webhook);
     let read = tokio::task::spawn_blocking(move || {
-        let trust = server_trust(files.name.as_str(), &files.authorities, &files.server_keys, files.identity.as_ref());
+        let trust = server_trust(&files.authorities, &files.server_keys, files.identity.as_ref());
         let trust = trust.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         let secret = std::fs::read(&files.secret).map_err(|error| format!("{}: {error}", files.secret.display()))?;
         Ok::<_, String>((trust, secret))
     });
     let (trust, secret) = read.await.map_err(|error| unusable(error.to_string()))?.map_err(unusable)?;
     let place = Place::of(&webhook.url)?;
-    let (mut line, driver) = dial::<Full<Bytes>>(trust, &place).await?;
+    let (mut line, driver) = dial::<Full<Bytes>>(Arc::new(trust), &place).await?;
     let request = request(&place, notice, &secret, now, matches!(line, Line::Http2(_))).map_err(|error| unusable(error.to_string()))?;
     let sent = match &mut line {
         Line::Http1(sender) => sender.send_request(request).await,

@@ -29,7 +29,7 @@ impl Snapshot {
     /// out too: whoever needs it has said so.
     pub fn of(config: &Config) -> Self {
         let mut files = vec![config.folder.join("portolan.toml")];
-        for (folder, depth) in [("partners", 1), ("flows", 1), ("queries", 1), ("operators", 1), ("calendars", 2)] {
+        for (folder, depth) in [("partners", 1), ("flows", 1), ("queries", 1), ("reconciliations", 1), ("operators", 1), ("calendars", 2)] {
             gather(&config.folder.join(folder), depth, &mut files);
         }
         config.gateway.mappings.iter().for_each(|folder| gather(folder, DEPTH_MAX, &mut files));

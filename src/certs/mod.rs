@@ -5,9 +5,11 @@
 //! key is PKCS#8 PEM, readable by its owner alone, and is refused otherwise.
 
 pub mod authority;
+mod certified;
 pub mod cli;
 pub mod files;
 pub mod summary;
 
 pub use authority::{Authority, CertsError, Issued, Names, Usage, Validity};
+pub use certified::Certified;
 pub use summary::Summary;

@@ -3,6 +3,7 @@
 //! Subjects are written as RFC 4514 text: the last attribute first, `CN=客户端,O=Bank`. Attribute types
 //! outside its table are dotted numbers, values that are no text are `#` and the hexadecimal DER.
 
+use super::files::NOT_X509;
 use crate::domain::Digest;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
@@ -38,8 +39,8 @@ impl Summary {
     /// # Errors
     /// Why the bytes are no X.509 certificate.
     pub fn of(certificate: &CertificateDer<'_>) -> Result<Self, String> {
-        let (_, parsed) = X509Certificate::from_der(certificate).map_err(|e| format!("not an X.509 certificate: {e}"))?;
-        let names = parsed.subject_alternative_name().map_err(|e| format!("its alternative names cannot be read: {e}"))?;
+        let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| NOT_X509)?;
+        let names = parsed.subject_alternative_name().map_err(|_| "its alternative names cannot be read; have it issued again")?;
         Ok(Self {
             subject: distinguished_name(parsed.subject()),
             alternative_names: names.map(|n| n.value.general_names.iter().filter_map(alternative_name).collect()).unwrap_or_default(),

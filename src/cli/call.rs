@@ -95,7 +95,7 @@ pub struct Upload<'f> {
 /// Calls one gateway with one certificate.
 pub struct Caller {
     place: Place,
-    tls: ClientConfig,
+    tls: Arc<ClientConfig>,
 }
 
 /// What the gateway answered.
@@ -144,7 +144,7 @@ impl Caller {
             .with_client_auth_cert(chain, private)
             .map_err(|e| format!("{} and {} cannot be used together: {e}", certificates.display(), key.display()))?;
         tls.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        Ok(Self { place, tls })
+        Ok(Self { place, tls: Arc::new(tls) })
     }
 
     /// Calls, and reads the answer to its end.

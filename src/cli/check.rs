@@ -3,21 +3,26 @@
 use super::exit;
 use super::library::{folders, same};
 use super::terminal::{Paint, counted, fail};
+use crate::app::Prepared;
 use crate::config::{Draft, Problem};
-use crate::live::Live;
+use crate::expiry::sentence;
 use crate::mapping::{Library, cases};
+use crate::seams::{SharedClock, SystemClock};
 use crate::xsd;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// What `--help` says.
 pub const ABOUT: &str = "\
 Check all configuration and mappings, and run the mappings' cases
 
-Reads the configuration as `serve` does, compiles every mapping, schema, route and rule, and runs the cases beside the \
-mappings: each body in NAME/cases must give the records or findings beside it, and what a two-way mapping writes must be \
-read again as the same. Every problem is printed as FILE:LINE: MESSAGE, not only the first. Nothing is changed.";
+Reads the configuration as `serve` does, compiles every mapping, schema, route and rule, reads every certificate, key and \
+revocation list, looks at what lies in the data folder, and runs the cases beside the mappings: each body in NAME/cases must \
+give the records or findings beside it, and what a two-way mapping writes must be read again as the same. Every problem is \
+printed as FILE:LINE: MESSAGE, not only the first; what has ended or ends soon is warned of. Nothing is changed. Whether the \
+addresses are free and the data folder is in use is seen at the start alone.";
 
 /// What `--help` shows last.
 pub const EXAMPLE: &str = "\
@@ -26,7 +31,7 @@ Examples:
   portolan check --mappings mappings              a folder of mappings alone
   portolan check                                  ./portolan.toml and ./mappings, whichever there are
 
-Exit codes: 0 everything is in order, 1 there are problems.";
+Exit codes: 0 everything is in order, with or without warnings; 1 there are problems.";
 
 /// `portolan check`.
 #[derive(Debug, clap::Args)]
@@ -49,6 +54,8 @@ struct Checked {
     problems: BTreeSet<Problem>,
     /// What the cases say, in order.
     failures: Vec<String>,
+    /// What ends soon or has ended.
+    warnings: Vec<String>,
 }
 
 /// Runs it.
@@ -70,7 +77,14 @@ fn check(config: Option<&Path>, given: &[PathBuf]) -> Checked {
         checked.config = Some([draft.partners.len(), draft.flows.len(), draft.queries.len()].map(|number| number as u64));
         let more = draft.mappings.iter().flatten().filter(|theirs| !given.iter().any(|ours| same(ours, theirs)));
         folders.extend(more.cloned());
-        checked.problems.extend(Live::compile(draft).err().into_iter().flatten());
+        let clock: SharedClock = Arc::new(SystemClock);
+        match Prepared::for_start(draft, &clock) {
+            Ok(prepared) => {
+                let now = clock.now();
+                checked.warnings = prepared.expiring(now).iter().map(|expiry| sentence(expiry, now)).collect();
+            }
+            Err(problems) => checked.problems.extend(problems),
+        }
     }
     let (library, problems) = Library::read(&folders);
     checked.problems.extend(problems);
@@ -98,14 +112,16 @@ fn conclude(checked: &Checked) -> ExitCode {
     let paint = Paint::stdout();
     checked.problems.iter().for_each(|problem| println!("{problem}"));
     checked.failures.iter().for_each(|failure| println!("{failure}"));
+    checked.warnings.iter().for_each(|warning| println!("{} {warning}", paint.yellow("warning:")));
     let problems = (checked.problems.len() + checked.failures.len()) as u64;
     let configured = checked.config.map(|[partners, flows, queries]| [(partners, "partner"), (flows, "flow"), (queries, "query service")]);
     let seen = configured.into_iter().flatten().chain([(checked.mappings, "mapping"), (checked.cases, "case")]);
-    let seen: Vec<String> = seen.map(|(number, noun)| counted(number, noun)).collect();
+    let seen: Vec<String> = seen.filter(|(number, _)| *number > 0).map(|(number, noun)| counted(number, noun)).collect();
+    let seen = if seen.is_empty() { "nothing could be judged".to_owned() } else { seen.join(", ") };
     let (verdict, code) = match problems {
         0 => (paint.green("everything is in order"), exit::GOOD),
         _ => (paint.red(&counted(problems, "problem")), exit::FAILED),
     };
-    println!("{}: {verdict}", seen.join(", "));
+    println!("{seen}: {verdict}");
     ExitCode::from(code)
 }

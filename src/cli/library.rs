@@ -65,6 +65,18 @@ pub struct Chosen {
 /// # Errors
 /// The exit code, once it is told why.
 pub fn choose(argument: &str, given: &[PathBuf]) -> Result<Chosen, ExitCode> {
+    choose_among(argument, given, load)
+}
+
+/// As [`choose`], among what `load` gives.
+///
+/// # Errors
+/// As for [`choose`].
+pub fn choose_among(
+    argument: &str,
+    given: &[PathBuf],
+    mut load: impl FnMut(&[PathBuf]) -> Result<Library, ExitCode>,
+) -> Result<Chosen, ExitCode> {
     let path = Path::new(argument);
     let own = if path.is_file() { path.parent() } else { Some(path).filter(|p| p.join("mapping.toml").is_file()) };
     let mut all = folders(given);

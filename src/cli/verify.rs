@@ -2,8 +2,9 @@
 
 use super::exit;
 use super::terminal::{Paint, byte_bar, fail, thousands};
-use crate::domain::Hasher;
-use crate::receipt::{Jwks, Mismatch, RECEIPT_BYTES_MAX, Verified, verify};
+use crate::domain::{Digest, Hasher};
+use crate::receipt::{Jwks, Mismatch, Verified, verify};
+use crate::statement::{self, STATEMENT_BYTES_MAX, Statement};
 use portolan_contract::Words;
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,10 +13,11 @@ use std::process::ExitCode;
 
 /// What `--help` says.
 pub const ABOUT: &str = "\
-Prove offline what a receipt says
+Prove offline what a receipt or a daily statement says
 
 Checks the signature with the gateway's published keys, that the evidence leads to the signed root, and, with the file, \
-that these very bytes arrived. Nothing of the gateway is asked. Keep the keys from a moment when you trusted the gateway: \
+that these very bytes arrived. Of a daily statement (日对账单) the signature is checked, and with its workbook that the \
+workbook is the one it names. Nothing of the gateway is asked. Keep the keys from a moment when you trusted the gateway: \
 keys that come together with a receipt prove nothing.";
 
 /// What `--help` shows last.
@@ -25,6 +27,7 @@ Examples:
   portolan verify feed.xml.receipt.json feed.xml --jwks jwks.json
   portolan verify feed.xml.receipt.json --jwks jwks.json                  the receipt alone
   portolan verify feed.xml.receipt.json feed.xml.gz --jwks jwks.json --encoded
+  portolan verify bank-a_payments_20260701_statement.json bank-a_payments_20260701_statement.xlsx --jwks jwks.json
 
 Exit codes: 0 proven, 1 not proven.";
 
@@ -38,9 +41,9 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// `portolan verify`.
 #[derive(Debug, clap::Args)]
 pub struct Verify {
-    /// The receipt, as it was saved
+    /// The receipt or daily statement, as it was saved
     receipt: PathBuf,
-    /// The file that was sent
+    /// The file that was sent, or the statement's workbook
     file: Option<PathBuf>,
     /// The gateway's keys, from /.well-known/jwks.json
     #[arg(long, value_name = "FILE")]
@@ -89,7 +92,10 @@ fn read_capped(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
 /// A file that cannot be read.
 fn prove(args: &Verify) -> Result<Result<String, Vec<Words>>, String> {
     let keys = read_jwks(&args.jwks)?;
-    let receipt = read_capped(&args.receipt, RECEIPT_BYTES_MAX as u64)?;
+    let receipt = read_capped(&args.receipt, STATEMENT_BYTES_MAX as u64)?;
+    if statement::is_statement(&receipt) {
+        return of_statement(&receipt, &keys, args.file.as_deref());
+    }
     let body = args.file.as_deref().filter(|_| args.encoded).map(open).transpose()?;
     let verified = match verify(&receipt, &keys, body) {
         Ok(verified) => verified,
@@ -101,6 +107,32 @@ fn prove(args: &Verify) -> Result<Result<String, Vec<Words>>, String> {
         Some(file) => compare(file, &verified)?,
     };
     Ok(of_file.map(|of_file| told(&verified, of_file)).map_err(|words| vec![words]))
+}
+
+/// What a statement proves, and whether a workbook is its own.
+fn of_statement(text: &[u8], keys: &Jwks, workbook: Option<&Path>) -> Result<Result<String, Vec<Words>>, String> {
+    let found = workbook.map(|path| Ok::<_, String>(Digest::of(&read_capped(path, STATEMENT_BYTES_MAX as u64)?))).transpose()?;
+    let told = |(statement, kid): (Statement, String)| {
+        let Statement { day, partner, flow, provisional, signed_at, lines, .. } = statement;
+        let standing = if provisional { "the day was not over · 当日尚未结束" } else { "final · 已结束" };
+        let file = if found.is_some() {
+            "exactly this workbook · 正是此工作簿"
+        } else {
+            "not looked at; name it to prove it · 未核对工作簿"
+        };
+        let records = |measure: &str| {
+            let own = lines.iter().filter(|line| line.measure == measure && line.basis == "received");
+            thousands(own.map(|line| line.records).sum())
+        };
+        listed(&[
+            ("statement", format!("{day} of {partner} under {flow}, {standing}")),
+            ("sent", format!("{} records, of which {} accepted, {} refused", records("sent"), records("accepted"), records("refused"))),
+            ("delivered", format!("{} records", records("delivered"))),
+            ("workbook", file.to_owned()),
+            ("signed", format!("{signed_at} with the key {kid}")),
+        ])
+    };
+    Ok(statement::verify(text, keys, found).map(told).map_err(|mismatches| mismatches.iter().map(Mismatch::words).collect()))
 }
 
 fn open(path: &Path) -> Result<impl Read, String> {
@@ -130,7 +162,6 @@ fn compare(path: &Path, verified: &Verified) -> Result<Result<&'static str, Word
 }
 
 fn told(verified: &Verified, of_file: &str) -> String {
-    let paint = Paint::stdout();
     let Verified { leaf, head, kid } = verified;
     let counts = leaf.counts;
     let mut lines = vec![
@@ -154,6 +185,11 @@ fn told(verified: &Verified, of_file: &str) -> String {
     if let Some(message_id) = &leaf.message_id {
         lines.insert(2, ("message id", message_id.clone()));
     }
-    let lines: String = lines.into_iter().map(|(name, text)| format!("    {} {text}\n", paint.dim(&format!("{name:10}")))).collect();
+    listed(&lines)
+}
+
+fn listed(lines: &[(&str, String)]) -> String {
+    let paint = Paint::stdout();
+    let lines: String = lines.iter().map(|(name, text)| format!("    {} {text}\n", paint.dim(&format!("{name:10}")))).collect();
     format!("{}\n{lines}", paint.green("PROVEN · 已证明"))
 }

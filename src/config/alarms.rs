@@ -1,13 +1,12 @@
 //! Alarms as a checked configuration has them.
 
-use super::Identity;
+use super::{Identity, NamedFile};
 use crate::alarms::Kind;
 use crate::domain::{Digest, FlowId, Name};
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,13 +103,13 @@ pub struct Webhook {
     /// `https://…`.
     pub url: String,
     /// Authorities of its server certificate.
-    pub authorities: Vec<PathBuf>,
+    pub authorities: Vec<NamedFile>,
     /// SHA-256 of its server's public key; any of them.
     pub server_keys: Vec<Digest>,
     /// Client identity to present.
     pub identity: Option<Identity>,
     /// File of the secret that signs.
-    pub secret: PathBuf,
+    pub secret: NamedFile,
     /// Time for one attempt.
     pub timeout: Duration,
     /// Only these kinds; empty is all.

@@ -5,22 +5,25 @@
 //! canonical schemas and CEL conditions are only names here: they are compiled by their own modules.
 
 mod alarms;
+mod destination;
+mod folder;
+mod gateway;
 mod operator;
 mod query;
+pub(super) mod reconciliation;
+mod route;
 
 use super::page::{Page, read_bytes};
-use super::raw::{
-    At, RawCertificate, RawDestination, RawFlow, RawGateway, RawIdentity, RawLimits, RawListener, RawOnInvalid, RawOrder, RawPartner,
-    RawRate, RawReference, RawRequestLimits, RawRoute, RawSchedule, RawSender, RawUnknown, RawWords,
-};
+use super::raw::{At, RawCertificate, RawFlow, RawGateway, RawLimits, RawOnInvalid, RawPartner, RawRate, RawSchedule, RawSender, RawWords};
 use super::{
-    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, OnInvalid, Operator, Order, Partner, Problem, Query,
-    Rate, Reference, RequestLimits, Route, Sender,
+    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, NamedFile, OnInvalid, Operator, Partner, Problem,
+    Query, Rate, Reconciliation, Sender, alarms::Webhook,
 };
-use crate::domain::{DESTINATIONS_PER_FLOW_MAX, DestinationId, Digest, Name, PartnerId, Severity};
+use crate::certs::{Summary, files};
+use crate::domain::{Digest, Name, PartnerId};
 use crate::schedule::Calendar;
+use folder::named_files;
 use portolan_contract::Words;
-use rustls_pki_types::{CertificateDer, pem::PemObject};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -46,7 +49,7 @@ type Span = Option<Range<usize>>;
 
 impl Config {
     /// Reads the configuration in `folder`: `portolan.toml`, `partners/*.toml`, `flows/*.toml`, `queries/*.toml`,
-    /// `operators/*.toml`.
+    /// `reconciliations/*.toml`, `operators/*.toml`.
     /// Paths in the files are relative to `folder`.
     ///
     /// # Errors
@@ -68,12 +71,49 @@ pub struct Draft {
     pub flows: Flows,
     /// The queries without a problem of their own.
     pub queries: BTreeMap<Name, Arc<Query>>,
+    /// The reconciliations without a problem of their own.
+    pub reconciliations: BTreeMap<Name, Arc<Reconciliation>>,
+    /// What `portolan.toml` says of the gateway itself.
+    pub gateway: GatewayDraft,
+    /// The destinations without a problem of their own, whatever else is wrong with their partners.
+    pub destinations: Vec<Arc<Destination>>,
     /// Every problem so far, in the order of files and lines.
     pub problems: Vec<Problem>,
+    /// Operators by name.
+    pub operators: BTreeMap<Name, Arc<Operator>>,
     calendars: Calendars,
-    operators: BTreeMap<Name, Arc<Operator>>,
-    gateway: Option<Gateway>,
     certificate_files: BTreeSet<PathBuf>,
+}
+
+/// The gateway's own settings, as far as they can be read.
+#[derive(Default)]
+pub struct GatewayDraft {
+    /// The data folder, which need not be there yet.
+    pub data: Option<NamedFile>,
+    /// Where partners connect.
+    pub partner_listener: ListenerDraft,
+    /// Where operators connect.
+    pub operator_listener: ListenerDraft,
+    /// The client identity towards receivers.
+    pub outbound_identity: Option<Identity>,
+    /// Operators whom no file lists may look.
+    pub unlisted_may_read: bool,
+    /// Webhooks of alarms.
+    pub webhooks: Vec<Arc<Webhook>>,
+    whole: Option<Gateway>,
+}
+
+/// A listener's settings, as far as they can be read.
+#[derive(Default)]
+pub struct ListenerDraft {
+    /// Address and port.
+    pub address: Option<SocketAddr>,
+    /// The server's certificate chain and key.
+    pub identity: Option<Identity>,
+    /// Files of authorities and of revocation lists.
+    pub trusted: Option<[Vec<NamedFile>; 2]>,
+    /// All of it.
+    pub whole: Option<Listener>,
 }
 
 /// Partners by name; `None` where a file has a problem, so that its name is known all the same.
@@ -90,15 +130,29 @@ impl Draft {
     pub fn read(folder: &Path) -> Self {
         let mut problems = Vec::new();
         let (mappings, gateway) = load_gateway(folder, &mut problems);
-        let identity_given = gateway.as_ref().is_none_or(|g| g.outbound_identity.is_some());
-        let mut certificate_files = BTreeSet::new();
-        let partners = load_partners(folder, identity_given, &mut certificate_files, &mut problems);
+        let identity_given = gateway.whole.as_ref().is_none_or(|whole| whole.outbound_identity.is_some());
+        let (mut certificate_files, mut destinations) = (BTreeSet::new(), Vec::new());
+        let partners = load_partners(folder, identity_given, &mut certificate_files, &mut destinations, &mut problems);
         let calendars = alarms::calendars(folder, &mut problems);
         let flows = load_flows(folder, &partners, &calendars, &mut problems);
         let queries = query::load(folder, &partners, &flows, &mut problems);
+        let reconciliations = reconciliation::load(folder, &flows, &mut problems);
         let operators = operator::load(folder, &mut certificate_files, &mut problems);
         problems.sort();
-        Self { folder: folder.to_owned(), mappings, partners, flows, calendars, queries, operators, problems, gateway, certificate_files }
+        Self {
+            folder: folder.to_owned(),
+            mappings,
+            partners,
+            flows,
+            calendars,
+            queries,
+            reconciliations,
+            operators,
+            gateway,
+            destinations,
+            problems,
+            certificate_files,
+        }
     }
 
     /// The whole configuration.
@@ -106,7 +160,7 @@ impl Draft {
     /// # Errors
     /// Every problem of it.
     pub fn finish(self) -> Result<Config, Vec<Problem>> {
-        match self.gateway {
+        match self.gateway.whole {
             Some(gateway) if self.problems.is_empty() => Ok(Config {
                 folder: self.folder,
                 gateway,
@@ -114,6 +168,7 @@ impl Draft {
                 flows: self.flows.into_iter().filter_map(|(id, flow)| Some((id, flow?))).collect(),
                 calendars: self.calendars,
                 queries: self.queries,
+                reconciliations: self.reconciliations,
                 operators: self.operators,
                 certificate_files: self.certificate_files,
             }),
@@ -122,7 +177,7 @@ impl Draft {
     }
 }
 
-fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> (Option<Vec<PathBuf>>, Option<Gateway>) {
+fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> (Option<Vec<PathBuf>>, GatewayDraft) {
     let mut page = Page::read(folder.join("portolan.toml"));
     let (mappings, gateway) = match page.parse::<RawGateway>() {
         Some(raw) => {
@@ -130,13 +185,19 @@ fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> (Option<Vec<PathB
             let mappings = checker.mappings(&raw.mappings);
             (Some(mappings.clone()), checker.gateway(&raw, mappings))
         }
-        None => (None, None),
+        None => (None, GatewayDraft::default()),
     };
     problems.append(&mut page.problems);
     (mappings, gateway)
 }
 
-fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BTreeSet<PathBuf>, problems: &mut Vec<Problem>) -> Partners {
+fn load_partners(
+    folder: &Path,
+    identity_given: bool,
+    certificate_files: &mut BTreeSet<PathBuf>,
+    destinations: &mut Vec<Arc<Destination>>,
+    problems: &mut Vec<Problem>,
+) -> Partners {
     let mut seen = BTreeMap::new();
     let mut partners = Partners::new();
     for (id, file) in named_files(&folder.join("partners"), problems) {
@@ -146,7 +207,9 @@ fn load_partners(folder: &Path, identity_given: bool, certificate_files: &mut BT
             let mut checker = Checker { page: &mut page, folder };
             let certificates = checker.certificates(&raw.certificate, "partner");
             checker.certificates_are_new(&id, "partner", &certificates, &mut seen);
-            checker.partner(&id, &raw, certificates, identity_given)
+            let read = checker.destinations(&id, &raw.destination, identity_given);
+            destinations.extend(read.iter().flatten().map(|(_, destination)| Arc::clone(destination)));
+            checker.partner(&id, &raw, certificates, read.into_iter().collect())
         });
         let partner = partner.filter(|_| page.problems.is_empty());
         problems.append(&mut page.problems);
@@ -171,42 +234,6 @@ fn load_flows(folder: &Path, partners: &Partners, calendars: &Calendars, problem
     flows
 }
 
-/// The `NAME.toml` files of a folder in the order of their names, hidden ones left out. A folder that
-/// does not exist is empty.
-fn named_files(folder: &Path, problems: &mut Vec<Problem>) -> Vec<(Name, PathBuf)> {
-    let mut files = Vec::new();
-    let mut note = |file: &Path, message: String| problems.push(Problem { file: file.to_owned(), line: 0, message });
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return files,
-        Err(error) => {
-            note(folder, format!("cannot be read: {error}"));
-            return files;
-        }
-    };
-    for entry in entries {
-        let path = match entry {
-            Ok(entry) => entry.path(),
-            Err(error) => {
-                note(folder, format!("cannot be read: {error}"));
-                break;
-            }
-        };
-        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(stem) = file_name.strip_suffix(".toml").filter(|_| !file_name.starts_with('.')) else { continue };
-        match stem.parse::<Name>() {
-            Ok(name) => files.push((name, path.clone())),
-            Err(message) => note(&path, format!("the file's name: {message}")),
-        }
-        if files.len() > FILES_PER_FOLDER_MAX {
-            note(folder, format!("more than {FILES_PER_FOLDER_MAX} files"));
-            break;
-        }
-    }
-    files.sort();
-    files
-}
-
 /// The checks of one file. Every method looks at all that it is given before it answers `None`, so
 /// that no problem hides another.
 struct Checker<'p> {
@@ -215,113 +242,43 @@ struct Checker<'p> {
 }
 
 impl Checker<'_> {
-    /// Folders of mappings; the usual one alone may be missing.
-    fn mappings(&mut self, raw: &At<Vec<PathBuf>>) -> Vec<PathBuf> {
-        let mut mappings: Vec<PathBuf> = raw.value().iter().map(|path| self.folder.join(path)).collect();
-        if raw.span().is_some() {
-            for folder in mappings.iter().filter(|folder| !folder.is_dir()) {
-                self.page.note(raw.span(), format!("`mappings`: {} is not a folder", folder.display()));
-            }
-        } else {
-            // Nobody asked for the usual folder; without it the built-in mappings are all there are.
-            mappings.retain(|folder| folder.is_dir());
-        }
-        mappings
-    }
-
-    fn gateway(&mut self, raw: &RawGateway, mappings: Vec<PathBuf>) -> Option<Gateway> {
+    fn gateway(&mut self, raw: &RawGateway, mappings: Vec<PathBuf>) -> GatewayDraft {
         let partner_listener = self.listener(raw.partner_listener.as_ref(), "partner_listener");
         let operator_listener = self.listener(raw.operator_listener.as_ref(), "operator_listener");
-        let data = self.folder.join(raw.data.value());
-        if data.components().eq(self.folder.join("").components()) {
-            self.page.note(
-                raw.data.span(),
-                "`data` cannot be the configuration folder itself: the journal's writes would look like changes of it",
-            );
-        }
+        self.addresses_differ(&partner_listener, &operator_listener, raw);
+        let data = self.data(&raw.data);
         let outbound_identity = raw.outbound_identity.as_ref().map(|identity| self.identity(identity));
         let limits = self.request_limits(&raw.limits);
         let alarms = self.alarms(&raw.alarms);
         let expiry_warning_days: BTreeSet<u32> = raw.expiry_warning_days.iter().map(|days| days.get()).collect();
-        Some(Gateway {
-            partner_listener: partner_listener?,
-            operator_listener: operator_listener?,
-            data,
-            mappings,
-            outbound_identity: transposed(outbound_identity)?,
-            expiry_warning_days: expiry_warning_days.into_iter().rev().collect(),
-            operators: operator::rules(&raw.operators),
-            limits: limits?,
-            alarms: alarms?,
-        })
+        let operators = operator::rules(&raw.operators);
+        let unlisted_may_read = operators.unlisted_may_read;
+        let webhooks = alarms.iter().flat_map(|alarms| alarms.webhooks.values().cloned()).collect();
+        let whole = || {
+            Some(Gateway {
+                partner_listener: partner_listener.whole.clone()?,
+                operator_listener: operator_listener.whole.clone()?,
+                data: data.to_path_buf(),
+                mappings,
+                outbound_identity: transposed(outbound_identity.clone())?,
+                expiry_warning_days: expiry_warning_days.into_iter().rev().collect(),
+                operators,
+                limits: limits?,
+                alarms: alarms?,
+            })
+        };
+        let whole = whole();
+        let outbound_identity = outbound_identity.flatten();
+        GatewayDraft { data: Some(data), partner_listener, operator_listener, outbound_identity, unlisted_may_read, webhooks, whole }
     }
 
-    fn listener(&mut self, raw: Option<&At<RawListener>>, key: &str) -> Option<Listener> {
-        let at = self.page.required(raw, key, None)?;
-        let raw = at.value();
-        let address = self.page.required(raw.address.as_ref(), "address", at.span());
-        let address = address.and_then(|text| {
-            let parsed = text.value().parse::<SocketAddr>().ok();
-            if parsed.is_none() {
-                let message = format!("`address`: {:?} is no address and port; write it as `127.0.0.1:8443` or `[::1]:8443`", text.value());
-                self.page.note(text.span(), message);
-            }
-            parsed
-        });
-        let identity = self.page.required(raw.identity.as_ref(), "identity", at.span());
-        let identity = identity.and_then(|identity| self.identity(identity));
-        if raw.client_authorities.is_empty() {
-            self.page.missing("client_authorities", at.span());
-        }
-        let client_authorities = self.files(&raw.client_authorities);
-        let revocation_lists = self.files(&raw.revocation_lists);
-        Some(Listener {
-            address: address?,
-            identity: identity?,
-            client_authorities: client_authorities?,
-            revocation_lists: revocation_lists?,
-            accept_expired_lists: raw.accept_expired_lists,
-        })
-    }
-
-    fn identity(&mut self, at: &At<RawIdentity>) -> Option<Identity> {
-        let chain = self.page.required(at.value().chain.as_ref(), "chain", at.span());
-        let chain = chain.and_then(|path| self.file(path));
-        let key = self.page.required(at.value().key.as_ref(), "key", at.span());
-        let key = key.and_then(|path| self.file(path));
-        Some(Identity { chain: chain?, key: key? })
-    }
-
-    fn request_limits(&mut self, at: &At<RawRequestLimits>) -> Option<RequestLimits> {
-        let raw = at.value();
-        let (inline, body) = (raw.inline_bytes_max.value().get(), raw.body_bytes_max.value().get());
-        if u64::from(inline) > body {
-            let at = raw.inline_bytes_max.span().or(raw.body_bytes_max.span());
-            self.page.note(at, format!("`inline_bytes_max` ({inline}) cannot be larger than `body_bytes_max` ({body})"));
-            return None;
-        }
-        Some(RequestLimits {
-            handshake_timeout: milliseconds(raw.handshake_timeout_ms),
-            header_timeout: milliseconds(raw.header_timeout_ms),
-            body_idle_timeout: milliseconds(raw.body_idle_timeout_ms),
-            body_timeout: milliseconds(raw.body_timeout_ms),
-            connection_age_max: milliseconds(raw.connection_age_ms_max),
-            header_bytes_max: size(raw.header_bytes_max),
-            connections_max: size(raw.connections_max),
-            partner_connections_max: size(raw.partner_connections_max),
-            partner_submissions_max: size(raw.partner_submissions_max),
-            stranger_handshakes_per_minute_max: raw.stranger_handshakes_per_minute_max.get(),
-            body_bytes_max: body,
-            decoded_bytes_max: raw.decoded_bytes_max.get(),
-            expansion_ratio_max: raw.expansion_ratio_max.get(),
-            inline_bytes_max: size(*raw.inline_bytes_max.value()),
-            free_bytes_min: raw.free_bytes_min.get(),
-            translations_max: size(raw.translations_max),
-            shutdown_timeout: milliseconds(raw.shutdown_timeout_ms),
-        })
-    }
-
-    fn partner(&mut self, id: &PartnerId, raw: &RawPartner, certificates: Option<Certificates>, identity_given: bool) -> Option<Partner> {
+    fn partner(
+        &mut self,
+        id: &PartnerId,
+        raw: &RawPartner,
+        certificates: Option<Certificates>,
+        destinations: Option<BTreeMap<Name, Arc<Destination>>>,
+    ) -> Option<Partner> {
         let title = self.title(raw.title.as_ref());
         let limits = self
             .limits(&raw.limits)
@@ -329,7 +286,6 @@ impl Checker<'_> {
         if raw.destination.len() > DESTINATIONS_PER_PARTNER_MAX {
             self.page.note(None, format!("more than {DESTINATIONS_PER_PARTNER_MAX} destinations"));
         }
-        let destinations = self.destinations(id, &raw.destination, identity_given);
         Some(Partner {
             id: id.clone(),
             title: title?,
@@ -402,13 +358,9 @@ impl Checker<'_> {
     /// SHA-256 of the public key of the first certificate in a PEM file.
     fn key_of_file(&mut self, path: &At<PathBuf>) -> Option<Digest> {
         let file = self.file(path)?;
-        let key = read_bytes(&file).and_then(|pem| {
-            let der = CertificateDer::from_pem_slice(&pem).map_err(|error| format!("holds no PEM certificate: {error:?}"))?;
-            let (_, certificate) =
-                x509_parser::parse_x509_certificate(&der).map_err(|error| format!("holds no X.509 certificate: {error}"))?;
-            Ok(Digest::of(certificate.public_key().raw))
-        });
-        key.map_err(|message| self.page.note(path.span(), format!("{}: {message}", file.display()))).ok()
+        let first = files::read_certificates(&file)
+            .and_then(|certificates| certificates.first().ok_or_else(|| "there is no certificate in it".to_owned()).and_then(Summary::of));
+        first.map(|summary| summary.key_sha256).map_err(|message| self.page.problems.push(file.problem(message))).ok()
     }
 
     /// A certificate names one partner or one operator: the same one again, here or in another file, is a problem.
@@ -450,71 +402,6 @@ impl Checker<'_> {
         Some(Rate { per_second, burst })
     }
 
-    fn destinations(
-        &mut self,
-        partner: &PartnerId,
-        raw: &BTreeMap<String, At<RawDestination>>,
-        identity_given: bool,
-    ) -> Option<BTreeMap<Name, Arc<Destination>>> {
-        let read: Vec<_> = raw
-            .iter()
-            .map(|(place, at)| {
-                if !identity_given && at.value().identity.is_none() {
-                    self.page.note(at.span(), "`identity` is missing, and portolan.toml has no `outbound_identity` to present instead");
-                }
-                let place = self.name(place, at.span());
-                let id = place.clone().map(|place| DestinationId { partner: partner.clone(), place });
-                let destination = self.destination(id, at);
-                Some((place?, Arc::new(destination?)))
-            })
-            .collect();
-        read.into_iter().collect()
-    }
-
-    fn destination(&mut self, id: Option<DestinationId>, at: &At<RawDestination>) -> Option<Destination> {
-        let raw = at.value();
-        let url = self.page.required(raw.url.as_ref(), "url", at.span());
-        let url = url.and_then(|url| self.https(url));
-        if raw.authorities.is_empty() {
-            self.page.missing("authorities", at.span());
-        }
-        let authorities = self.files(&raw.authorities);
-        let server_keys: Vec<_> = raw.server_keys_sha256.iter().map(|digest| self.page.parsed::<Digest>(digest)).collect();
-        let identity = raw.identity.as_ref().map(|identity| self.identity(identity));
-        let (first, max) = (*raw.retry_first_ms.value(), *raw.retry_ms_max.value());
-        if first > max {
-            let at = raw.retry_first_ms.span().or(raw.retry_ms_max.span());
-            self.page.note(at, format!("`retry_first_ms` ({first}) cannot be more than `retry_ms_max` ({max})"));
-        }
-        Some(Destination {
-            id: id?,
-            url: url?,
-            authorities: authorities?,
-            server_keys: server_keys.into_iter().collect::<Option<_>>()?,
-            identity: transposed(identity)?,
-            concurrency_max: size(raw.concurrency_max),
-            timeout: milliseconds(raw.timeout_ms),
-            retry_first: milliseconds(first),
-            retry_max: milliseconds(max),
-            give_up_after: Duration::from_secs(u64::from(raw.give_up_after_hours.get()) * 3600),
-            circuit_failures: raw.circuit_failures.get(),
-            circuit_pause: milliseconds(raw.circuit_pause_ms),
-        })
-    }
-
-    fn https(&mut self, url: &At<String>) -> Option<String> {
-        let parsed = url.value().parse::<hyper::Uri>().ok();
-        let good = parsed.is_some_and(|uri| {
-            let host = uri.host().unwrap_or_default();
-            let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-            uri.scheme_str() == Some("https") && !host.is_empty() && !user && !url.value().contains('#')
-        });
-        if !good {
-            self.page.note(url.span(), format!("`url`: {:?} must be https://HOST[:PORT]/PATH", url.value()));
-        }
-        good.then(|| url.value().clone())
-    }
-
     fn flow(&mut self, id: &Name, raw: &RawFlow, partners: &Partners, calendars: &Calendars) -> Option<Flow> {
         let title = self.title(raw.title.as_ref());
         let canonical = self.page.required(raw.canonical.as_ref(), "canonical", None);
@@ -522,6 +409,7 @@ impl Checker<'_> {
         let schedule = raw.schedule.as_ref();
         let senders = self.senders(&raw.sender, schedule, partners, calendars);
         let zone = self.zone(&raw.zone);
+        let cut_off = raw.cut_off.as_ref().map(|time| self.time(time, "cut_off"));
         let routes = self.routes(&raw.route, partners);
         let order = self.order(&raw.order);
         let reference = raw.reference.as_ref().map(|reference| self.reference(reference));
@@ -540,6 +428,7 @@ impl Checker<'_> {
                 RawOnInvalid::RefuseRecord => OnInvalid::RefuseRecord,
             },
             zone: zone?,
+            cut_off: transposed(cut_off)?,
             routes: routes?,
             order: order?,
             reference: transposed(reference)?,
@@ -621,86 +510,23 @@ impl Checker<'_> {
         known.then(|| zone.value().clone())
     }
 
-    fn routes(&mut self, raw: &[At<RawRoute>], partners: &Partners) -> Option<Vec<Route>> {
-        if raw.len() > DESTINATIONS_PER_FLOW_MAX {
-            self.page.note(raw.last().and_then(At::span), format!("a flow has at most {DESTINATIONS_PER_FLOW_MAX} routes"));
-        }
-        let read: Vec<_> = raw.iter().map(|at| self.route(at, partners)).collect();
-        let routes: Vec<Route> = read.into_iter().collect::<Option<_>>()?;
-        let mut seen = BTreeSet::new();
-        for (route, at) in routes.iter().zip(raw) {
-            if !seen.insert((&route.to, &route.mapping)) {
-                let message = format!("a second route to {} with mapping {}: join both conditions with ||", route.to, route.mapping);
-                self.page.note(at.span(), message);
-            }
-        }
-        Some(routes)
-    }
-
-    fn route(&mut self, at: &At<RawRoute>, partners: &Partners) -> Option<Route> {
-        let raw = at.value();
-        let to = self.known_destination(raw.to.as_ref(), "to", at.span(), partners);
-        let mapping = self.page.required(raw.mapping.as_ref(), "mapping", at.span());
-        let mapping = mapping.and_then(|name| self.page.parsed::<Name>(name));
-        Some(Route { to: to?, mapping: mapping?.into(), when: raw.when.as_ref().map(|when| when.value().clone()) })
-    }
-
-    /// Whether the other flow and the path are there is for those who know all flows and schemas.
-    fn reference(&mut self, at: &At<RawReference>) -> Option<Reference> {
-        let raw = at.value();
-        let flow = self.page.required(raw.flow.as_ref(), "flow", at.span());
-        let flow = flow.and_then(|flow| self.name(flow.value(), flow.span()));
-        let field = self.page.required(raw.field.as_ref(), "field", at.span());
-        let unknown = match raw.unknown {
-            RawUnknown::Warning => Severity::Warning,
-            RawUnknown::Error => Severity::Error,
-        };
-        Some(Reference { flow: flow?, field: field?.value().clone(), unknown })
-    }
-
-    /// A destination that a partner's file has.
-    fn known_destination(&mut self, text: Option<&At<String>>, key: &str, table: Span, partners: &Partners) -> Option<DestinationId> {
-        let text = self.page.required(text, key, table)?;
-        let id = self.page.parsed::<DestinationId>(text)?;
-        match partners.get(&id.partner) {
-            None => self.page.note(text.span(), format!("`{key}`: there is no partners/{}.toml", id.partner)),
-            Some(Some(partner)) if !partner.destinations.contains_key(&id.place) => {
-                self.page.note(text.span(), format!("`{key}`: partners/{}.toml has no [destination.{}]", id.partner, id.place));
-            }
-            _ => {}
-        }
-        Some(id)
-    }
-
-    fn order(&mut self, order: &At<RawOrder>) -> Option<Order> {
-        match order.value() {
-            RawOrder::None => Some(Order::None),
-            RawOrder::Sender => Some(Order::Sender),
-            RawOrder::Key(path) if path.trim().is_empty() => {
-                self.page.note(order.span(), "`order`: `key` names a path of the canonical record, such as `account`");
-                None
-            }
-            RawOrder::Key(path) => Some(Order::Key(path.clone())),
-        }
-    }
-
     fn name(&mut self, text: &str, at: Span) -> Option<Name> {
         text.parse().map_err(|message: String| self.page.note(at, message)).ok()
     }
 
-    fn files(&mut self, paths: &[At<PathBuf>]) -> Option<Vec<PathBuf>> {
+    fn files(&mut self, paths: &[At<PathBuf>]) -> Option<Vec<NamedFile>> {
         let found: Vec<_> = paths.iter().map(|path| self.file(path)).collect();
         found.into_iter().collect()
     }
 
     /// A file that must exist; what is in it is for the module that uses it.
-    fn file(&mut self, path: &At<PathBuf>) -> Option<PathBuf> {
+    fn file(&mut self, path: &At<PathBuf>) -> Option<NamedFile> {
         let file = self.folder.join(path.value());
         let exists = file.is_file();
         if !exists {
             self.page.note(path.span(), format!("there is no file {}", file.display()));
         }
-        exists.then_some(file)
+        exists.then(|| self.page.named_file(file, path.span()))
     }
 }
 

@@ -6,23 +6,30 @@
 
 pub mod alarms;
 mod load;
+mod named_file;
 mod page;
 mod raw;
+pub mod reconciliation;
 pub mod recovery;
 mod reference;
 pub mod watch;
 
 pub use alarms::Alarms;
+pub use load::reconciliation::{KEY_PARTS_MAX, LEGS_MAX, RECONCILIATIONS_MAX};
 pub use load::{
-    CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, Draft, FILES_PER_FOLDER_MAX, MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
+    CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, Draft, FILES_PER_FOLDER_MAX, GatewayDraft, ListenerDraft,
+    MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
 };
+pub use named_file::NamedFile;
 pub use page::FILE_BYTES_MAX;
+pub use reconciliation::{Leg, Reconciliation};
 pub use recovery::PROBLEMS_PER_FILE_MAX;
 pub use reference::reference;
 pub use watch::Reloads;
 
 use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId, Role, Severity};
-use crate::schedule::{Calendar, Schedule};
+use crate::schedule::{BusinessDay, Calendar, Schedule};
+use jiff::civil::Time;
 use portolan_contract::Words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -31,7 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The zone of a flow that names none.
-pub const ZONE_DEFAULT: &str = "Asia/Shanghai";
+pub use crate::schedule::day::ZONE_DEFAULT;
 
 /// A checked configuration. Replaced whole at a reload, never changed.
 #[derive(Clone, Debug)]
@@ -48,6 +55,8 @@ pub struct Config {
     pub calendars: BTreeMap<Name, Calendar>,
     /// Every query service.
     pub queries: BTreeMap<Name, Arc<Query>>,
+    /// Reconciliations by name.
+    pub reconciliations: BTreeMap<Name, Arc<Reconciliation>>,
     /// Every operator.
     pub operators: BTreeMap<Name, Arc<Operator>>,
     /// The certificate files that partners' and operators' files name.
@@ -130,9 +139,9 @@ pub struct Listener {
     /// The server's certificate chain and key.
     pub identity: Identity,
     /// PEM files of the authorities that client certificates must chain to.
-    pub client_authorities: Vec<PathBuf>,
+    pub client_authorities: Vec<NamedFile>,
     /// PEM or DER files of revocation lists. With any given, every authority needs one.
-    pub revocation_lists: Vec<PathBuf>,
+    pub revocation_lists: Vec<NamedFile>,
     /// Accept a certificate although its authority's list is out of date.
     pub accept_expired_lists: bool,
 }
@@ -141,9 +150,9 @@ pub struct Listener {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The chain, leaf first.
-    pub chain: PathBuf,
+    pub chain: NamedFile,
     /// The key (PKCS#8 or SEC1); readable by the owner alone.
-    pub key: PathBuf,
+    pub key: NamedFile,
 }
 
 /// Limits that hold for every request, whoever calls.
@@ -246,7 +255,7 @@ pub struct Destination {
     /// `https://…` to which deliveries are posted.
     pub url: String,
     /// PEM files of the authorities that its server certificate must chain to.
-    pub authorities: Vec<PathBuf>,
+    pub authorities: Vec<NamedFile>,
     /// SHA-256 of its server's public key; any of them. Empty = the chain and name decide alone.
     pub server_keys: Vec<Digest>,
     /// Client identity to present, if not the gateway's own.
@@ -282,6 +291,8 @@ pub struct Flow {
     pub on_invalid: OnInvalid,
     /// IANA time zone of dates and times without one.
     pub zone: String,
+    /// The time at which its next business day begins; `None` is midnight.
+    pub cut_off: Option<Time>,
     /// Where its records go.
     pub routes: Vec<Route>,
     /// Whether deliveries keep an order.
@@ -302,6 +313,13 @@ pub struct Flow {
     pub text: Arc<str>,
     /// Digest of the text.
     pub digest: Digest,
+}
+
+impl Flow {
+    /// How its days are told apart.
+    pub fn business_day(&self) -> BusinessDay {
+        BusinessDay::new(&self.zone, self.cut_off)
+    }
 }
 
 /// One sender of a flow.
@@ -382,6 +400,8 @@ pub struct Query {
     pub answer_repeats: Vec<String>,
     /// Questions under way at once.
     pub concurrency_max: usize,
+    /// Those of them that one asker may have.
+    pub concurrency_per_asker_max: usize,
     /// Who asks, and the mapping that an answer is rendered with for each.
     pub askers: BTreeMap<PartnerId, String>,
     /// The file's text, for the places of problems.
@@ -393,7 +413,7 @@ pub struct Query {
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
-    /// Line, counted from 1; 0 for the file as a whole.
+    /// Line, counted from 1; 0 where there are no lines: for a folder, or a file that cannot be read.
     pub line: usize,
     /// What is wrong and what is allowed.
     pub message: String,
@@ -401,6 +421,9 @@ pub struct Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}: {}", self.file.display(), self.line, self.message)
+        match self.line {
+            0 => write!(f, "{}: {}", self.file.display(), self.message),
+            line => write!(f, "{}:{line}: {}", self.file.display(), self.message),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! One file of a configuration: its text, the raw form read from it, and every problem in it.
 
 use super::recovery::{Entry, line_of, recovered};
-use super::{Problem, raw::At};
+use super::{NamedFile, Problem, raw::At};
 use serde::de::DeserializeOwned;
 use std::io::Read;
 use std::ops::Range;
@@ -47,10 +47,20 @@ impl Page {
         read.value
     }
 
-    /// Notes a problem at a place in the text; `None` is the file as a whole.
+    /// Notes a problem at a place in the text; `None` is the file as a whole, told at its beginning.
     pub fn note(&mut self, at: Option<Range<usize>>, message: impl Into<String>) {
-        let problem = problem_at(&self.file, &self.text, at, message.into());
-        self.problems.push(problem);
+        let line = self.line(at);
+        self.problems.push(Problem { file: self.file.clone(), line, message: message.into() });
+    }
+
+    /// The line of a place in the text.
+    fn line(&self, at: Option<Range<usize>>) -> usize {
+        at.map_or(1, |span| line_of(&self.text, span.start))
+    }
+
+    /// A file that is named at a place in the text.
+    pub fn named_file(&self, path: PathBuf, at: Option<Range<usize>>) -> NamedFile {
+        NamedFile::named_at(path, &self.file, self.line(at))
     }
 
     /// The value, or the problem that it is missing in the table that stands at `table`.
@@ -77,10 +87,6 @@ impl Page {
     {
         text.value().parse().map_err(|error| self.note(text.span(), format!("{error}"))).ok()
     }
-}
-
-fn problem_at(file: &Path, text: &str, at: Option<Range<usize>>, message: String) -> Problem {
-    Problem { file: file.to_owned(), line: at.map_or(0, |span| line_of(text, span.start)), message }
 }
 
 /// A file's text, if it is text and not larger than [`FILE_BYTES_MAX`].

@@ -6,8 +6,10 @@
 //! What a value must be beyond its type is checked in `load.rs`.
 
 mod alarms;
+mod reconciliation;
 
 pub use alarms::{RawAlarms, RawEvery, RawHold, RawOnHoliday, RawQuiet, RawSchedule, RawWebhook, RawWeekday};
+pub use reconciliation::{RawKeyPart, RawLeg, RawReconciliation};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -339,6 +341,9 @@ pub struct RawFlow {
     pub on_invalid: RawOnInvalid,
     /// IANA time zone of dates and times that are written without one.
     pub zone: At<String>,
+    /// The time of day at which the next business day of its daily statements (日对账单) begins, as `HH:MM` in `zone`;
+    /// midnight unless given. A change holds for what comes from then on.
+    pub cut_off: Option<At<String>>,
     /// Where its records go. A record goes to every route whose condition holds.
     pub route: Vec<At<RawRoute>>,
     /// The order of deliveries to one destination.
@@ -368,6 +373,7 @@ impl Default for RawFlow {
             sender: BTreeMap::new(),
             on_invalid: RawOnInvalid::RefuseRecord,
             zone: At::default_value(super::ZONE_DEFAULT.to_owned()),
+            cut_off: None,
             route: Vec::new(),
             order: At::default_value(RawOrder::None),
             reference: None,
@@ -493,6 +499,8 @@ pub struct RawQuery {
     pub answer_repeats: Vec<At<String>>,
     /// Questions under way at once, of all who ask.
     pub concurrency_max: NonZeroU32,
+    /// Questions under way at once of one who asks, so that none takes the places of all others.
+    pub concurrency_per_asker_max: NonZeroU32,
     /// Who asks, each under the partner's name: every sender of the questions' flow.
     #[schemars(extend("x-required" = true))]
     pub asker: BTreeMap<String, At<RawAsker>>,
@@ -510,6 +518,7 @@ impl Default for RawQuery {
             answer_valid_until: None,
             answer_repeats: Vec::new(),
             concurrency_max: count(32),
+            concurrency_per_asker_max: count(8),
             asker: BTreeMap::new(),
         }
     }

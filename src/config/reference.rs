@@ -1,10 +1,11 @@
 //! The reference documentation of the configuration, generated from the raw types.
 
+use super::load::reconciliation::{KEY_PARTS_MAX, LEGS_MAX, RECONCILIATIONS_MAX};
 use super::load::{
     CERTIFICATES_PER_PARTNER_MAX, DESTINATIONS_PER_PARTNER_MAX, FILES_PER_FOLDER_MAX, MAPPINGS_PER_SENDER_MAX, TEXT_CHARS_MAX,
 };
 use super::page::FILE_BYTES_MAX;
-use super::raw::{RawFlow, RawGateway, RawOperator, RawPartner, RawQuery};
+use super::raw::{RawFlow, RawGateway, RawOperator, RawPartner, RawQuery, RawReconciliation};
 use crate::domain::{DESTINATIONS_PER_FLOW_MAX, NAME_CHARS_MAX};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -18,6 +19,11 @@ pub fn reference() -> String {
         ("partners/NAME.toml", describe::<RawPartner>(), include_str!("../../docs/example/partners/bank.toml")),
         ("flows/NAME.toml", describe::<RawFlow>(), include_str!("../../docs/example/flows/payment-confirmation.toml")),
         ("queries/NAME.toml", describe::<RawQuery>(), include_str!("../../docs/example/queries/taxpayer-credit.toml")),
+        (
+            "reconciliations/NAME.toml",
+            describe::<RawReconciliation>(),
+            include_str!("../../docs/example/reconciliations/announced-payments.toml"),
+        ),
         ("operators/NAME.toml", describe::<RawOperator>(), include_str!("../../docs/example/operators/night-duty.toml")),
     ];
     let files: String =
@@ -39,6 +45,7 @@ portolan.toml          the gateway itself
 partners/NAME.toml     one file for each partner; the file's name is the partner's name
 flows/NAME.toml        one file for each flow; the file's name is the flow's name
 queries/NAME.toml      one file for each query service; the file's name is the service's name
+reconciliations/NAME.toml  one file for each reconciliation; the file's name is its name
 operators/NAME.toml    one file for each operator; the file's name is the operator's name
 calendars/NAME/YEAR.toml   holidays and make-up working days of a year, over those that ship with the program
 mappings/              your own mappings and canonical schemas, before the built-in ones
@@ -56,7 +63,8 @@ fn limits() -> String {
          | certificates of a partner, and of an operator | {CERTIFICATES_PER_PARTNER_MAX} |\n\
          | destinations of a partner | {DESTINATIONS_PER_PARTNER_MAX} |\n\
          | mappings of a sender | {MAPPINGS_PER_SENDER_MAX} |\n\
-         | routes of a flow | {DESTINATIONS_PER_FLOW_MAX} |\n"
+         | routes of a flow | {DESTINATIONS_PER_FLOW_MAX} |\n\
+         | reconciliations; legs of one; parts of a key | {RECONCILIATIONS_MAX}; {LEGS_MAX}; {KEY_PARTS_MAX} |\n"
     )
 }
 

@@ -116,19 +116,19 @@ impl Scope {
         let identities = listeners.iter().map(|l| &l.identity).chain(&gateway.outbound_identity);
         let identities = identities.chain(destinations().filter_map(|d| d.identity.as_ref()));
         let mut files = BTreeSet::from([config.folder.join("portolan.toml")]);
-        files.extend(identities.flat_map(|Identity { chain, key }| [chain, key]).cloned());
+        files.extend(identities.flat_map(|Identity { chain, key }| [chain, key]).map(|file| file.to_path_buf()));
         files.extend(
             listeners
                 .iter()
                 .flat_map(|Listener { client_authorities, revocation_lists, .. }| client_authorities.iter().chain(revocation_lists))
-                .cloned(),
+                .map(|file| file.to_path_buf()),
         );
-        files.extend(destinations().flat_map(|d| &d.authorities).cloned());
+        files.extend(destinations().flat_map(|d| &d.authorities).map(|file| file.to_path_buf()));
         files.extend(config.certificate_files.iter().cloned());
         let webhooks = gateway.alarms.webhooks.values();
-        files.extend(webhooks.flat_map(|webhook| webhook.authorities.iter().chain([&webhook.secret])).cloned());
+        files.extend(webhooks.flat_map(|webhook| webhook.authorities.iter().chain([&webhook.secret])).map(|file| file.to_path_buf()));
         files.insert(keys_folder(&gateway.data).join(NEXT_KEY_FILE));
-        let folders = ["partners", "flows", "queries", "operators", "calendars"];
+        let folders = ["partners", "flows", "queries", "reconciliations", "operators", "calendars"];
         let mut folders: BTreeSet<PathBuf> = folders.iter().map(|folder| config.folder.join(folder)).collect();
         folders.extend(gateway.mappings.iter().cloned());
         Self { files: files.iter().map(|file| as_in_events(file)).collect(), folders: folders.iter().map(|f| as_in_events(f)).collect() }

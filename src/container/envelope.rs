@@ -2,8 +2,11 @@
 //!
 //! The envelope's values are ordinary entries of the mapping, whose paths begin with `//`: those
 //! before the payload can be read, and all of them are written before it, in the order of the mapping.
-//! The payload is decoded while it streams by; the envelope is read event by event, and each of its
-//! values is capped like any token.
+//! The payload is decoded while it streams by; the envelope is read event by event. What is kept of it
+//! goes to every record, so that all of it together may be no larger than one.
+//!
+//! Limits: `Limits::token_bytes_max` and `depth_max`; of values kept, and of the names of open elements,
+//! `record_values_max` and `record_bytes_max`.
 
 use super::{Close, Parts, Writer as PartWriter, damaged, skip_rest};
 use base64::Engine;
@@ -49,7 +52,7 @@ impl Envelope {
 pub(super) struct Reader<'a> {
     envelope: &'a Envelope,
     events: quick_xml::Reader<TextInput<'a>>,
-    depth_max: usize,
+    limits: Limits,
     token: Vec<u8>,
     /// Names of the open elements.
     open: Vec<String>,
@@ -57,6 +60,8 @@ pub(super) struct Reader<'a> {
     texts: Vec<Option<String>>,
     /// What the mapping asks for, as far as it has come.
     values: Vec<(SlotId, String)>,
+    /// Bytes of names, texts and values that are held.
+    held_bytes: usize,
     payload: Payload,
     stage: Stage,
 }
@@ -76,11 +81,12 @@ impl<'a> Reader<'a> {
         Ok(Self {
             envelope,
             events,
-            depth_max: limits.depth_max,
+            limits: *limits,
             token: Vec::new(),
             open: Vec::new(),
             texts: Vec::new(),
             values: Vec::new(),
+            held_bytes: 0,
             payload: Payload::default(),
             stage: Stage::Before,
         })
@@ -95,10 +101,7 @@ impl<'a> Reader<'a> {
             token.clear();
             let found = match self.events.read_event_into(&mut token) {
                 Ok(event) => self.event(&event, at),
-                Err(quick_xml::Error::Io(error)) => Err(match io::Error::new(error.kind(), String::new()) {
-                    _ if error.get_ref().is_some() => shared(&error, at),
-                    plain => FormatError::from_io(plain, at),
-                }),
+                Err(quick_xml::Error::Io(error)) => Err(FormatError::from_io(unshared(error), at)),
                 Err(error) => Err(syntax(at, format!("信封 XML 不正确：{error}"), format!("the envelope is not well-formed: {error}"))),
             };
             self.token = token;
@@ -116,9 +119,9 @@ impl<'a> Reader<'a> {
                 if self.start(tag, at)? {
                     return Err(no_payload(self.envelope, at));
                 }
-                self.end();
+                self.end(at)?;
             }
-            Event::End(_) => self.end(),
+            Event::End(_) => self.end(at)?,
             Event::Text(text) => self.text(text, at)?,
             Event::CData(text) => self.text(text, at)?,
             Event::GeneralRef(name) => self.reference(name, at)?,
@@ -143,14 +146,15 @@ impl<'a> Reader<'a> {
         if self.open.is_empty() {
             self.check_root(tag, local, at)?;
         }
-        if self.open.len() >= self.depth_max {
-            let max = self.depth_max;
+        if self.open.len() >= self.limits.depth_max {
+            let max = self.limits.depth_max;
             let (zh, en) = (format!("嵌套超过 {max} 层"), format!("nested more than {max} deep"));
             return Err(FormatError::new(FormatCode::DepthExceeded, at, zh, en));
         }
         if self.open == self.envelope.path {
             return Err(syntax(at, "载荷只能是 base64，不应有元素", "the payload is base64 alone, without elements"));
         }
+        self.hold(local.len(), at)?;
         self.open.push(local.to_owned());
         self.texts.push(self.slot().map(|_| String::new()));
         if self.open != self.envelope.path {
@@ -195,12 +199,19 @@ impl<'a> Reader<'a> {
         self.envelope.plan.node(node).slot
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, at: Position) -> Result<(), FormatError> {
         if let (Some(slot), Some(Some(text))) = (self.slot(), self.texts.last_mut().map(Option::take)) {
             self.values.push((slot, text));
         }
-        self.open.pop();
+        self.held_bytes -= self.open.pop().map_or(0, |name| name.len());
         self.texts.pop();
+        self.hold(0, at)
+    }
+
+    /// Makes room for so many more bytes, where what is held then is still no larger than one record.
+    fn hold(&mut self, more_bytes: usize, at: Position) -> Result<(), FormatError> {
+        self.held_bytes += more_bytes;
+        self.limits.check_record(self.values.len(), self.held_bytes, at)
     }
 
     fn text(&mut self, text: &str, at: Position) -> Result<(), FormatError> {
@@ -210,6 +221,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(Some(held)) = self.texts.last_mut() {
             held.push_str(text);
+            self.hold(text.len(), at)?;
         }
         Ok(())
     }
@@ -317,12 +329,9 @@ fn no_payload(envelope: &Envelope, at: Position) -> FormatError {
     FormatError::new(FormatCode::MembersUnexpected, at, zh, en)
 }
 
-/// The error that the input raised, out of quick-xml's shared one.
-fn shared(error: &Arc<io::Error>, at: Position) -> FormatError {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<FormatError>()) {
-        Some(inner) => FormatError { io: None, part: None, path: None, code: inner.code, at: inner.at, words: inner.words.clone() },
-        None => FormatError::from_io(io::Error::new(error.kind(), error.to_string()), at),
-    }
+/// The error that the input raised, whole: it says whose fault it is.
+fn unshared(error: Arc<io::Error>) -> io::Error {
+    Arc::try_unwrap(error).unwrap_or_else(|shared| io::Error::new(shared.kind(), shared))
 }
 
 /// Begins to write an envelope, up to its payload.

@@ -8,9 +8,11 @@
 //! stands beside them.
 //!
 //! Limits: [`CONTAINERS_MAX`] within one another, a document that is itself an archive is refused;
-//! `Limits::members_max`, `expanded_bytes_max` and `expansion_ratio_max` for each container.
+//! `Limits::members_max`, `expanded_bytes_max` and `expansion_ratio_max` for each container; a record and
+//! what stands around its part are one record to `record_values_max` and `record_bytes_max`.
 
 mod envelope;
+mod kind;
 mod multipart;
 mod names;
 mod packed;
@@ -97,7 +99,10 @@ impl Bound for Contained {
     fn reader<'a>(&'a self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Box<dyn ReadRecords + 'a>, FormatError> {
         let parts: Box<dyn Parts + 'a> = match &self.container {
             Container::Packed(packing) => Box::new(packed::Packed::new(*packing, input, limits)?),
-            Container::Zip { members, names, .. } => Box::new(zip::read::Archive::new(input, members, *names, limits)),
+            Container::Zip { members, names, .. } => {
+                let input = kind::expect(&[b"PK"], "zip", input)?;
+                Box::new(zip::read::Archive::new(input, members, *names, limits))
+            }
             Container::Multipart(members) => Box::new(multipart::Multipart::new(input, members, limits)),
             Container::Envelope(envelope) => Box::new(envelope::Reader::new(envelope, input, limits)?),
         };
@@ -178,6 +183,7 @@ impl ReadRecords for Reader<'_> {
             };
             self.record.part = joined(&self.part, self.record.part.take());
             self.parts.borrow().around(&mut self.record);
+            self.limits.check_record(self.record.values().len(), self.record.text_bytes(), self.record.at)?;
             if is_record {
                 return Ok(Found::Record(&self.record));
             }

@@ -8,6 +8,7 @@
 
 use super::names::{Members, NAME_BYTES_MAX, Names};
 use super::{Parts, damaged, of_container, skip_rest};
+use crate::http::query::percent_decoded_strictly;
 use memchr::memmem;
 use portolan_contract::{FormatCode, FormatError, Limits, Position};
 use std::io::{self, Read};
@@ -301,17 +302,5 @@ fn extended(text: &str) -> Option<String> {
     if !charset.eq_ignore_ascii_case("utf-8") {
         return None;
     }
-    let mut bytes = Vec::new();
-    let mut rest = encoded.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let hex = std::str::from_utf8(after.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(hex, 16).ok()?);
-        rest = after.get(2..)?;
-    }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(percent_decoded_strictly(encoded)?).ok()
 }

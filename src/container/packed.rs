@@ -1,6 +1,6 @@
 //! gzip (RFC 1952) and zstd (RFC 8878) as files: what a partner uploads as `feed.csv.gz`.
 
-use super::{Close, Parts, Writer, skip_rest};
+use super::{Close, Parts, Writer, kind, skip_rest};
 use crate::coding::{self, Coding, Guard};
 use portolan_contract::{Bound, FormatError, Limits, Position, RawRecord, WriteRecords};
 use std::io::{self, Read, Write};
@@ -32,10 +32,12 @@ pub(super) struct Packed<'a> {
 
 impl<'a> Packed<'a> {
     pub(super) fn new(packing: Packing, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Self, FormatError> {
-        let coding = match packing {
-            Packing::Gzip => Coding::Gzip,
-            Packing::Zstd => Coding::Zstd,
+        // A zstd file may begin with a frame that is to be skipped.
+        let (coding, name, begins): (_, _, &[&[u8]]) = match packing {
+            Packing::Gzip => (Coding::Gzip, "gzip", &[&[0x1F, 0x8B]]),
+            Packing::Zstd => (Coding::Zstd, "zstd", &[&[0x28, 0xB5, 0x2F, 0xFD], b"P*M\x18"]),
         };
+        let input = kind::expect(begins, name, input)?;
         let guard = Guard::new(limits.expanded_bytes_max, limits.expansion_ratio_max);
         let input = coding::decode_guarded(coding, input, guard).map_err(|e| FormatError::from_io(e, Position::default()))?;
         Ok(Self { input, begun: false })

@@ -1,11 +1,12 @@
 //! One attempt: a leased delivery is rendered, its digest noted or compared, sent, and settled.
 
+use crate::amounts::Amounts;
 use crate::config::Destination;
 use crate::delivery::render::{Payload, damaged, journal_fault, payload};
 use crate::delivery::retry::Judgement;
 use crate::delivery::worker::Parts;
 use crate::delivery::{Attempted, DeliveryRequest, Ended, TransportError, later, traceparent};
-use crate::fault::{Fault, FaultCode, Party};
+use crate::fault::{Fault, FaultCode};
 use crate::journal::{Lease, Settlement};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -16,14 +17,14 @@ use tokio::sync::Semaphore;
 /// runs out and the delivery is leased again.
 pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Arc<Destination>, lease: Lease) -> Ended {
     let began = parts.clock.now();
-    let judgement = match prepare(parts, renders, destination, &lease).await {
-        Ok(request) => {
+    let (judgement, amounts, told) = match prepare(parts, renders, destination, &lease).await {
+        Ok((request, amounts)) => {
             let sent = tokio::time::timeout(destination.timeout, parts.transport.send(destination, request)).await;
-            Judgement::of_answer(&sent.unwrap_or(Err(TransportError::Timeout)))
+            (Judgement::of_answer(&sent.unwrap_or(Err(TransportError::Timeout))), amounts, Told::Detail)
         }
-        Err(fault) => Judgement::of_fault(&fault),
+        Err(fault) => (Judgement::of_fault(&fault), Amounts::default(), Told::Code),
     };
-    let ended = settle(parts, destination, &lease, judgement).await;
+    let ended = settle(parts, destination, &lease, judgement, amounts, told).await;
     let now = parts.clock.now();
     parts.observer.attempted(&Attempted {
         to: lease.to,
@@ -38,11 +39,16 @@ pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Ar
     ended
 }
 
-/// Everything up to the sending; the journal knows the digest before the first byte leaves.
-async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, lease: &Lease) -> Result<DeliveryRequest, Fault> {
+/// Everything up to the sending, and the amounts of what is sent; the journal knows the digest before the first byte leaves.
+async fn prepare(
+    parts: &Parts,
+    renders: &Semaphore,
+    destination: &Destination,
+    lease: &Lease,
+) -> Result<(DeliveryRequest, Amounts), Fault> {
     // A closed semaphore cannot be: it is never closed.
     let _turn = renders.acquire().await.map_err(|e| Fault::new(FaultCode::Internal).caused_by(e))?;
-    let payload = payload(parts.journal.clone(), parts.render.clone(), lease.clone()).await?;
+    let mut payload = payload(parts.journal.clone(), parts.render.clone(), lease.clone()).await?;
     match lease.rendered {
         None => parts.journal.rendered(lease.delivery, lease.token, payload.digest).await.map_err(journal_fault)?,
         Some(first) if first == payload.digest => {}
@@ -51,7 +57,8 @@ async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, 
     if later(parts.clock.now(), destination.timeout) > lease.until {
         return Err(Fault::new(FaultCode::Unavailable).detail("生成报文耗时超过租约", "rendering took longer than the lease allows"));
     }
-    Ok(request(parts, lease, payload))
+    let amounts = std::mem::take(&mut payload.amounts);
+    Ok((request(parts, lease, payload), amounts))
 }
 
 fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {
@@ -70,7 +77,7 @@ fn request(parts: &Parts, lease: &Lease, payload: Payload) -> DeliveryRequest {
     }
 }
 
-async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgement: Judgement) -> Ended {
+async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgement: Judgement, amounts: Amounts, told: Told) -> Ended {
     let mut random = [0; 8];
     parts.clock.random(&mut random);
     let code = match &judgement {
@@ -78,7 +85,10 @@ async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgeme
         Judgement::Temporary(setback) | Judgement::Lasting(setback) => Some(setback.code),
     };
     let now = parts.clock.now();
-    let settlement = judgement.settlement(lease, destination, now, u64::from_be_bytes(random));
+    let settlement = match judgement.settlement(lease, destination, now, u64::from_be_bytes(random)) {
+        Settlement::Acknowledged(_) => Settlement::Acknowledged(amounts),
+        other => other,
+    };
     let ended = match (&settlement, code) {
         (Settlement::RetryAt { .. }, Some(code)) => Ended::Retried(code),
         (Settlement::Dead { .. }, Some(code)) => Ended::Dead(code),
@@ -86,7 +96,7 @@ async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgeme
     };
     match parts.journal.settle(lease.delivery, lease.token, now, settlement.clone()).await {
         Ok(true) => {
-            log(&settlement, code);
+            log(&settlement, told);
             ended
         }
         Ok(false) => {
@@ -100,13 +110,21 @@ async fn settle(parts: &Parts, destination: &Destination, lease: &Lease, judgeme
     }
 }
 
+/// How much of a setback the log tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// Its detail too: it is of the line (a status, why there is no connection).
+    Detail,
+    /// What went wrong alone.
+    Code,
+}
+
 /// What a record holds stays out of the log: the receiver's answer may repeat it, and so does the
-/// detail of what our own side could not render. The journal keeps both for operators. The detail of
-/// the line (a status, why there is no connection) is told; `code` is what went wrong.
-fn log(settlement: &Settlement, code: Option<FaultCode>) {
-    let of_the_line = code.is_some_and(|code| code.party() == Party::Receiver);
+/// detail of what our own side could not render. The journal keeps both for operators.
+fn log(settlement: &Settlement, told: Told) {
+    let of_the_line = told == Told::Detail;
     match settlement {
-        Settlement::Acknowledged => tracing::info!("acknowledged"),
+        Settlement::Acknowledged(_) => tracing::info!("acknowledged"),
         Settlement::RetryAt { at, fault, detail, .. } => {
             tracing::warn!(%at, fault, detail = of_the_line.then_some(detail), "to be tried again");
         }
@@ -141,7 +159,7 @@ mod tests {
     }
 
     /// Logs both settlements of a failure and looks for its detail and its answer.
-    fn check(code: FaultCode, detail_is_told: bool) {
+    fn check(code: FaultCode, told: Told) {
         let kept = Kept::default();
         let writer = kept.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
@@ -149,21 +167,20 @@ mod tests {
         let retried =
             Settlement::RetryAt { at: Timestamp::UNIX_EPOCH, fault: fault.clone(), detail: detail.clone(), answer: answer.clone() };
         tracing::subscriber::with_default(subscriber, || {
-            log(&retried, Some(code));
-            log(&Settlement::Dead { fault, detail, answer }, Some(code));
+            log(&retried, told);
+            log(&Settlement::Dead { fault, detail, answer }, told);
         });
         let logged = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         assert_eq!(logged.matches(code.as_str()).count(), 2, "{logged}");
-        assert_eq!(logged.matches("DETAIL-91330100").count(), if detail_is_told { 2 } else { 0 }, "{code}: {logged}");
+        assert_eq!(logged.matches("DETAIL-91330100").count(), if told == Told::Detail { 2 } else { 0 }, "{code}: {logged}");
         assert!(!logged.contains("ANSWER-91330100"), "{code}: {logged}");
     }
 
     #[test]
     fn no_value_of_a_record_is_logged() {
-        check(FaultCode::RenderFailed, false);
-        check(FaultCode::Internal, false);
-        check(FaultCode::Unavailable, false);
-        check(FaultCode::ReceiverRefused, true);
-        check(FaultCode::ReceiverUnreachable, true);
+        check(FaultCode::RenderFailed, Told::Code);
+        check(FaultCode::Internal, Told::Code);
+        check(FaultCode::Internal, Told::Detail);
+        check(FaultCode::ReceiverRefused, Told::Detail);
     }
 }

@@ -39,6 +39,7 @@ pub mod tls;
 pub mod worker;
 
 pub use push::{DeliveryRequest, PushTransport, ReceiverAnswer, Transport, TransportError};
+pub(crate) use render::lines;
 pub use render::{Render, RenderJob, Rendered};
 pub use worker::{Delivery, Parts};
 

@@ -1,13 +1,13 @@
 //! The transport that pushes a delivery to its receiver over mutual TLS, and the seam before it.
 //!
 //! One pool for each destination: HTTP/1.1 connections are lent out one by one, an HTTP/2
-//! connection is shared. Each connection is made with the identity and the authorities as they lie
-//! on disk at that moment, and lives for [`CONNECTION_AGE_MAX`] at most, so that a renewed
-//! certificate comes into use by itself. Only the configured URL is ever called and a redirect is
+//! connection is shared. Each connection is made with the identity and the authorities of the
+//! configuration in force, and lives for [`CONNECTION_AGE_MAX`] at most; a reload begins new ones, so
+//! that a renewed certificate comes into use with it. Only the configured URL is ever called and a redirect is
 //! an answer like any other, so no receiver can make the gateway call something else.
 
 use super::heard::HeardOut;
-use crate::config::{Destination, Problem};
+use crate::config::Destination;
 use crate::delivery::retry::RetryAfter;
 use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, FlowId, Name, PartnerId};
 use crate::fault::{BoxError, FaultCode};
@@ -20,6 +20,7 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::CertificateError;
 use rustls_pki_types::ServerName;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -120,7 +121,7 @@ pub enum TransportError {
     /// The answer to a question is larger than any may be.
     #[error("the answer has more than {QUERY_ANSWER_BYTES_MAX} bytes")]
     TooLarge,
-    /// Our side cannot call: identity, authorities or URL cannot be used.
+    /// Our side cannot call: the URL cannot be used, or the destination is not configured any more.
     #[error("the destination cannot be called: {0}")]
     Unusable(String),
 }
@@ -151,9 +152,8 @@ pub trait Transport: Send + Sync {
     fn release(&self, destination: &DestinationId);
 }
 
-/// Makes the TLS configuration towards a destination from the files as they are now; its ALPN
-/// protocols are those that are offered. It reads files: called on blocking threads.
-pub type ClientTls = dyn Fn(&Destination) -> Result<rustls::ClientConfig, Vec<Problem>> + Send + Sync;
+/// The TLS configuration towards a destination, while it is configured; its ALPN protocols are those that are offered.
+pub type ClientTls = dyn Fn(&Destination) -> Option<Arc<rustls::ClientConfig>> + Send + Sync;
 
 /// Pushes over mutual TLS, HTTP/1.1 or HTTP/2.
 pub struct PushTransport {
@@ -192,7 +192,7 @@ impl Transport for PushTransport {
                 return Ok(answer);
             }
         }
-        let (connection, driver) = connect(&self.tls, destination, &place).await?;
+        let (connection, driver) = connect(self.tls.as_ref(), destination, &place).await?;
         match exchange(&pool, connection, &place, &request).await? {
             Some(answer) => Ok(answer),
             None => Err(TransportError::Broken(why_closed(driver).await)),
@@ -408,11 +408,8 @@ pub(crate) async fn why_closed(driver: Driver) -> String {
     }
 }
 
-async fn connect(tls: &Arc<ClientTls>, destination: &Arc<Destination>, place: &Place) -> Result<(Connection, Driver), TransportError> {
-    let (tls, destination) = (tls.clone(), destination.clone());
-    let config = tokio::task::spawn_blocking(move || tls(&destination)).await;
-    let config = config.map_err(|e| TransportError::Unusable(e.to_string()))?;
-    let config = config.map_err(|problems| TransportError::Unusable(listed(&problems)))?;
+async fn connect(tls: &ClientTls, destination: &Destination, place: &Place) -> Result<(Connection, Driver), TransportError> {
+    let config = tls(destination).ok_or_else(|| TransportError::Unusable(format!("{} is not configured", destination.id)))?;
     let stream = shake_hands_tls(config, place).await?;
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let certificate = Digest::of(certificate.map_or(&[], |certificate| certificate.as_ref()));
@@ -422,7 +419,7 @@ async fn connect(tls: &Arc<ClientTls>, destination: &Arc<Destination>, place: &P
 }
 
 /// Opens a line to a server; what the configuration offers by ALPN decides how HTTP is spoken.
-pub(crate) async fn dial<B>(config: rustls::ClientConfig, place: &Place) -> Result<(Line<B>, Driver), TransportError>
+pub(crate) async fn dial<B>(config: Arc<rustls::ClientConfig>, place: &Place) -> Result<(Line<B>, Driver), TransportError>
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
@@ -438,11 +435,11 @@ where
 }
 
 /// Connects and proves both sides to each other.
-pub(crate) async fn shake_hands_tls(config: rustls::ClientConfig, place: &Place) -> Result<TlsStream<TcpStream>, TransportError> {
+pub(crate) async fn shake_hands_tls(config: Arc<rustls::ClientConfig>, place: &Place) -> Result<TlsStream<TcpStream>, TransportError> {
     let unreachable = |e: std::io::Error| TransportError::Unreachable(e.to_string());
     let tcp = TcpStream::connect((place.address.0.as_str(), place.address.1)).await.map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
-    TlsConnector::from(Arc::new(config)).connect(place.server.clone(), tcp).await.map_err(handshake_error)
+    TlsConnector::from(config).connect(place.server.clone(), tcp).await.map_err(handshake_error)
 }
 
 /// Begins HTTP on a connection; the task that drives it ends when nobody holds its sender.
@@ -466,13 +463,32 @@ where
 
 fn handshake_error(error: std::io::Error) -> TransportError {
     match error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(why)) => TransportError::Untrusted(why.to_string()),
+        Some(rustls::Error::InvalidCertificate(why)) => TransportError::Untrusted(distrust(why)),
         _ => TransportError::Unreachable(format!("the handshake failed: {error}")),
     }
 }
 
-fn listed(problems: &[Problem]) -> String {
-    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
+/// Why a server's certificate is not trusted, and what would help.
+fn distrust(why: &CertificateError) -> String {
+    use CertificateError as Error;
+    let words = match why {
+        Error::UnknownIssuer => {
+            "none of the authorities that it must chain to has signed it, or the server leaves out a certificate between"
+        }
+        Error::Expired | Error::ExpiredContext { .. } => "it has ended; its owner must renew it",
+        Error::NotValidYet | Error::NotValidYetContext { .. } => "it is not valid yet; one of the two clocks may be wrong",
+        Error::NotValidForName | Error::NotValidForNameContext { .. } => "it is for another name than the host of the address",
+        Error::InvalidPurpose | Error::InvalidPurposeContext { .. } => {
+            "it is no server's certificate (its extended key usage lacks serverAuth)"
+        }
+        Error::ApplicationVerificationFailure => "its public key is none of those in server_keys_sha256",
+        Error::BadSignature => {
+            "an authority of the right name has signed it, but with another key than that of the authority it must chain to"
+        }
+        Error::BadEncoding => "it is damaged",
+        other => return other.to_string(),
+    };
+    words.to_owned()
 }
 
 pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {

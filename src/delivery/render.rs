@@ -3,6 +3,7 @@
 //!
 //! What is held in memory is bounded by the flow: `delivery_records_max` and `delivery_bytes_max`.
 
+use crate::amounts::Amounts;
 use crate::domain::{Digest, IndexRow, Stored};
 use crate::fault::{Fault, FaultCode};
 use crate::journal::{Journal, JournalError, Lease};
@@ -32,6 +33,8 @@ pub struct Rendered {
     pub media_type: String,
     /// Records in it.
     pub records: u64,
+    /// Their amounts.
+    pub amounts: Amounts,
 }
 
 /// Renders canonical records in a receiver's format. Called on blocking threads.
@@ -49,6 +52,7 @@ pub trait Render: Send + Sync {
 pub(super) struct Payload {
     pub media_type: String,
     pub records: u64,
+    pub amounts: Amounts,
     pub body: Bytes,
     pub digest: Digest,
 }
@@ -69,8 +73,8 @@ pub(super) async fn payload(journal: Arc<dyn Journal>, render: Arc<dyn Render>, 
         };
         let job = RenderJob { lease: &lease, records: lines(rows, &canonical)?, pinned: &pinned };
         let mut output = Vec::new();
-        let Rendered { media_type, records } = render.render(&job, &mut output)?;
-        Ok(Payload { media_type, records, digest: Digest::of(&output), body: output.into() })
+        let Rendered { media_type, records, amounts } = render.render(&job, &mut output)?;
+        Ok(Payload { media_type, records, amounts, digest: Digest::of(&output), body: output.into() })
     });
     blocking.await.unwrap_or_else(|panicked| Err(Fault::new(FaultCode::Internal).caused_by(panicked)))
 }
@@ -105,7 +109,11 @@ async fn rows_of(journal: &dyn Journal, lease: &Lease) -> Result<Vec<IndexRow>, 
     Ok(rows)
 }
 
-fn lines(rows: Vec<IndexRow>, canonical: &Stored) -> Result<Vec<(IndexRow, Bytes)>, Fault> {
+/// The canonical lines of rows, in their order. Blocks.
+///
+/// # Errors
+/// Lines that are not there, and files that cannot be read.
+pub(crate) fn lines(rows: Vec<IndexRow>, canonical: &Stored) -> Result<Vec<(IndexRow, Bytes)>, Fault> {
     match canonical {
         Stored::Inline(bytes) => rows.into_iter().map(|row| Ok((row, slice(bytes, row.offset, row.length)?))).collect(),
         Stored::File { path, bytes } => {

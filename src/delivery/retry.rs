@@ -13,6 +13,7 @@
 //! behind a dead letter does not count. A wait never reaches beyond its end, so that there is one
 //! attempt then, the last.
 
+use crate::amounts::Amounts;
 use crate::config::Destination;
 use crate::delivery::later;
 use crate::delivery::push::{ReceiverAnswer, TransportError};
@@ -117,10 +118,10 @@ impl Judgement {
         }
     }
 
-    /// The settlement that follows. `random` is uniform over all of `u64`.
+    /// The settlement that follows; whoever sent the records adds their amounts. `random` is uniform over all of `u64`.
     pub fn settlement(self, lease: &Lease, destination: &Destination, now: Timestamp, random: u64) -> Settlement {
         let setback = match self {
-            Self::Acknowledged => return Settlement::Acknowledged,
+            Self::Acknowledged => return Settlement::Acknowledged(Amounts::default()),
             Self::Lasting(Setback { code, detail, answer, .. }) => {
                 return Settlement::Dead { fault: code.to_string(), detail, answer };
             }
@@ -269,7 +270,7 @@ mod tests {
             let settlement =
                 Judgement::of_answer(&outcome(answer, retry_after)).settlement(&lease, &destination("10", "60", "86400"), now, 1 << 63);
             let (found, found_code) = match settlement {
-                Settlement::Acknowledged => ("acknowledged".to_owned(), String::new()),
+                Settlement::Acknowledged(_) => ("acknowledged".to_owned(), String::new()),
                 Settlement::RetryAt { at, fault, .. } => (at.duration_since(now).as_secs().to_string(), fault),
                 Settlement::Dead { fault, .. } => ("dead letter".to_owned(), fault),
             };

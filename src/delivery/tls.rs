@@ -5,31 +5,30 @@
 //! its name must be that of the address, and where the destination lists server keys, its key must be
 //! one of them. Sessions are never resumed, so that every connection proves all of it again.
 
-use crate::certs::{Summary, files};
-use crate::config::{Destination, Identity, Problem};
+use crate::certs::{Certified, Summary, Usage, files};
+use crate::config::{Destination, Identity, NamedFile, Problem};
 use crate::domain::Digest;
 use crate::http::PROTOCOLS;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::SingleCertAndKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The client's configuration for one destination; `gateway` is the identity that is presented where
 /// the destination names none of its own.
 ///
 /// # Errors
-/// Every problem of its files, or that there is no identity to present.
+/// Every problem of its files. None where there is no identity to present, or no authority to trust: that is a problem
+/// of the configuration's text, and told when it is read.
 pub fn client_config(destination: &Destination, gateway: Option<&Identity>) -> Result<ClientConfig, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let name = destination.id.to_string();
-    let roots = read_roots(&name, &destination.authorities, &mut problems);
-    let client = read_identity(destination, gateway, &mut problems);
+    let roots = read_roots(&destination.authorities);
+    let client = destination.identity.as_ref().or(gateway).map(client_certificate);
     match (roots, client) {
-        (Some(roots), Some(client)) => build(&name, roots, &destination.server_keys, Some(client)),
-        _ => Err(problems),
+        (Ok(roots), Some(Ok(client))) => build(&destination.authorities, roots, &destination.server_keys, Some(client)),
+        (roots, client) => Err(roots.err().into_iter().chain(client.and_then(Result::err)).flatten().collect()),
     }
 }
 
@@ -37,37 +36,39 @@ pub fn client_config(destination: &Destination, gateway: Option<&Identity>) -> R
 ///
 /// # Errors
 /// Every problem of its files.
-pub fn server_trust(
-    name: &str,
-    authorities: &[PathBuf],
-    server_keys: &[Digest],
-    identity: Option<&Identity>,
-) -> Result<ClientConfig, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let roots = read_roots(name, authorities, &mut problems);
-    let client = identity.map(|identity| read_files(identity, &mut problems));
-    match (roots, client) {
-        (Some(roots), None) => build(name, roots, server_keys, None),
-        (Some(roots), Some(Some(client))) => build(name, roots, server_keys, Some(client)),
-        _ => Err(problems),
+pub fn server_trust(authorities: &[NamedFile], server_keys: &[Digest], identity: Option<&Identity>) -> Result<ClientConfig, Vec<Problem>> {
+    match (read_roots(authorities), identity.map(client_certificate).transpose()) {
+        (Ok(roots), Ok(client)) => build(authorities, roots, server_keys, client),
+        (roots, client) => Err(roots.err().into_iter().chain(client.err()).flatten().collect()),
     }
 }
 
-fn build(name: &str, roots: RootCertStore, server_keys: &[Digest], client: Option<Client>) -> Result<ClientConfig, Vec<Problem>> {
-    let failed = |message: String| vec![problem(Path::new(""), format!("{name}: {message}"))];
+/// What the gateway shows of itself to receivers.
+///
+/// # Errors
+/// Every problem of its files.
+pub fn client_certificate(identity: &Identity) -> Result<Certified, Vec<Problem>> {
+    Certified::read(identity, Usage::Client)
+}
+
+fn build(
+    authorities: &[NamedFile],
+    roots: RootCertStore,
+    server_keys: &[Digest],
+    client: Option<Certified>,
+) -> Result<ClientConfig, Vec<Problem>> {
+    let failed = |error: &dyn std::fmt::Display| {
+        authorities.first().map(|file| file.problem(format!("TLS cannot be called with it: {error}"))).into_iter().collect::<Vec<_>>()
+    };
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let by_chain =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().map_err(|e| failed(e.to_string()))?;
-    let verifier = Arc::new(Server { by_chain, keys: server_keys.to_vec() });
+    let by_chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().map_err(|e| failed(&e))?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|e| failed(e.to_string()))?
+        .map_err(|e| failed(&e))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier);
+        .with_custom_certificate_verifier(Arc::new(Server { by_chain, keys: server_keys.to_vec() }));
     let mut config = match client {
-        Some((chain, key)) => {
-            builder.with_client_auth_cert(chain, key).map_err(|e| failed(format!("the client identity cannot be used: {e}")))?
-        }
+        Some(client) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(client.key))),
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
@@ -123,44 +124,16 @@ impl ServerCertVerifier for Server {
     }
 }
 
-fn read_roots(name: &str, authorities: &[PathBuf], problems: &mut Vec<Problem>) -> Option<RootCertStore> {
-    let before = problems.len();
-    let mut roots = RootCertStore::empty();
-    for file in authorities {
-        let certificates = files::read_certificates(file).unwrap_or_else(|message| {
-            problems.push(problem(file, message));
-            Vec::new()
-        });
-        for certificate in certificates {
-            if let Err(e) = roots.add(certificate) {
-                problems.push(problem(file, format!("not an authority's certificate: {e}")));
+fn read_roots(files: &[NamedFile]) -> Result<RootCertStore, Vec<Problem>> {
+    let (mut roots, mut problems) = (RootCertStore::empty(), Vec::new());
+    for file in files {
+        match files::read_certificates(file) {
+            Ok(certificates) => {
+                let added = certificates.into_iter().map(|certificate| roots.add(certificate));
+                problems.extend(added.filter_map(Result::err).map(|_| file.problem(files::NOT_X509)));
             }
+            Err(message) => problems.push(file.problem(message)),
         }
     }
-    if authorities.is_empty() {
-        problems.push(problem(Path::new(""), format!("{name} names no authorities for its server's certificate")));
-    }
-    (problems.len() == before).then_some(roots)
-}
-
-type Client = (Vec<CertificateDer<'static>>, rustls::pki_types::PrivateKeyDer<'static>);
-
-fn read_identity(destination: &Destination, gateway: Option<&Identity>, problems: &mut Vec<Problem>) -> Option<Client> {
-    let Some(identity) = destination.identity.as_ref().or(gateway) else {
-        let message =
-            format!("{} has no client identity: set outbound_identity in portolan.toml, or an identity of its own", destination.id);
-        problems.push(problem(Path::new(""), message));
-        return None;
-    };
-    read_files(identity, problems)
-}
-
-fn read_files(identity: &Identity, problems: &mut Vec<Problem>) -> Option<Client> {
-    let chain = files::read_certificates(&identity.chain).map_err(|message| problems.push(problem(&identity.chain, message))).ok();
-    let key = files::read_private_key(&identity.key).map_err(|message| problems.push(problem(&identity.key, message))).ok();
-    chain.zip(key)
-}
-
-fn problem(file: &Path, message: impl Into<String>) -> Problem {
-    Problem { file: file.to_owned(), line: 0, message: message.into() }
+    if problems.is_empty() { Ok(roots) } else { Err(problems) }
 }

@@ -25,7 +25,7 @@ const TRIES_MAX: u32 = 20;
 /// A partner with a line that stays open between its calls.
 pub struct Party {
     place: Place,
-    tls: ClientConfig,
+    tls: Arc<ClientConfig>,
     line: Option<(Line<Full<Bytes>>, Driver)>,
 }
 
@@ -71,7 +71,7 @@ impl Party {
             .with_root_certificates(roots)
             .with_client_auth_cert(files::read_certificates(&identity.chain)?, files::read_private_key(&identity.key)?)?;
         tls.alpn_protocols = vec![PROTOCOLS[1].to_vec()];
-        Ok(Self { place: Place::of(url)?, tls, line: None })
+        Ok(Self { place: Place::of(url)?, tls: Arc::new(tls), line: None })
     }
 
     /// Submits a body, again and again with the same key while the line breaks, and gives the answer.

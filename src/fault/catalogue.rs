@@ -1,4 +1,7 @@
 //! The one list of fault codes. A code that stands here has a page in `codes/`; a test holds the two together.
+//!
+//! It is long because it is data: for each code its page and its row (name, HTTP status, party, retry, title in both
+//! languages), matched exhaustively so that none can be forgotten.
 
 use super::{Party, Retry};
 use std::fmt;

@@ -7,6 +7,7 @@
 //! report has them all.
 
 use super::{Fault, Retry};
+use crate::cells::write_row;
 use crate::domain::{Finding, Severity};
 use portolan_contract::Words;
 use serde::Serialize;
@@ -200,29 +201,5 @@ fn severity_word(severity: Severity, zh: bool) -> &'static str {
         (Severity::Error, false) => "error",
         (Severity::Warning, true) => "警告",
         (Severity::Warning, false) => "warning",
-    }
-}
-
-fn write_row(table: &mut String, cells: &[&str]) {
-    for (n, cell) in cells.iter().enumerate() {
-        if n > 0 {
-            table.push(',');
-        }
-        write_cell(table, cell);
-    }
-    table.push_str("\r\n");
-}
-
-fn write_cell(table: &mut String, cell: &str) {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let apostrophe = if formula { "'" } else { "" };
-    if cell.contains(['"', ',', '\r', '\n']) {
-        table.push('"');
-        table.push_str(apostrophe);
-        table.push_str(&cell.replace('"', "\"\""));
-        table.push('"');
-    } else {
-        table.push_str(apostrophe);
-        table.push_str(cell);
     }
 }

@@ -41,6 +41,12 @@ pub fn percent_decoded(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// The same where a `%` without two hexadecimal digits is a mistake.
+pub fn percent_decoded_strictly(text: &str) -> Option<Vec<u8>> {
+    let mut escaped = text.as_bytes().split(|byte| *byte == b'%').skip(1);
+    escaped.all(|piece| piece.get(..2).and_then(two_digits).is_some()).then(|| percent_decoded(text))
+}
+
 /// Percent-encodes everything but unreserved characters (RFC 3986, section 2.3).
 pub fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
@@ -75,7 +81,12 @@ mod tests {
             ("%4", b"%4"),
             ("%+4%é", "%+4%é".as_bytes()),
         ];
-        cases.into_iter().for_each(|(text, expected)| assert_eq!(percent_decoded(text), expected, "{text}"));
+        for (text, expected) in cases {
+            assert_eq!(percent_decoded(text), expected, "{text}");
+            // Whatever stands for itself is a mistake to the strict one.
+            let is_mistaken = expected.contains(&b'%');
+            assert_eq!(percent_decoded_strictly(text), Some(expected.to_vec()).filter(|_| !is_mistaken), "{text}");
+        }
     }
 
     #[test]

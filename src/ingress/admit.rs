@@ -135,9 +135,14 @@ pub fn kept_content_type(text: &str) -> String {
 /// The flow and the mapping. A flow that the partner may not send answers as one that is not there
 /// only where it does not exist at all.
 fn permission(asking: &Asking<'_>, flow: &str, query: &Query) -> Result<(Arc<FlowPlan>, Arc<Mapping>), Fault> {
-    let id: FlowId = flow.parse().map_err(|_| Fault::new(FaultCode::FlowUnknown))?;
-    let plan = asking.live.flows.get(&id).ok_or_else(|| Fault::new(FaultCode::FlowUnknown))?;
-    let sender = plan.flow.senders.get(&asking.partner).ok_or_else(|| Fault::new(FaultCode::FlowForbidden))?;
+    let refused = |code: FaultCode| {
+        let (zh, en) = code.title();
+        Fault::new(code)
+            .detail(format!("{zh}；可报送的交换业务见 GET /v1/me"), format!("{en}; GET /v1/me lists the flows that you may send"))
+    };
+    let id: FlowId = flow.parse().map_err(|_| refused(FaultCode::FlowUnknown))?;
+    let plan = asking.live.flows.get(&id).ok_or_else(|| refused(FaultCode::FlowUnknown))?;
+    let sender = plan.flow.senders.get(&asking.partner).ok_or_else(|| refused(FaultCode::FlowForbidden))?;
     let allowed = || {
         Fault::new(FaultCode::MappingForbidden)
             .detail(format!("可用映射：{}", sender.mappings.join("、")), format!("you may send {}", sender.mappings.join(", ")))

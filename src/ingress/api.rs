@@ -3,6 +3,7 @@
 
 mod me;
 mod queries;
+mod statements;
 
 use super::admit::{Admitted, Asking, Mode, Query, admit, trace_id};
 use super::identity::{ConnectionIdentity, Partners, TrustStore};
@@ -19,9 +20,11 @@ use crate::http::{self, Door, Response, TurnedAway};
 use crate::journal::{DeliveryRow, ExchangeFilter, ExchangeRow, PAGE_ROWS_MAX};
 use crate::lineage::Lineages;
 use crate::live::Live;
+use crate::mask::Shown;
 use crate::metrics::{Exchanged, Metrics};
 use crate::query::Queries;
 use crate::receipt::{Keys, Receipt};
+use crate::statement::Statements;
 use arc_swap::ArcSwap;
 use hyper::StatusCode;
 use hyper::body::Incoming;
@@ -38,6 +41,9 @@ const REFUSED_RECORDS: HeaderName = HeaderName::from_static("portolan-refused-re
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+/// Reads that one partner may have under way, so that none keeps all others waiting for the journal.
+const PARTNER_READS_MAX: usize = 8;
+
 /// The partners' door.
 pub struct PartnerDoor {
     /// What exchanges are handled with.
@@ -50,12 +56,16 @@ pub struct PartnerDoor {
     pub connections: PerName,
     /// Submissions under way, of each partner.
     pub submissions: PerName,
+    /// Reads under way, of each partner.
+    pub reads: PerName,
     /// Queries.
     pub queries: Queries,
     /// Looks into records.
     pub lineages: Arc<Lineages>,
     /// The keys that verify receipts.
     pub keys: Arc<Keys>,
+    /// Daily statements.
+    pub statements: Arc<Statements>,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }
@@ -195,40 +205,41 @@ impl PartnerDoor {
 
     async fn route(&self, asked: &Asked<'_>, body: Incoming) -> Result<Response, Fault> {
         http::within_header_bytes(&asked.head.headers, self.exchanges.live.load().config.gateway.limits.header_bytes_max)?;
-        let (path, method) = (asked.path.as_slice(), &asked.head.method);
-        let allowed = match path {
-            ["v1", "flows", _, "exchanges"] | ["v1", "queries", _] => "POST",
-            path if known(path) => "GET, HEAD",
-            _ => return Err(Fault::new(FaultCode::PathUnknown)),
-        };
-        if !allowed.split(", ").any(|allowed| allowed == method.as_str()) {
+        let call = Call::at(&asked.path).ok_or_else(|| Fault::new(FaultCode::PathUnknown))?;
+        let allowed = call.methods();
+        if !allowed.split(", ").any(|allowed| allowed == asked.head.method.as_str()) {
             self.note_refusal(asked, &Fault::new(FaultCode::MethodNotAllowed));
             return Ok(http::method_not_allowed(allowed, asked.zh));
         }
-        if let ["v1", "flows", flow, "exchanges"] = path {
-            return self.submit(asked, flow, body).await;
+        match call {
+            Call::Submit(flow) => self.submit(asked, flow, body).await,
+            Call::Query(service) => self.query(asked, service, body).await,
+            Call::Read(read) => self.read(asked, read).await,
         }
-        if let ["v1", "queries", service] = path {
-            return self.query(asked, service, body).await;
-        }
+    }
+
+    async fn read(&self, asked: &Asked<'_>, read: Read<'_>) -> Result<Response, Fault> {
         self.limits.load().admit(&asked.partner, None, None)?;
-        match path {
-            ["v1", "exchanges"] => self.list(asked).await,
-            ["v1", "exchanges", id] => self.own(asked, id).await.map(|row| json_answer(&state(&row))),
-            ["v1", "exchanges", id, "receipt"] => {
+        let share = self.reads.enter(&asked.partner, PARTNER_READS_MAX);
+        let _share = share.ok_or_else(|| too_many(PARTNER_READS_MAX, "查询", "reads"))?;
+        match read {
+            Read::List => self.list(asked).await,
+            Read::State(id) => self.own(asked, id).await.map(|row| json_answer(&state(&row))),
+            Read::Receipt(id) => {
                 let row = self.own(asked, id).await?;
                 Ok(http::answer(StatusCode::OK, "application/json", Receipt::new(&row.journaled).to_bytes().to_vec()))
             }
-            ["v1", "exchanges", id, "report"] => self.report(asked, id).await,
-            ["v1", "exchanges", id, "deliveries"] => self.deliveries(asked, id).await,
-            ["v1", "exchanges", id, "records", number] => {
+            Read::Report(id) => self.report(asked, id).await,
+            Read::Deliveries(id) => self.deliveries(asked, id).await,
+            Read::Record(id, number) => {
                 let row = self.own(asked, id).await?;
-                self.lineages.record(&row, number, asked.zh).await.map(|lineage| json_answer(&lineage))
+                self.lineages.record(&row, number, Shown::Whole, asked.zh).await.map(|lineage| json_answer(&lineage))
             }
-            ["v1", "exchanges", id, "answer"] => self.business_answer(asked, id).await,
-            ["v1", "errors", code] => page(code),
-            ["v1", "me"] => self.me(asked).await,
-            _ => Ok(http::answer(StatusCode::OK, "application/json", self.keys.jwks().to_text())),
+            Read::Answer(id) => self.business_answer(asked, id).await,
+            Read::Fault(code) => page(code),
+            Read::Me => self.me(asked).await,
+            Read::Statement(day) => self.statement(asked, day).await,
+            Read::Keys => Ok(http::answer(StatusCode::OK, "application/json", self.keys.jwks().to_text())),
         }
     }
 
@@ -354,17 +365,61 @@ impl PartnerDoor {
     }
 }
 
-fn known(path: &[&str]) -> bool {
-    matches!(
-        path,
-        ["v1", "exchanges"]
-            | ["v1", "exchanges", _]
-            | ["v1", "exchanges", _, "receipt" | "report" | "deliveries" | "answer"]
-            | ["v1", "exchanges", _, "records", _]
-            | ["v1", "errors", _]
-            | ["v1", "me"]
-            | [".well-known", "jwks.json"]
-    )
+/// What an address asks for.
+enum Call<'p> {
+    /// Takes in a body of a flow.
+    Submit(&'p str),
+    /// Asks a query's provider.
+    Query(&'p str),
+    /// Changes nothing.
+    Read(Read<'p>),
+}
+
+/// A call that only reads; of exchanges by their ids, as they stand in the address.
+enum Read<'p> {
+    List,
+    State(&'p str),
+    Receipt(&'p str),
+    Report(&'p str),
+    Deliveries(&'p str),
+    /// A record by its number.
+    Record(&'p str, &'p str),
+    Answer(&'p str),
+    /// The page of a fault code.
+    Fault(&'p str),
+    Me,
+    /// The statement of a day.
+    Statement(&'p str),
+    Keys,
+}
+
+impl<'p> Call<'p> {
+    /// The call at an address.
+    fn at(path: &[&'p str]) -> Option<Self> {
+        Some(Self::Read(match *path {
+            ["v1", "flows", flow, "exchanges"] => return Some(Self::Submit(flow)),
+            ["v1", "queries", service] => return Some(Self::Query(service)),
+            ["v1", "exchanges"] => Read::List,
+            ["v1", "exchanges", id] => Read::State(id),
+            ["v1", "exchanges", id, "receipt"] => Read::Receipt(id),
+            ["v1", "exchanges", id, "report"] => Read::Report(id),
+            ["v1", "exchanges", id, "deliveries"] => Read::Deliveries(id),
+            ["v1", "exchanges", id, "records", number] => Read::Record(id, number),
+            ["v1", "exchanges", id, "answer"] => Read::Answer(id),
+            ["v1", "errors", code] => Read::Fault(code),
+            ["v1", "me"] => Read::Me,
+            ["v1", "statements", day] => Read::Statement(day),
+            [".well-known", "jwks.json"] => Read::Keys,
+            _ => return None,
+        }))
+    }
+
+    fn methods(&self) -> &'static str {
+        match self {
+            Self::Submit(_) | Self::Query(_) => "POST",
+            Self::Read(_) => "GET, HEAD",
+        }
+    }
 }
 
 /// The answer to a submission: 202 with the receipt, or a problem that carries it.

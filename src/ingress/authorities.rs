@@ -10,12 +10,11 @@
 
 use crate::certs::summary::{distinguished_name, signed_by, timestamp};
 use crate::certs::{Summary, files};
-use crate::config::{Listener, Problem};
+use crate::config::{NamedFile, Problem};
 use crate::domain::Digest;
 use crate::fault::{Fault, FaultCode};
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor, UnixTime};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 use webpki::{
     CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList, RevocationOptionsBuilder, VerifiedPath,
@@ -40,7 +39,7 @@ pub struct Authorities {
 /// One authority.
 pub struct Anchor {
     /// The file it was read from.
-    pub file: PathBuf,
+    pub file: NamedFile,
     /// What its certificate says.
     pub summary: Summary,
     /// In a slice of one, as the check wants it.
@@ -53,7 +52,7 @@ pub struct Anchor {
 /// One revocation list.
 pub struct List {
     /// The file it was read from.
-    pub file: PathBuf,
+    pub file: NamedFile,
     /// Whose list it is, as RFC 4514 text.
     pub issuer: String,
     /// When it was signed.
@@ -86,14 +85,17 @@ impl Authorities {
     /// Reads the authorities and lists of a listener.
     ///
     /// # Errors
-    /// Every problem found, with its file.
-    pub fn read(listener: &Listener) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let mut anchors = read_anchors(&listener.client_authorities, &mut problems);
-        let lists = read_lists(&listener.revocation_lists, &mut problems);
-        assign(&mut anchors, &lists, &mut problems);
+    /// Every problem found, told where its file is named.
+    pub fn read(authorities: &[NamedFile], lists: &[NamedFile], accept_expired_lists: bool) -> Result<Self, Vec<Problem>> {
+        let (mut problems, mut of_lists) = (Vec::new(), Vec::new());
+        let mut anchors = read_anchors(authorities, &mut problems);
+        let lists = read_lists(lists, &mut of_lists);
+        let [bare, stray] = assign(&mut anchors, &lists);
+        // A list that is missing may be the one that cannot be read; whoever signed a list, the authority.
+        let (bare, stray) = (Some(bare).filter(|_| of_lists.is_empty()), Some(stray).filter(|_| problems.is_empty()));
+        problems.extend(of_lists.into_iter().chain(bare.into_iter().chain(stray).flatten()));
         let lists = lists.into_iter().map(|(list, _)| list).collect();
-        if problems.is_empty() { Ok(Self { anchors, lists, accept_expired_lists: listener.accept_expired_lists }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { anchors, lists, accept_expired_lists }) } else { Err(problems) }
     }
 
     /// The authorities.
@@ -235,56 +237,55 @@ fn unix_time(time: Timestamp) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(time.as_second()).unwrap_or(0)))
 }
 
-fn problem(file: &Path, message: impl Into<String>) -> Problem {
-    Problem { file: file.to_owned(), line: 0, message: message.into() }
-}
-
-fn read_anchors(paths: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<Anchor> {
+fn read_anchors(files: &[NamedFile], problems: &mut Vec<Problem>) -> Vec<Anchor> {
     let mut anchors: Vec<Anchor> = Vec::new();
-    for path in paths {
-        match files::read_certificates(path) {
+    for file in files {
+        match files::read_certificates(file) {
             Ok(certificates) => {
                 for certificate in &certificates {
-                    match anchor(path, certificate) {
+                    match anchor(file, certificate) {
                         Ok(anchor) if anchors.iter().any(|known| known.summary.sha256 == anchor.summary.sha256) => {}
                         Ok(anchor) => anchors.push(anchor),
-                        Err(message) => problems.push(problem(path, message)),
+                        Err(message) => problems.push(file.problem(message)),
                     }
                 }
             }
-            Err(message) => problems.push(problem(path, message)),
+            Err(message) => problems.push(file.problem(message)),
         }
     }
-    if anchors.len() > AUTHORITIES_MAX {
-        problems
-            .push(problem(Path::new(""), format!("a listener takes at most {AUTHORITIES_MAX} authorities; {} are given", anchors.len())));
+    if let Some(last) = files.last().filter(|_| anchors.len() > AUTHORITIES_MAX) {
+        problems.push(last.problem(format!("a listener takes at most {AUTHORITIES_MAX} authorities; {} are given", anchors.len())));
     }
     anchors
 }
 
-fn anchor(file: &Path, certificate: &CertificateDer<'_>) -> Result<Anchor, String> {
-    let trusted = anchor_from_trusted_cert(certificate).map_err(|e| format!("not an authority's certificate: {e}"))?.to_owned();
-    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|e| format!("not an X.509 certificate: {e}"))?;
+fn anchor(file: &NamedFile, certificate: &CertificateDer<'_>) -> Result<Anchor, String> {
     let summary = Summary::of(certificate)?;
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| files::NOT_X509)?;
     if !parsed.is_ca() {
-        return Err(format!("{} is not an authority's certificate (its basicConstraints do not say CA)", summary.subject));
+        return Err(format!("{} is no authority's certificate (its basicConstraints do not say CA)", summary.subject));
     }
-    Ok(Anchor { file: file.to_owned(), summary, trusted: [trusted], certificate: certificate.clone().into_owned(), lists: Vec::new() })
+    let trusted = anchor_from_trusted_cert(certificate)
+        .map_err(|_| {
+            format!("the certificate of {} has something that no chain can be checked with; have it issued anew", summary.subject)
+        })?
+        .to_owned();
+    Ok(Anchor { file: file.clone(), summary, trusted: [trusted], certificate: certificate.clone().into_owned(), lists: Vec::new() })
 }
 
-fn read_lists(paths: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<(List, CertificateRevocationListDer<'static>)> {
+fn read_lists(files: &[NamedFile], problems: &mut Vec<Problem>) -> Vec<(List, CertificateRevocationListDer<'static>)> {
     let mut lists = Vec::new();
-    for path in paths {
-        match files::read_lists(path) {
+    for file in files {
+        match files::read_lists(file) {
             Ok(ders) => {
                 for der in ders {
-                    match list(path, &der) {
+                    match list(file, &der) {
                         Ok(list) => lists.push((list, der)),
-                        Err(message) => problems.push(problem(path, message)),
+                        Err(message) => problems.push(file.problem(message)),
                     }
                 }
             }
-            Err(message) => problems.push(problem(path, message)),
+            Err(message) => problems.push(file.problem(message)),
         }
     }
     // The newest first: it is the first of an issuer that is used.
@@ -292,13 +293,17 @@ fn read_lists(paths: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<(List, Cert
     lists
 }
 
-fn list(file: &Path, der: &[u8]) -> Result<List, String> {
-    let parsed = OwnedCertRevocationList::from_der(der).map_err(|e| format!("not a revocation list that can be used: {e}"))?;
-    let (_, shown) = CertificateRevocationList::from_der(der).map_err(|e| format!("not a revocation list: {e}"))?;
-    let next_update = shown.next_update().ok_or("the revocation list has no nextUpdate")?;
+fn list(file: &NamedFile, der: &[u8]) -> Result<List, String> {
+    let (_, shown) = CertificateRevocationList::from_der(der).map_err(|_| "not a revocation list, or a damaged one; fetch it again")?;
+    let next_update =
+        shown.next_update().ok_or("the revocation list has no nextUpdate; ask its authority for one that says when it ends")?;
+    let issuer = distinguished_name(shown.issuer());
+    let parsed = OwnedCertRevocationList::from_der(der).map_err(|_| {
+        format!("the revocation list of {issuer} is of a kind that cannot be used (delta and indirect lists are not); ask for a full one")
+    })?;
     Ok(List {
-        file: file.to_owned(),
-        issuer: distinguished_name(shown.issuer()),
+        file: file.clone(),
+        issuer,
         this_update: timestamp(shown.last_update()),
         next_update: timestamp(next_update),
         issuer_der: shown.issuer().as_raw().to_vec(),
@@ -307,8 +312,10 @@ fn list(file: &Path, der: &[u8]) -> Result<List, String> {
 }
 
 /// Gives every authority the lists that may be used below it: those that its key has signed, and those
-/// of other names, which belong to authorities below it and are verified when they are used.
-fn assign(anchors: &mut [Anchor], lists: &[(List, CertificateRevocationListDer<'static>)], problems: &mut Vec<Problem>) {
+/// of other names, which belong to authorities below it and are verified when they are used. Returns the problems of
+/// authorities without a list, and those of lists that none of the authorities has signed.
+fn assign(anchors: &mut [Anchor], lists: &[(List, CertificateRevocationListDer<'static>)]) -> [Vec<Problem>; 2] {
+    let mut bare = Vec::new();
     let mut whose = vec![false; lists.len()];
     for anchor in anchors.iter_mut() {
         let Ok((_, certificate)) = X509Certificate::from_der(&anchor.certificate) else { continue };
@@ -323,18 +330,19 @@ fn assign(anchors: &mut [Anchor], lists: &[(List, CertificateRevocationListDer<'
             }
         }
         if !own && !lists.is_empty() {
-            problems.push(problem(
-                &anchor.file,
-                format!("{} has no revocation list; with any list given, every authority needs one", anchor.summary.subject),
-            ));
+            bare.push(anchor.file.problem(format!(
+                "{} has no revocation list; with any list given, every authority needs one: name its list too",
+                anchor.summary.subject
+            )));
         }
     }
-    for ((list, _), _) in lists.iter().zip(&whose).filter(|(_, usable)| !**usable) {
-        problems.push(problem(
-            &list.file,
-            format!("the revocation list of {} is not signed by the key of any authority of that name", list.issuer),
-        ));
-    }
+    let stray = lists.iter().zip(&whose).filter(|(_, usable)| !**usable).map(|((list, _), _)| {
+        list.file.problem(format!(
+            "the revocation list of {} is not signed by the key of any authority of that name; name the list that belongs to the authority",
+            list.issuer
+        ))
+    });
+    [bare, stray.collect()]
 }
 
 fn is_signed_by(list: &[u8], certificate: &X509Certificate<'_>) -> bool {

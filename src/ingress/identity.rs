@@ -11,7 +11,7 @@
 
 use super::authorities::{Authorities, Vouched};
 use super::tls;
-use crate::certs::{Summary, files};
+use crate::certs::{Certified, Summary, Usage, files};
 use crate::config::{self, CertificateMatch, Config, Identity, Listener, Partner, Problem};
 use crate::domain::{Digest, Name, Operator, PartnerId, Role};
 use crate::fault::{Fault, FaultCode};
@@ -19,11 +19,9 @@ use crate::seams::SharedClock;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Certificates remembered of one partner, the latest seen, to warn of their end.
@@ -226,8 +224,7 @@ impl<R> Checks<R> {
 pub struct Trust<R> {
     checks: Arc<Checks<R>>,
     server: Identity,
-    certified: Arc<CertifiedKey>,
-    server_summary: Summary,
+    certified: Certified,
 }
 
 impl<R: Register> Trust<R> {
@@ -237,15 +234,33 @@ impl<R: Register> Trust<R> {
     /// Every problem of its files: unreadable, damaged, a key that others may read or that is not the
     /// certificate's, an authority without its revocation list.
     pub fn build(listener: &Listener, register: R) -> Result<Self, Vec<Problem>> {
-        match (Authorities::read(listener), certified_key(&listener.identity)) {
-            (Ok(authorities), Ok((certified, server_summary))) => Ok(Self {
-                checks: Arc::new(Checks { authorities, register }),
-                server: listener.identity.clone(),
-                certified: Arc::new(certified),
-                server_summary,
-            }),
-            (authorities, certified) => Err(authorities.err().into_iter().flatten().chain(certified.err()).collect()),
+        let authorities = Authorities::read(&listener.client_authorities, &listener.revocation_lists, listener.accept_expired_lists);
+        match (authorities, server_certificate(&listener.identity)) {
+            (Ok(authorities), Ok(certified)) => {
+                Ok(Self { checks: Arc::new(Checks { authorities, register }), server: listener.identity.clone(), certified })
+            }
+            (authorities, certified) => Err(authorities.err().into_iter().chain(certified.err()).flatten().collect()),
         }
+    }
+
+    /// What ends of it within the longest of `warning_days`.
+    fn expiring(&self, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
+        let authorities = &self.checks.authorities;
+        let server = (Expiring::ServerCertificate(self.server.chain.to_path_buf()), self.certified.summary.not_after);
+        let anchors = authorities
+            .anchors()
+            .iter()
+            .map(|a| (Expiring::Authority { file: a.file.to_path_buf(), subject: a.summary.subject.clone() }, a.summary.not_after));
+        let ends = std::iter::once(server).chain(anchors);
+        let mut found: Vec<Expiry> = ends.filter_map(|(what, end)| Expiry::of(what, end, warning_days, now)).collect();
+        found.extend(authorities.lists().iter().filter_map(|list| {
+            // Lists live for days, not years: a third of a list's own life is when to wonder where the next one is.
+            let third = list.next_update.duration_since(list.this_update) / 3;
+            let due = now >= list.next_update.checked_sub(third).unwrap_or(now);
+            let what = Expiring::RevocationList { file: list.file.to_path_buf(), issuer: list.issuer.clone() };
+            Expiry::of(what, list.next_update, warning_days, now).filter(|_| due)
+        }));
+        found
     }
 
     fn vouch(&self, chain: &[CertificateDer<'static>], now: Timestamp) -> Result<(Arc<Caller>, Timestamp), Fault> {
@@ -301,21 +316,10 @@ impl ConnectionIdentity {
 
 impl<R: Register> TrustStore<R> {
     /// A store with its first snapshot.
-    ///
-    /// # Errors
-    /// What the TLS library objects to.
-    pub fn new(trust: Trust<R>, clock: SharedClock) -> Result<Self, Problem> {
-        let PreparedTrust { trust, server_config } = PreparedTrust::new(trust, clock.clone())?;
+    pub fn new(first: PreparedTrust<R>, clock: SharedClock) -> Self {
+        let PreparedTrust { trust, server_config } = first;
         let first = Numbered { generation: 0, trust, server_config };
-        Ok(Self { current: ArcSwap::from_pointee(first), seen: Mutex::default(), clock })
-    }
-
-    /// Everything about a snapshot that can fail; nothing changes yet.
-    ///
-    /// # Errors
-    /// What the TLS library objects to.
-    pub fn prepare(&self, trust: Trust<R>) -> Result<PreparedTrust<R>, Problem> {
-        PreparedTrust::new(trust, self.clock.clone())
+        Self { current: ArcSwap::from_pointee(first), seen: Mutex::default(), clock }
     }
 
     /// Replaces the snapshot and the TLS configuration. Connections that are open are checked against
@@ -332,7 +336,7 @@ impl<R: Register> TrustStore<R> {
 
     /// The names that the server's certificate has: those by which a caller that verified it can have come here.
     pub fn server_names(&self) -> Vec<String> {
-        self.current.load().trust.server_summary.alternative_names.clone()
+        self.current.load().trust.certified.summary.alternative_names.clone()
     }
 
     /// The identity of a connection whose handshake is done, from the chain that the peer presented.
@@ -369,13 +373,6 @@ impl<R: Register> TrustStore<R> {
     /// Everything of this listener that ends within the longest of `warning_days`, soonest first: its own
     /// certificate, authorities, revocation lists, and the certificates that partners have called with.
     pub fn expiring(&self, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
-        let current = self.current.load();
-        let authorities = &current.trust.checks.authorities;
-        let server = (Expiring::ServerCertificate(current.trust.server.chain.clone()), current.trust.server_summary.not_after);
-        let anchors = authorities
-            .anchors()
-            .iter()
-            .map(|a| (Expiring::Authority { file: a.file.clone(), subject: a.summary.subject.clone() }, a.summary.not_after));
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let partners = seen.iter().flat_map(|(partner, certificates)| {
             certificates.iter().map(|c| {
@@ -383,18 +380,8 @@ impl<R: Register> TrustStore<R> {
                 (Expiring::PartnerCertificate { partner: partner.clone(), subject, serial }, c.not_after)
             })
         });
-        let mut found: Vec<Expiry> = std::iter::once(server)
-            .chain(anchors)
-            .chain(partners)
-            .filter_map(|(what, end)| Expiry::of(what, end, warning_days, now))
-            .collect();
-        found.extend(authorities.lists().iter().filter_map(|list| {
-            // Lists live for days, not years: a third of a list's own life is when to wonder where the next one is.
-            let third = list.next_update.duration_since(list.this_update) / 3;
-            let due = now >= list.next_update.checked_sub(third).unwrap_or(now);
-            let what = Expiring::RevocationList { file: list.file.clone(), issuer: list.issuer.clone() };
-            Expiry::of(what, list.next_update, warning_days, now).filter(|_| due)
-        }));
+        let mut found = self.current.load().trust.expiring(warning_days, now);
+        found.extend(partners.filter_map(|(what, end)| Expiry::of(what, end, warning_days, now)));
         found.sort_by_key(|expiry| expiry.not_after);
         found
     }
@@ -420,10 +407,19 @@ impl<R: Register> TrustStore<R> {
 }
 
 impl<R: Register> PreparedTrust<R> {
-    fn new(trust: Trust<R>, clock: SharedClock) -> Result<Self, Problem> {
-        let config = tls::server_config(trust.checks.clone(), trust.certified.clone(), clock);
-        let server_config = config.map_err(|e| Problem { file: trust.server.chain.clone(), line: 0, message: e.to_string() })?;
+    /// Everything about a snapshot that can still fail; nothing changes yet.
+    ///
+    /// # Errors
+    /// What the TLS library objects to.
+    pub fn new(trust: Trust<R>, clock: SharedClock) -> Result<Self, Problem> {
+        let config = tls::server_config(trust.checks.clone(), trust.certified.key.clone(), clock);
+        let server_config = config.map_err(|error| trust.server.chain.problem(format!("TLS cannot be served with it: {error}")))?;
         Ok(Self { trust, server_config })
+    }
+
+    /// What ends of it within the longest of `warning_days`: the server's certificate, authorities, revocation lists.
+    pub fn expiring(&self, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
+        self.trust.expiring(warning_days, now)
     }
 }
 
@@ -488,12 +484,12 @@ impl Expiry {
 pub fn expiring_outbound(config: &Config, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
     let destinations = config.partners.values().flat_map(|partner| partner.destinations.values());
     let identities = config.gateway.outbound_identity.iter().chain(destinations.filter_map(|destination| destination.identity.as_ref()));
-    let mut files: Vec<_> = identities.map(|identity| &identity.chain).collect();
+    let mut files: Vec<&Path> = identities.map(|identity| &*identity.chain).collect();
     files.sort();
     files.dedup();
     let ends =
         files.into_iter().filter_map(|file| Some((file, Summary::of(files::read_certificates(file).ok()?.first()?).ok()?.not_after)));
-    ends.filter_map(|(file, end)| Expiry::of(Expiring::OutboundCertificate(file.clone()), end, warning_days, now)).collect()
+    ends.filter_map(|(file, end)| Expiry::of(Expiring::OutboundCertificate(file.to_owned()), end, warning_days, now)).collect()
 }
 
 fn names_match(certificate: &CertificateMatch, caller: &Caller) -> bool {
@@ -513,15 +509,10 @@ fn same_name(known: &str, wanted: &str) -> bool {
     exact || (!wanted.contains(['@', ':']) && known.eq_ignore_ascii_case(wanted))
 }
 
-fn certified_key(identity: &Identity) -> Result<(CertifiedKey, Summary), Problem> {
-    let at = |file: &PathBuf| {
-        let file = file.clone();
-        move |message: String| Problem { file, line: 0, message }
-    };
-    let chain = files::read_certificates(&identity.chain).map_err(at(&identity.chain))?;
-    let summary = chain.first().ok_or_else(|| "no certificate".to_owned()).and_then(Summary::of).map_err(at(&identity.chain))?;
-    let key = files::read_private_key(&identity.key).map_err(at(&identity.key))?;
-    let certified = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
-        .map_err(|e| at(&identity.key)(format!("the key does not belong to {}: {e}", identity.chain.display())))?;
-    Ok((certified, summary))
+/// What a listener shows of itself.
+///
+/// # Errors
+/// Every problem of its files.
+pub fn server_certificate(identity: &Identity) -> Result<Certified, Vec<Problem>> {
+    Certified::read(identity, Usage::Server)
 }

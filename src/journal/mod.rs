@@ -10,10 +10,12 @@ pub mod bodies;
 pub mod chain;
 pub mod evidence;
 pub mod hours;
+pub mod matters;
 mod repeats;
 mod resolve;
 pub mod search;
 pub mod sqlite;
+pub mod statements;
 
 pub use resolve::resolve;
 
@@ -21,10 +23,12 @@ use acts::{Act, ActFilter, Acted, NewAct, Paused, Pick, PickSummary};
 use hours::{DestinationHour, FlowHour, HourFilter, RuleCount};
 use search::{Attempt, DeliverySums, Found, Search};
 
+use crate::amounts::Amounts;
 use crate::domain::{
     BusinessAnswer, Counts, DeliveryId, DestinationId, Digest, ExchangeId, FlowId, IndexRow, Outcome, PartnerId, Pins, Stored, Verdict,
 };
 use crate::fault::{Fault, FaultCode};
+use crate::schedule::BusinessDay;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -41,6 +45,8 @@ pub struct NewExchange {
     pub received_at: Timestamp,
     /// When it was read and checked.
     pub translated_at: Timestamp,
+    /// How the days of its flow are told apart.
+    pub business_day: BusinessDay,
     /// The sender's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
     /// The question that it answers. Its key is that question's name, which earlier bytes never come to hold:
@@ -394,8 +400,8 @@ pub struct Lease {
 /// How an attempt ended.
 #[derive(Clone, Debug)]
 pub enum Settlement {
-    /// The receiver has it.
-    Acknowledged,
+    /// The receiver has it: records of these amounts.
+    Acknowledged(Amounts),
     /// To be tried again.
     RetryAt {
         /// When.
@@ -436,6 +442,8 @@ pub struct FlowTotals {
     pub flow: FlowId,
     /// Exchanges journaled.
     pub exchanges: u64,
+    /// Those of them whose body was refused whole.
+    pub refused_whole: u64,
     /// Their records.
     pub counts: Counts,
     /// When the last came.
@@ -483,7 +491,7 @@ pub trait HeadSigner: Send + Sync {
 
 /// A journal. Every method may be called from any task; none blocks a thread of the runtime.
 #[async_trait::async_trait]
-pub trait Journal: alarms::DutyBook {
+pub trait Journal: alarms::DutyBook + matters::MatterBook + statements::StatementBook {
     /// Makes an exchange durable, in one transaction with everything that follows from it, and
     /// returns once it is on the disk. Repeats are found here, inside the transaction. Bodies in
     /// files are made durable first. A refused exchange is kept but binds no key.

@@ -11,7 +11,7 @@ use super::file::{
 use super::heading;
 use super::place::{Besides, Choice, Place};
 use super::rules::Expression;
-use super::schema::Canonical;
+use super::schema::{Canonical, is_unmapped};
 use crate::config::recovery::{Entry as Key, line_of, recovered};
 use crate::domain::Digest;
 use portolan_contract::{Bound, Format, ListId, Plan, PlanBuilder, PlanError, Repeat, SlotId};
@@ -19,6 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use toml::Spanned;
+
+/// Paths that are told for one that a draft leaves open.
+const UNMAPPED_TOLD_MAX: usize = 3;
 
 /// One problem of a mapping file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -312,11 +315,9 @@ impl<'f> Compiler<'f> {
             let done = self.plan.per_record(&join(&body.root, path.trim_start_matches('/')));
             self.note(done);
         }
-        // What is not whole may fill what nothing else does.
-        if self.direction.reads() && self.damaged.is_empty() {
-            let schema: serde_json::Value = serde_json::from_str(&self.schema.text).unwrap_or_default();
-            let required = schema.get("required").and_then(serde_json::Value::as_array);
-            for name in required.into_iter().flatten().filter_map(serde_json::Value::as_str) {
+        // What is not whole may fill what nothing else does; what a draft leaves open is shown with it.
+        if self.direction.reads() && self.damaged.is_empty() && !self.schema.is_of_draft() {
+            for name in &self.schema.required() {
                 if !self.filled.iter().any(|f| f == name || f.starts_with(&format!("{name}."))) {
                     self.problem(format!("{} requires {name:?}, but nothing here fills it", self.schema.name));
                 }
@@ -349,6 +350,11 @@ impl<'f> Compiler<'f> {
     fn knows(&mut self, to: &str) {
         if !self.schema.knows(to) {
             let (near, left_out) = nearest(to, &self.schema);
+            if is_unmapped(to) {
+                let such = near.get(..UNMAPPED_TOLD_MAX).unwrap_or(&near).join(", ");
+                let message = format!("{} has no {to:?}; choose a path, such as {such}, or take the entry away", self.schema.name);
+                return self.problem(message);
+            }
             let more = if left_out == 0 { String::new() } else { format!(" and {left_out} others less like it") };
             let message = format!("{} has no {to:?}; it has {}{more}", self.schema.name, near.join(", "));
             self.problem(message);
@@ -367,7 +373,9 @@ impl<'f> Compiler<'f> {
     }
 
     fn expression(&mut self, cel: &str) -> Option<Expression> {
-        Expression::compile(cel, self.schema.decimals()).map_err(|e| self.problem(e)).ok()
+        let expression = Expression::compile(cel, self.schema.decimals()).map_err(|e| self.problem(e)).ok()?;
+        expression.paths().iter().for_each(|path| self.knows(path));
+        Some(expression)
     }
 
     fn list(&mut self, entry: &ListEntry, text: &str, base: &str, to_base: &str) -> Option<ListMap> {

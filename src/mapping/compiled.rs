@@ -4,6 +4,7 @@ use super::file::{CheckIf, CheckSeverity, Direction, Kind, XsdEntry};
 use super::place::{Besides, Pick, Place};
 use super::rules::Expression;
 use super::schema::{Canonical, at_path};
+use crate::alike::edits;
 use crate::domain::Digest;
 use portolan_contract::{Bound, ListId, Plan, Repeat, SlotId, Words};
 use rust_decimal::Decimal;
@@ -192,11 +193,33 @@ impl Codes {
         self.to_source.get(canonical).or(self.otherwise.as_ref()).map(String::as_str)
     }
 
-    /// Source codes, for people.
-    pub fn sources(&self) -> impl Iterator<Item = &str> {
-        self.to_canonical.keys().map(String::as_str)
+    /// Each source code with its canonical one, for people.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.to_canonical.iter().map(|(source, canonical)| (source.as_str(), canonical.as_str()))
+    }
+
+    /// What a text that is not in the list is told: a list of a few whole, of a longer one what resembles the text most.
+    pub fn not_listed(&self, text: &str) -> Words {
+        let mut near: Vec<&str> = self.to_canonical.keys().map(String::as_str).collect();
+        let all = near.len();
+        if all <= CODES_TOLD_MAX {
+            let (zh, en) = (near.join("、"), near.join(", "));
+            return Words::new(format!("不在代码表中；可用 {zh}"), format!("not in the code list; there are {en}"));
+        }
+        let asked: String = text.chars().take(CODE_CHARS_COMPARED_MAX).collect();
+        near.sort_by_cached_key(|code| edits(&asked, code));
+        near.truncate(CODES_TOLD_MAX);
+        Words::new(
+            format!("不在代码表中；表中共 {all} 个代码，最接近的有 {}", near.join("、")),
+            format!("not in the code list; of its {all} codes the nearest are {}", near.join(", ")),
+        )
     }
 }
+
+/// Codes that a finding names.
+const CODES_TOLD_MAX: usize = 12;
+/// Characters of a wrong code that are compared with those of the list.
+const CODE_CHARS_COMPARED_MAX: usize = 20;
 
 /// A business rule.
 pub struct Rule {

@@ -4,6 +4,9 @@
 //! Full-width digits, a third decimal of a two-decimal currency or a 30th of February are errors.
 
 mod codes;
+mod layout;
+
+pub use layout::layout_problem;
 
 use super::file::Kind;
 use super::tables;

@@ -3,6 +3,7 @@
 //! A folder holds `canonical/NAME.vN.schema.json`, `NAME/mapping.toml`, any code files that the
 //! mappings name, and `adapters/NAME.wasm` for formats from outside. A file in an operator's folder takes the place of one that ships with the gateway.
 
+use super::compile::CompileProblem;
 use super::compiled::{Bundle, Mapping};
 use super::file::MAPPING_BYTES_MAX;
 use super::outside::Formats;
@@ -44,7 +45,19 @@ impl Library {
     pub fn read(folders: &[PathBuf]) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let files = all_files(folders, &mut problems);
-        let mut library = Self::of_schemas(&files, &mut problems);
+        let mut library = Self::of_schemas(&files, &mut problems, |schema| schema);
+        library.compile_mappings(&files, &Formats::load(folders, &mut problems), &mut problems);
+        (library, problems)
+    }
+
+    /// The same with mappings that are drafts: some of their values may have no canonical path yet. To be looked at,
+    /// never to be used.
+    ///
+    /// What does not compile even so is left out, and every problem of it is told.
+    pub fn load_drafts(folders: &[PathBuf]) -> (Self, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let files = all_files(folders, &mut problems);
+        let mut library = Self::of_schemas(&files, &mut problems, Canonical::of_draft);
         library.compile_mappings(&files, &Formats::load(folders, &mut problems), &mut problems);
         (library, problems)
     }
@@ -56,7 +69,7 @@ impl Library {
     /// Every problem in every schema.
     pub fn of_canonicals(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let library = Self::of_schemas(&all_files(folders, &mut problems), &mut problems);
+        let library = Self::of_schemas(&all_files(folders, &mut problems), &mut problems, |schema| schema);
         if problems.is_empty() { Ok(library) } else { Err(problems) }
     }
 
@@ -100,15 +113,15 @@ impl Library {
 }
 
 impl Library {
-    fn of_schemas(files: &Files, problems: &mut Vec<Problem>) -> Self {
+    fn of_schemas(files: &Files, problems: &mut Vec<Problem>, kind: impl Fn(Canonical) -> Canonical) -> Self {
         let mut library = Self { mappings: BTreeMap::new(), canonicals: BTreeMap::new(), broken: BTreeSet::new() };
         for (relative, (path, text)) in files {
             let Some(name) = relative.strip_prefix("canonical/").and_then(|n| n.strip_suffix(".schema.json")) else { continue };
             match Canonical::compile(name, text) {
-                Ok(canonical) => drop(library.canonicals.insert(name.to_owned(), Arc::new(canonical))),
-                Err(message) => {
+                Ok(canonical) => drop(library.canonicals.insert(name.to_owned(), Arc::new(kind(canonical)))),
+                Err(CompileProblem { line, message }) => {
                     library.broken.insert(name.to_owned());
-                    problems.push(Problem { file: path.clone(), line: 0, message });
+                    problems.push(Problem { file: path.clone(), line, message });
                 }
             }
         }
@@ -135,7 +148,8 @@ impl Library {
             Bundle { name: name.to_owned(), codes: code_files(name, &text, files), component: formats.component_of(&text), mapping: text };
         let compiled = Mapping::compile(&bundle, &formats.all, &|name| self.canonicals.get(name).cloned());
         let mut mapping = compiled.map_err(|found| {
-            let placed = found.into_iter().map(|problem| (extended.place(path, problem.line), problem.message));
+            // What is missing in the file as a whole is told at its beginning.
+            let placed = found.into_iter().map(|problem| (extended.place(path, problem.line.max(1)), problem.message));
             placed.map(|((file, line), message)| Problem { file, line, message }).collect::<Vec<_>>()
         })?;
         if let Some(xsd) = &mut mapping.xsd {
@@ -180,11 +194,12 @@ fn collect(root: &Path, folder: &Path, files: &mut Files, problems: &mut Vec<Pro
 }
 
 fn read_capped(path: &Path) -> Result<String, String> {
-    let length = fs::metadata(path).map_err(|e| e.to_string())?.len();
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let length = fs::metadata(path).map_err(cannot)?.len();
     if length > MAPPING_BYTES_MAX {
         return Err(format!("the file has {length} bytes, more than {MAPPING_BYTES_MAX}"));
     }
-    fs::read_to_string(path).map_err(|e| e.to_string())
+    fs::read_to_string(path).map_err(cannot)
 }
 
 /// A mapping's text, and where its lines come from.

@@ -11,6 +11,7 @@ pub mod file;
 pub mod findings;
 pub mod heading;
 mod index;
+mod json_place;
 pub mod kinds;
 pub mod library;
 pub mod lineage;

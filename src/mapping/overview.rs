@@ -4,6 +4,7 @@ use super::compiled::{Check, CurrencyAt, Field, Group, ListMap, Mapping};
 use super::file::{CheckSeverity, Direction};
 use super::place::Place as SourcePlace;
 use super::read::dotted;
+use super::schema::is_unmapped;
 use portolan_contract::{NodeId, Repeat, SlotId, Words};
 
 /// Codes of a list that are told one by one; of a longer one the first are, and how many there are.
@@ -63,6 +64,21 @@ pub fn rules(mapping: &Mapping) -> Vec<Rule> {
     });
     let checks = mapping.checks.iter().map(|check| Rule { id: check.id.clone(), words: check_words(mapping, check), cel: None });
     computed.chain(rules).chain(checks).collect()
+}
+
+/// What the canonical record must have and no row of a draft fills yet.
+pub fn still_open(mapping: &Mapping, rows: &[Row]) -> Option<Words> {
+    if !mapping.canonical.is_of_draft() || !mapping.direction.reads() {
+        return None;
+    }
+    let computed = |name: &str| mapping.computed.iter().any(|(to, _)| to == name || to.starts_with(&format!("{name}.")));
+    let fills = |row: &Row, name: &str| row.depth == 0 && row.canonical.split(['.', '[']).next() == Some(name);
+    let mut open = mapping.canonical.required();
+    open.retain(|name| !computed(name) && !rows.iter().any(|row| fills(row, name)));
+    let names = open.join(", ");
+    (!open.is_empty()).then(|| {
+        Words::new(format!("草稿：必填而尚未填的标准路径：{names}"), format!("a draft: required and filled by nothing yet: {names}"))
+    })
 }
 
 /// What is said of the mapping as a whole, a line each.
@@ -183,6 +199,9 @@ fn value(place: &Place<'_>, field: &Field, rows: &mut Vec<Row>) {
 fn notes(mapping: &Mapping, field: &Field) -> Vec<Words> {
     let mut notes = Vec::new();
     let mut note = |zh: String, en: String| notes.push(Words::new(zh, en));
+    if is_unmapped(&field.to) {
+        note("草稿：尚未选定标准记录路径".to_owned(), "a draft: its canonical path is still to be chosen".to_owned());
+    }
     match field.direction {
         Direction::Both => {}
         Direction::Read => note("只读".to_owned(), "read alone".to_owned()),
@@ -195,8 +214,7 @@ fn notes(mapping: &Mapping, field: &Field) -> Vec<Words> {
         note(format!("格式 {layout}"), format!("layout {layout}"));
     }
     if let Some(codes) = &field.codes {
-        let all: Vec<String> =
-            codes.sources().map(|source| format!("{source} → {}", codes.canonical(source).unwrap_or_default())).collect();
+        let all: Vec<String> = codes.pairs().map(|(source, canonical)| format!("{source} → {canonical}")).collect();
         let told = all.iter().take(CODES_TOLD_MAX).cloned().collect::<Vec<_>>().join(", ");
         let more = if all.len() > CODES_TOLD_MAX { format!(", … ({})", all.len()) } else { String::new() };
         note(format!("代码 {told}{more}"), format!("codes {told}{more}"));

@@ -83,7 +83,7 @@ impl<'m> RecordReader<'m> {
             record,
             part: raw.part.clone(),
             at: found.at,
-            source: found.slot.map(|s| source_name(&self.mapping.plan.slot(s).path)),
+            source: found.slot.map(|s| source_name(self.mapping, s)),
             canonical: self.read_from(found.slot).next().map(|field| field.to.clone()),
             found: None,
             words: found.words.clone(),
@@ -211,12 +211,7 @@ impl<'m> RecordReader<'m> {
             Some(codes) => match codes.canonical(text) {
                 Some(code) => code,
                 None => {
-                    let known: Vec<&str> = codes.sources().take(12).collect();
-                    let words = Words::new(
-                        format!("不在代码表中；可用 {}", known.join("、")),
-                        format!("not in the code list; there are {}", known.join(", ")),
-                    );
-                    let (rule, words) = told("code.unknown", text, words);
+                    let (rule, words) = told("code.unknown", text, codes.not_listed(text));
                     self.note(notes, Severity::Error, rule, value.at, Some(value.slot), Some(canonical), Some(text), words);
                     return None;
                 }
@@ -361,7 +356,7 @@ impl<'m> RecordReader<'m> {
             notes.findings.count(severity, 1);
             return;
         }
-        let source = slot.map(|s| source_name(&self.mapping.plan.slot(s).path));
+        let source = slot.map(|s| source_name(self.mapping, s));
         let found = found.map(|t| t.chars().take(FOUND_CHARS_MAX).collect());
         let (record, part) = (Some(notes.record), notes.raw.part.clone());
         notes.findings.push(Finding { severity, rule: rule.to_owned(), record, part, at, source, canonical, found, words });
@@ -369,10 +364,10 @@ impl<'m> RecordReader<'m> {
 }
 
 impl Mapping {
-    /// The message id of a body, from any record of it or from its end.
-    pub fn message_id_in(&self, raw: &RawRecord) -> Option<String> {
+    /// The message id of a body and its place, from any record of it or from its end.
+    pub fn message_id_in<'r>(&self, raw: &'r RawRecord) -> Option<(&'r str, Position)> {
         let slot = self.message_id?;
-        raw.find(slot, None).map(|v| raw.text(v).trim().to_owned()).filter(|t| !t.is_empty())
+        raw.find(slot, None).map(|value| (raw.text(value).trim(), value.at)).filter(|(text, _)| !text.is_empty())
     }
 }
 
@@ -381,9 +376,12 @@ fn told(rule: &'static str, text: &str, words: Words) -> (&'static str, Words) {
     kinds::full_width(text, &words).map_or((rule, words), |misfit| (misfit.rule, misfit.words))
 }
 
-/// A source path as people know it: a column's heading alone, else the whole path.
-fn source_name(path: &str) -> String {
-    path.strip_prefix("row/").unwrap_or(path).to_owned()
+/// A source path as people know it: in a table the heading of a column or the label of a cell alone, else the whole path.
+fn source_name(mapping: &Mapping, slot: SlotId) -> String {
+    let path = &mapping.plan.slot(slot).path;
+    let is_table = mapping.plan.anchors.iter().all(|&anchor| mapping.plan.path(anchor) == "row");
+    let named = ["row/", "header/", "trailer/"].iter().find_map(|group| path.strip_prefix(group));
+    named.filter(|_| is_table).unwrap_or(path).to_owned()
 }
 
 /// A canonical path below another; the whole of it where there is none above.
@@ -511,7 +509,7 @@ impl Running {
             record: None,
             part: part.clone(),
             at: *at,
-            source: Some(source_name(&mapping.plan.slot(check.equals).path)),
+            source: Some(source_name(mapping, check.equals)),
             canonical: check.sum.clone(),
             found: Some(text.clone()),
             words: Words::new(format!("{}（实际为 {got}）", check.words.zh), format!("{} (the records give {got})", check.words.en)),

@@ -77,6 +77,14 @@ impl Expression {
         &self.text
     }
 
+    /// The canonical paths that the expression names, each to its end: `record.a.b` is `a.b`. What a macro
+    /// names of a list's items is not among them.
+    pub fn paths(&self) -> BTreeSet<String> {
+        let mut paths = BTreeSet::new();
+        name_paths(self.program.expression(), &mut paths);
+        paths
+    }
+
     /// The expression's value for a record.
     ///
     /// # Errors
@@ -224,8 +232,23 @@ fn examine(at: &IdedExpr, decimals: &BTreeSet<String>, depth: usize, in_macro: b
     }
 }
 
-/// The canonical path of an operand that is a decimal: `record.a.b`, or `item.b` of a list's items.
-fn decimal_path(at: &IdedExpr, decimals: &BTreeSet<String>) -> Option<String> {
+fn name_paths(at: &IdedExpr, paths: &mut BTreeSet<String>) {
+    match &at.expr {
+        Expr::Select(select) => match selected(at) {
+            Some(("record", path)) => drop(paths.insert(path)),
+            _ => name_paths(&select.operand, paths),
+        },
+        Expr::Call(call) => call.target.iter().map(AsRef::as_ref).chain(&call.args).for_each(|part| name_paths(part, paths)),
+        Expr::Comprehension(of) => {
+            [&of.iter_range, &of.accu_init, &of.loop_cond, &of.loop_step, &of.result].into_iter().for_each(|part| name_paths(part, paths));
+        }
+        Expr::List(list) => list.elements.iter().for_each(|part| name_paths(part, paths)),
+        _ => {}
+    }
+}
+
+/// The variable and the path below it of `variable.a.b`.
+fn selected(at: &IdedExpr) -> Option<(&str, String)> {
     let mut names = Vec::new();
     let mut part = at;
     while let Expr::Select(select) = &part.expr {
@@ -233,11 +256,13 @@ fn decimal_path(at: &IdedExpr, decimals: &BTreeSet<String>) -> Option<String> {
         part = &select.operand;
     }
     let Expr::Ident(variable) = &part.expr else { return None };
-    if names.is_empty() {
-        return None;
-    }
     names.reverse();
-    let path = names.join(".");
+    (!names.is_empty()).then(|| (variable.as_str(), names.join(".")))
+}
+
+/// The canonical path of an operand that is a decimal: `record.a.b`, or `item.b` of a list's items.
+fn decimal_path(at: &IdedExpr, decimals: &BTreeSet<String>) -> Option<String> {
+    let (variable, path) = selected(at)?;
     let known = if variable == "record" { decimals.contains(&path) } else { decimals.iter().any(|d| d.ends_with(&format!(".{path}"))) };
     known.then_some(path)
 }

@@ -1,10 +1,14 @@
 //! Canonical schemas: `canonical/NAME.vN.schema.json`, JSON Schema 2020-12, compiled once.
 //!
 //! Beside the schema proper a file says under `x-portolan` which paths make a record the same
-//! fact (`key`) and which hold decimals as text (`decimal`). Nothing is ever fetched: a reference
+//! fact (`key`), which hold decimals as text (`decimal`), which are personal (`personal`), and what daily statements
+//! add up (`statement`). Nothing is ever fetched: a reference
 //! that leaves the file fails at load.
 
+use super::compile::CompileProblem;
+use super::json_place::{line_of_part, value_at};
 use super::profile::{ProfiledField, profiled};
+use crate::amounts::Noted;
 use crate::domain::Digest;
 use portolan_contract::Words;
 use serde::Deserialize;
@@ -36,6 +40,16 @@ pub struct Canonical {
     lists: BTreeSet<String>,
     /// What a body's profile is made of.
     profiled: Vec<ProfiledField>,
+    /// A draft may still say [`UNMAPPED`] of its values.
+    takes_unmapped: bool,
+}
+
+/// The step of a canonical path with which a draft says that none has been chosen yet.
+pub const UNMAPPED: &str = "unmapped";
+
+/// Whether a draft says of a canonical path that none has been chosen yet.
+pub fn is_unmapped(path: &str) -> bool {
+    path.split('.').any(|step| step == UNMAPPED)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -49,6 +63,45 @@ struct Annotations {
     key_if: Vec<String>,
     #[serde(default)]
     decimal: BTreeSet<String>,
+    /// Paths of values that are personal, with all below them.
+    #[serde(default)]
+    personal: BTreeSet<String>,
+    #[serde(default)]
+    statement: Statement,
+}
+
+/// Where a record has what daily statements add up; each is a path outside lists.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Statement {
+    /// The amount, one of `decimal`.
+    amount: Option<String>,
+    /// Its currency.
+    currency: Option<String>,
+    /// Which way the money goes, where records go both ways.
+    direction: Option<String>,
+    /// The work date (工作日期).
+    work_date: Option<String>,
+    /// The booking date (记账日期).
+    booking_date: Option<String>,
+}
+
+impl Statement {
+    fn paths(&self) -> impl Iterator<Item = &String> {
+        [&self.amount, &self.currency, &self.direction, &self.work_date, &self.booking_date].into_iter().flatten()
+    }
+
+    /// What is wrong with it, in words.
+    fn check(&self, decimals: &BTreeSet<String>, lists: &BTreeSet<String>) -> Result<(), String> {
+        if self.amount.is_some() != self.currency.is_some() {
+            return Err("x-portolan: `statement` names `amount` and `currency` together, or neither".to_owned());
+        }
+        if let Some(amount) = self.amount.as_ref().filter(|amount| !decimals.contains(*amount)) {
+            return Err(format!("x-portolan: `statement` adds up {amount:?}, which is not among `decimal`"));
+        }
+        let in_list = |path: &&String| lists.iter().any(|list| path.strip_prefix(list.as_str()).is_some_and(|rest| rest.starts_with('.')));
+        self.paths().find(in_list).map_or(Ok(()), |path| Err(format!("x-portolan: `statement` names {path:?}, which is in a list")))
+    }
 }
 
 /// One way in which a record does not fit its schema.
@@ -65,28 +118,58 @@ impl Canonical {
     /// Compiles a schema.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
-    pub fn compile(name: &str, text: &str) -> Result<Self, String> {
-        let schema: Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    /// What is wrong with it, with its line.
+    pub fn compile(name: &str, text: &str) -> Result<Self, CompileProblem> {
+        let schema: Value =
+            serde_json::from_str(text).map_err(|e| CompileProblem { line: e.line().max(1), message: format!("this is not JSON: {e}") })?;
+        let at = |part: &str, message: String| CompileProblem { line: line_of_part(text, part), message };
         let validator = jsonschema::options()
             .with_draft(jsonschema::Draft::Draft202012)
             .offline()
             .with_pattern_options(jsonschema::PatternOptions::regex())
             .build(&schema)
-            .map_err(|e| format!("not a JSON Schema 2020-12 that can be compiled: {e}"))?;
+            .map_err(|e| {
+                let pointer = e.instance_path().as_str().to_owned();
+                let part = value_at(text, pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")));
+                at(part, format!("not a JSON Schema 2020-12 that can be compiled: {e}"))
+            })?;
+        let own = value_at(text, ["x-portolan"]);
         let annotations = match schema.get("x-portolan") {
-            Some(given) => Annotations::deserialize(given).map_err(|e| format!("x-portolan: {e}"))?,
+            Some(given) => Annotations::deserialize(given).map_err(|e| at(own, format!("x-portolan: {e}")))?,
             None => Annotations::default(),
         };
-        let Paths { titles, lists, .. } = Paths::of(&schema)?;
-        for path in annotations.key.iter().flatten().chain(&annotations.key_if).chain(&annotations.decimal) {
+        let Paths { titles, lists, .. } = Paths::of(&schema).map_err(|message| at(text, message))?;
+        let Annotations { key, key_if, decimal, personal, statement } = &annotations;
+        for path in key.iter().flatten().chain(key_if).chain(decimal).chain(personal).chain(statement.paths()) {
             if !titles.contains_key(path) {
-                return Err(format!("x-portolan names {path:?}, which the schema has no title for"));
+                let part = own.find(&format!("{path:?}")).map_or(own, |byte| own.get(byte..).unwrap_or(own));
+                return Err(at(part, format!("x-portolan names {path:?}, which the schema has no title for")));
             }
         }
-        let profiled = profiled(&schema);
-        let digest = Digest::of(text.as_bytes());
-        Ok(Self { name: name.to_owned(), text: text.into(), digest, validator, annotations, titles, lists, profiled })
+        annotations.statement.check(&annotations.decimal, &lists).map_err(|message| at(own, message))?;
+        let mut canonical = Self {
+            name: name.to_owned(),
+            text: text.into(),
+            digest: Digest::of(text.as_bytes()),
+            validator,
+            annotations,
+            titles,
+            lists,
+            profiled: profiled(&schema),
+            takes_unmapped: false,
+        };
+        // What is personal is counted nowhere.
+        let personal: Vec<bool> = canonical.profiled.iter().map(|field| canonical.is_personal(&field.path)).collect();
+        let mut personal = personal.into_iter();
+        canonical.profiled.retain(|_| !personal.next().unwrap_or_default());
+        Ok(canonical)
+    }
+
+    /// The same schema for a draft, whose values need not have a place in it yet.
+    #[must_use]
+    pub fn of_draft(mut self) -> Self {
+        self.takes_unmapped = true;
+        self
     }
 
     /// The record's name without its version: the space in which business keys are unique.
@@ -99,15 +182,51 @@ impl Canonical {
         &self.annotations.decimal
     }
 
+    /// Whether a canonical path, whatever its list indexes, holds a personal value or is below one that does.
+    pub fn is_personal(&self, path: &str) -> bool {
+        let personal = &self.annotations.personal;
+        let mut above = String::new();
+        path.split('.').filter(|step| step.parse::<usize>().is_err()).any(|step| {
+            above = if above.is_empty() { step.to_owned() } else { format!("{above}.{step}") };
+            personal.contains(&above)
+        })
+    }
+
     /// The title of a canonical path, whatever its list indexes; the path itself where it has none.
     pub fn title(&self, path: &str) -> Words {
         let steps: Vec<&str> = path.split('.').filter(|step| step.parse::<usize>().is_err()).collect();
         self.titles.get(&steps.join(".")).cloned().unwrap_or_else(|| Words::new(path, path))
     }
 
+    /// Whether it is that of a draft.
+    pub fn is_of_draft(&self) -> bool {
+        self.takes_unmapped
+    }
+
+    /// The values that every record must have.
+    pub fn required(&self) -> Vec<String> {
+        let schema: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        let names = schema.get("required").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
     /// Whether the schema knows a canonical path.
     pub fn knows(&self, path: &str) -> bool {
-        self.titles.contains_key(path)
+        self.titles.contains_key(path) || (self.takes_unmapped && is_unmapped(path))
+    }
+
+    /// What daily statements add up of a record.
+    pub fn noted<'r>(&self, record: &'r Value) -> Noted<'r> {
+        let Statement { amount, currency, direction, work_date, booking_date } = &self.annotations.statement;
+        let text = |path: &Option<String>| at_path(record, path.as_ref()?)?.as_str();
+        let date = |path: &Option<String>| path.as_ref().map(|path| at_path(record, path).and_then(Value::as_str).unwrap_or_default());
+        Noted {
+            amount: text(amount),
+            currency: text(currency),
+            direction: text(direction),
+            work_date: date(work_date),
+            booking_date: date(booking_date),
+        }
     }
 
     /// The paths that a body's profile is made of.

@@ -8,7 +8,7 @@
 use super::guard::TOKEN_FIELD;
 use crate::domain::Operator;
 use crate::fault::{Fault, FaultCode};
-use crate::http::query::{parse_query, percent_decoded};
+use crate::http::query::{bad_query, parse_query, percent_decoded};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName};
@@ -26,6 +26,8 @@ pub const THEN: &str = "then";
 pub const SAID: &str = "said";
 /// Characters of a reason.
 pub const REASON_CHARS_MAX: usize = 500;
+/// The parameter that asks for personal values.
+const REVEAL: &str = "reveal";
 /// Bytes of a request's body.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Fields of one request.
@@ -73,6 +75,20 @@ impl Ask<'_> {
         Some(format!("{then}{}{SAID}={said}", if then.contains('?') { '&' } else { '?' }))
     }
 
+    /// Why the operator wants to see personal values, where it does: `?reveal=REASON`.
+    ///
+    /// # Errors
+    /// [`FaultCode::QueryInvalid`] for a reason that says nothing.
+    pub fn reveal(&self) -> Result<Option<String>, Fault> {
+        let Some((name, reason)) = self.query().into_iter().find(|(name, _)| name == REVEAL) else { return Ok(None) };
+        let reason = reason.trim();
+        if is_reason(reason) {
+            Ok(Some(reason.to_owned()))
+        } else {
+            Err(bad_query(&name, &format!("{REVEAL}=REASON (1-{REASON_CHARS_MAX})")))
+        }
+    }
+
     /// Why the operator acts.
     ///
     /// # Errors
@@ -83,8 +99,7 @@ impl Ask<'_> {
             Some(text) => text,
             None => self.fields.text("reason").map(str::to_owned),
         };
-        let fits = |text: &String| (1..=REASON_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        text.map(|text| text.trim().to_owned()).filter(fits).ok_or_else(|| {
+        text.map(|text| text.trim().to_owned()).filter(|text| is_reason(text)).ok_or_else(|| {
             Fault::new(FaultCode::FieldInvalid).detail(
                 format!("请写明理由（reason，或经百分号编码的 Portolan-Reason）：1 至 {REASON_CHARS_MAX} 个字符，不含控制字符"),
                 format!(
@@ -131,6 +146,10 @@ impl fmt::Display for Said {
             Self::Unchanged => f.write_str("unchanged"),
         }
     }
+}
+
+fn is_reason(text: &str) -> bool {
+    (1..=REASON_CHARS_MAX).contains(&text.chars().count()) && !text.contains(char::is_control)
 }
 
 fn decoded(text: &str) -> Option<String> {

@@ -2,7 +2,9 @@
 //! [`crate::metrics`]: queues, dead letters, ends of certificates, the last reload.
 
 use super::health::Phase;
-use super::status::{ROWS_MAX, Status};
+use super::reconciliations::Reconciled;
+use super::status::{JournalStatus, ROWS_MAX, Status};
+use crate::journal::matters::MatterState;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -13,6 +15,12 @@ const END: &str = "# EOF\n";
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DestinationLabels {
     destination: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MatterLabels {
+    reconciliation: String,
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -69,11 +77,23 @@ fn registry(status: &Status) -> Registry {
             let seconds = row.oldest_waiting.map_or(0, |since| status.at.duration_since(since).as_secs().max(0));
             waiting.get_or_create(&labels).set(seconds);
         }
+        registry.register("reconciliation_matters", "Matters of each reconciliation by how they stand", matters(journal));
         registry.register("queued_records", "Records that wait for their delivery", queued);
         registry.register("dead_letter_records", "Records in dead letters", dead);
         registry.register_with_unit("oldest_waiting", "Age of the oldest delivery that is not acknowledged", Unit::Seconds, waiting);
     }
     registry
+}
+
+fn matters(journal: &JournalStatus) -> Family<MatterLabels, Gauge> {
+    let matters = Family::<MatterLabels, Gauge>::default();
+    for Reconciled { name, counts } in &journal.reconciliations {
+        for state in MatterState::ALL {
+            let labels = MatterLabels { reconciliation: name.to_string(), state: state.as_str() };
+            matters.get_or_create(&labels).set(counts.of(state).cast_signed());
+        }
+    }
+    matters
 }
 
 fn alarms(status: &Status) -> Family<AlarmLabels, Gauge> {

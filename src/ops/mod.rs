@@ -20,9 +20,11 @@ pub mod kept;
 pub mod loopback;
 pub mod partners;
 mod pauses;
+pub mod reconciliations;
 pub mod routes;
 mod search;
 pub mod standing;
+mod statements;
 pub mod status;
 pub mod view;
 

@@ -13,7 +13,9 @@
 use super::access::Ask;
 use super::console::words::{self, Text};
 use super::view::OpsView;
-use super::{acts, alarms, configuration, console, dead_letters, documents, exchange, partners, pauses, search};
+use super::{
+    acts, alarms, configuration, console, dead_letters, documents, exchange, partners, pauses, reconciliations, search, statements,
+};
 use crate::domain::{Operator, Role};
 use crate::fault::{Fault, FaultCode};
 use crate::http::Response;
@@ -121,6 +123,10 @@ pub static ROUTES: &[Route] = &[
     get("/v1/partners", |view, ask| Box::pin(partners::list(view, ask))),
     get("/v1/partners/{partner}", |view, ask| Box::pin(partners::show(view, ask))),
     get("/v1/pauses", |view, ask| Box::pin(pauses::list(view, ask))),
+    get("/v1/reconciliations", |view, ask| Box::pin(reconciliations::list(view, ask))),
+    sent("/v1/reconciliations/{name}/matters", |view, ask| Box::pin(reconciliations::matters(view, ask))),
+    sent("/v1/reconciliations/{name}/export", |view, ask| Box::pin(reconciliations::export(view, ask))),
+    get("/v1/statements/{day}/{partner}/{flow}", |view, ask| Box::pin(statements::show(view, ask))),
     get("/v1/token", |view, ask| Box::pin(documents::token(view, ask))),
 ];
 

@@ -74,7 +74,12 @@ impl State {
             Kind::DeliverySlow => Some(Self::Slow),
             Kind::PartnerFlooding => Some(Self::Throttled),
             Kind::CertificateExpiring => Some(Self::Expiring),
-            Kind::RevocationListExpiring | Kind::DiskLow | Kind::ClockWrong | Kind::ReceiptsKeyEnding | Kind::CalendarMissing => None,
+            Kind::RevocationListExpiring
+            | Kind::DiskLow
+            | Kind::ClockWrong
+            | Kind::ReceiptsKeyEnding
+            | Kind::CalendarMissing
+            | Kind::ReconciliationUnmet => None,
         }
     }
 }

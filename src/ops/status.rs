@@ -5,6 +5,7 @@
 
 use super::health::{HealthState, Phase, RefusedReload};
 use super::pauses;
+use super::reconciliations::Reconciled;
 use crate::alarms::alarm_entry;
 use crate::config::Config;
 use crate::domain::{Counts, DestinationId, FlowId, PartnerId};
@@ -52,6 +53,8 @@ pub struct JournalStatus {
     pub chain: Option<ChainPosition>,
     /// What operators have paused.
     pub paused: Vec<Paused>,
+    /// How the reconciliations stand.
+    pub reconciliations: Vec<Reconciled>,
 }
 
 /// What one partner has sent under one flow.
@@ -67,6 +70,8 @@ pub struct FlowStatus {
     pub flow_title: Option<Words>,
     /// Exchanges journaled.
     pub exchanges: u64,
+    /// Those of them whose body was refused whole.
+    pub refused_whole: u64,
     /// Their records.
     pub counts: Counts,
     /// Times of the latest exchanges since the gateway started.
@@ -135,7 +140,7 @@ impl JournalStatus {
         let rows_left_out = flows.len().saturating_sub(ROWS_MAX) + destinations.len().saturating_sub(ROWS_MAX);
         flows.truncate(ROWS_MAX);
         destinations.truncate(ROWS_MAX);
-        Self { flows, destinations, rows_left_out, chain, paused: Vec::new() }
+        Self { flows, destinations, rows_left_out, chain, paused: Vec::new(), reconciliations: Vec::new() }
     }
 
     /// Sums over the rows.
@@ -210,6 +215,7 @@ impl FlowStatus {
             "flow": self.flow,
             "configured": self.partner_title.is_some() && self.flow_title.is_some(),
             "exchanges": self.exchanges,
+            "refused_whole": self.refused_whole,
             "records": self.counts,
             "p50_ms": self.percentiles.map(|p| milliseconds(p.p50)),
             "p99_ms": self.percentiles.map(|p| milliseconds(p.p99)),
@@ -256,6 +262,7 @@ fn flows(totals: Vec<crate::journal::FlowTotals>, config: &Config, metrics: &Met
         flow: flow.clone(),
         flow_title: config.flows.get(flow).map(|f| f.title.clone()),
         exchanges: 0,
+        refused_whole: 0,
         counts: Counts::default(),
         percentiles: metrics.percentiles(partner, flow),
         last_received_at: None,
@@ -265,6 +272,7 @@ fn flows(totals: Vec<crate::journal::FlowTotals>, config: &Config, metrics: &Met
     for total in totals {
         let row = rows.entry((total.partner.clone(), total.flow.clone())).or_insert_with(|| empty(&total.partner, &total.flow));
         row.exchanges = total.exchanges;
+        row.refused_whole = total.refused_whole;
         row.counts = total.counts;
         row.last_received_at = total.last_received_at;
     }

@@ -6,7 +6,7 @@ use super::guard::Guard;
 use super::health::Health;
 use super::partners::{LimitsLeft, PartnerFacts};
 use super::status::{Ending, JournalStatus, Status};
-use crate::domain::{DestinationId, PartnerId};
+use crate::domain::{DestinationId, Digest, PartnerId};
 use crate::journal::acts::Paused;
 use crate::journal::alarms::AlarmRow;
 use crate::journal::{ChainPosition, ExchangeFilter, Journal, Totals};
@@ -15,6 +15,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::pauses::Pauses;
 use crate::seams::SharedClock;
+use crate::statement::Statements;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct OpsView {
     pub health: Arc<Health>,
     /// Looks into records.
     pub lineages: Arc<Lineages>,
+    /// Daily statements.
+    pub statements: Arc<Statements>,
     /// Which flows are paused.
     pub pauses: Arc<Pauses>,
     /// Keeps other sites from acting in an operator's name.
@@ -75,8 +78,11 @@ impl OpsView {
     pub async fn status(&self) -> Status {
         let endings = Arc::clone(&self.lookups.endings);
         let endings = tokio::task::spawn_blocking(move || endings());
-        let journal =
-            self.in_time(async { Ok((self.journal.totals().await?, self.chain_end().await?, self.journal.paused().await?)) }).await;
+        let journal = self
+            .in_time(async {
+                Ok((self.journal.totals().await?, self.chain_end().await?, self.journal.paused().await?, self.reconciled().await?))
+            })
+            .await;
         let endings = endings.await.unwrap_or_else(|error| {
             tracing::error!(%error, "what ends soon could not be found out");
             Vec::new()
@@ -84,19 +90,22 @@ impl OpsView {
         Status {
             at: self.clock.now(),
             health: self.health.state(),
-            journal: journal.map(|(totals, chain, paused)| self.beside_configuration(totals, chain, paused)),
+            journal: journal.map(|(totals, chain, paused, reconciliations)| JournalStatus {
+                reconciliations,
+                ..self.beside_configuration(totals, chain, paused)
+            }),
             endings,
             alarms: (self.lookups.alarms)(),
         }
     }
 
-    /// Whether the journal answers.
+    /// Whether the journal answers, asked over the connections that exchanges and deliveries need: lists, which
+    /// partners ask for too, have connections of their own.
     ///
     /// # Errors
     /// Why it does not.
     pub async fn journal_answers(&self) -> Result<(), String> {
-        let one = ExchangeFilter { rows_max: 1, ..ExchangeFilter::default() };
-        self.in_time(self.journal.exchanges(one)).await.map(drop)
+        self.in_time(self.journal.pinned(Digest::of(b""))).await.map(drop)
     }
 
     /// What is known of each partner beside the journal.

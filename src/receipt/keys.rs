@@ -113,7 +113,7 @@ pub struct SignedHead {
     pub kid: String,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
     alg: String,
@@ -150,22 +150,40 @@ impl Jwks {
         let (signed, signature) = jws.rsplit_once('.').ok_or_else(|| unreadable("not a compact JWS"))?;
         let (header, payload) = signed.split_once('.').ok_or_else(|| unreadable("not a compact JWS"))?;
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|error| Mismatch::HeadUnreadable(error.to_string()));
-        let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
-        let header: Header = serde_json::from_slice(&header).map_err(|error| Mismatch::HeadUnreadable(error.to_string()))?;
-        if (header.alg.as_str(), header.typ.as_str()) != (ALGORITHM, HEAD_JWS_TYPE) {
+        let key = self.signing_key(HEAD_JWS_TYPE, &decode(header)?, signed, &decode(signature)?)?;
+        let head: Head = serde_json::from_slice(&decode(payload)?).map_err(|error| Mismatch::HeadUnreadable(error.to_string()))?;
+        key.must_cover(&head.signed_at)?;
+        Ok(SignedHead { head, kid: key.kid.clone() })
+    }
+
+    /// Verifies a detached signature (RFC 7515, appendix F) of a kind over a payload that says when it was signed.
+    /// Returns the id of the key.
+    ///
+    /// # Errors
+    /// The first thing that does not hold.
+    pub fn verify_detached(&self, kind: &str, payload: &[u8], jws: &str, signed_at: &str) -> Result<String, Mismatch> {
+        let unreadable = || Mismatch::SignatureUnreadable("not a detached JWS".to_owned());
+        let (header, signature) = jws.split_once("..").ok_or_else(unreadable)?;
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| unreadable());
+        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(payload));
+        let key = self.signing_key(kind, &decode(header)?, &signed, &decode(signature)?)?;
+        key.must_cover(signed_at)?;
+        Ok(key.kid.clone())
+    }
+
+    /// The key that a JWS of a kind is signed with, its signature verified.
+    fn signing_key(&self, kind: &str, header: &[u8], signed: &str, signature: &[u8]) -> Result<&Jwk, Mismatch> {
+        let header: Header = serde_json::from_slice(header).map_err(|error| Mismatch::HeadUnreadable(error.to_string()))?;
+        if (header.alg.as_str(), header.typ.as_str()) != (ALGORITHM, kind) {
             return Err(Mismatch::HeadUnreadable(format!("alg {}, typ {}", header.alg, header.typ)));
         }
         let kid = header.kid;
         let key = self.keys.iter().find(|key| key.kid == kid).ok_or_else(|| Mismatch::KeyUnknown(kid.clone()))?;
         let point = key.point().ok_or_else(|| Mismatch::KeyUnknown(kid.clone()))?;
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
-            .verify(signed.as_bytes(), &signature)
+            .verify(signed.as_bytes(), signature)
             .map_err(|_| Mismatch::Signature(kid.clone()))?;
-        let head: Head = serde_json::from_slice(&payload).map_err(|error| Mismatch::HeadUnreadable(error.to_string()))?;
-        if !key.covers(&head.signed_at) {
-            return Err(Mismatch::KeyNotValid { kid, signed_at: head.signed_at });
-        }
-        Ok(SignedHead { head, kid })
+        Ok(key)
     }
 }
 
@@ -192,6 +210,11 @@ impl Jwk {
     fn point(&self) -> Option<Vec<u8>> {
         let (x, y) = (URL_SAFE_NO_PAD.decode(&self.x).ok()?, URL_SAFE_NO_PAD.decode(&self.y).ok()?);
         (x.len() == 32 && y.len() == 32).then(|| [vec![4], x, y].concat())
+    }
+
+    fn must_cover(&self, signed_at: &str) -> Result<(), Mismatch> {
+        let not_valid = || Mismatch::KeyNotValid { kid: self.kid.clone(), signed_at: signed_at.to_owned() };
+        if self.covers(signed_at) { Ok(()) } else { Err(not_valid()) }
     }
 
     /// Whether the key was in use at a time. A time that cannot be read is never covered.
@@ -259,6 +282,14 @@ impl Keys {
         Ok(kid)
     }
 
+    /// A detached signature (RFC 7515, appendix F) of a kind over a payload.
+    pub fn sign_detached(&self, kind: &str, payload: &[u8]) -> String {
+        let current = self.current.load();
+        let header = header_text(&current.kid, kind);
+        let signature = current.signature(&format!("{header}.{}", URL_SAFE_NO_PAD.encode(payload)));
+        format!("{header}..{signature}")
+    }
+
     /// The published set.
     pub fn jwks(&self) -> Jwks {
         self.current.load().jwks.clone()
@@ -282,6 +313,18 @@ pub fn stage(folder: &Path) -> Result<String, KeysError> {
     Jwk::of(&pair, "").map(|jwk| jwk.kid).ok_or(KeysError::Generate)
 }
 
+/// What keeps the keys of a folder from being opened. Nothing is made or changed; a folder without a key gets its
+/// first when it is opened.
+pub fn inspect(folder: &Path) -> Vec<KeysError> {
+    // The key that waits takes the place of the one in use.
+    let path = [NEXT_KEY_FILE, KEY_FILE].map(|file| folder.join(file)).into_iter().find(|path| path.exists());
+    let pair = path.map(|path| read_pair(&path)).transpose();
+    match (pair, read_published(folder)) {
+        (Ok(Some(pair)), Ok(published)) => with_key(folder, &pair, &published, "").err().into_iter().collect(),
+        (pair, published) => pair.err().into_iter().chain(published.err()).collect(),
+    }
+}
+
 /// The published set of a folder; empty before the first key.
 ///
 /// # Errors
@@ -303,8 +346,15 @@ impl HeadSigner for Keys {
     fn sign(&self, payload: &[u8]) -> String {
         let current = self.current.load();
         let signed = format!("{}.{}", current.header, URL_SAFE_NO_PAD.encode(payload));
-        match current.pair.sign(&SystemRandom::new(), signed.as_bytes()) {
-            Ok(signature) => format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)),
+        format!("{signed}.{}", current.signature(&signed))
+    }
+}
+
+impl Current {
+    /// The signature of what a JWS signs, base64url.
+    fn signature(&self, signed: &str) -> String {
+        match self.pair.sign(&SystemRandom::new(), signed.as_bytes()) {
+            Ok(signature) => URL_SAFE_NO_PAD.encode(signature),
             // The only failure is a machine without randomness or memory; nothing can be evidenced then.
             Err(_) => std::process::abort(),
         }
@@ -315,26 +365,35 @@ impl HeadSigner for Keys {
 /// or by one that was cut short before it came to publish.
 fn publish(folder: &Path, pair: EcdsaKeyPair, clock: &dyn Clock) -> Result<Current, KeysError> {
     let path = folder.join(JWKS_FILE);
-    let malformed = |what: String| KeysError::Malformed { path: path.clone(), what };
     let published = read_published(folder)?;
-    let now = time_text(clock.now());
-    let jwk = Jwk::of(&pair, &now).ok_or_else(|| malformed("the private key has no public point".to_owned()))?;
+    let (kid, jwks) = with_key(folder, &pair, &published, &time_text(clock.now()))?;
+    if jwks != published {
+        replace(&path, jwks.to_text().as_bytes(), 0o644)?;
+    }
+    let header = header_text(&kid, HEAD_JWS_TYPE);
+    Ok(Current { pair, kid, header, jwks })
+}
+
+/// The published set in which this key is the one in use from `now` on, if it was not before, and the key's id.
+fn with_key(folder: &Path, pair: &EcdsaKeyPair, published: &Jwks, now: &str) -> Result<(String, Jwks), KeysError> {
+    let malformed = |what: String| KeysError::Malformed { path: folder.join(JWKS_FILE), what };
+    let jwk = Jwk::of(pair, now).ok_or_else(|| malformed("the private key has no public point".to_owned()))?;
     let (kid, mut jwks) = (jwk.kid.clone(), published.clone());
     if let Some(retired_at) = published.keys.iter().find(|key| key.kid == kid).and_then(|key| key.portolan_valid_to.as_ref()) {
         return Err(malformed(format!("the key in {KEY_FILE} was retired at {retired_at} and must not sign again")));
     }
     jwks.keys.iter_mut().filter(|key| key.kid != kid).for_each(|key| {
-        key.portolan_valid_to.get_or_insert_with(|| now.clone());
+        key.portolan_valid_to.get_or_insert_with(|| now.to_owned());
     });
     if !jwks.keys.iter().any(|key| key.kid == kid) {
         jwks.keys.push(jwk);
     }
-    if jwks != published {
-        replace(&path, jwks.to_text().as_bytes(), 0o644)?;
-    }
-    let header = Header { alg: ALGORITHM.to_owned(), kid: kid.clone(), typ: HEAD_JWS_TYPE.to_owned() };
-    let header = serde_json::to_vec(&header).map_err(|error| malformed(error.to_string()))?;
-    Ok(Current { pair, kid, header: URL_SAFE_NO_PAD.encode(header), jwks })
+    Ok((kid, jwks))
+}
+
+/// A JWS header (RFC 7515), base64url. Neither a thumbprint nor a kind needs an escape.
+fn header_text(kid: &str, kind: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{ALGORITHM}","kid":"{kid}","typ":"{kind}"}}"#))
 }
 
 /// Puts the key that waits, if there is one, in the place of the one in use. A process that ends

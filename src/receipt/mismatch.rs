@@ -29,6 +29,15 @@ pub enum Mismatch {
     VersionUnknown(String),
     /// The head is no compact JWS of ours.
     HeadUnreadable(String),
+    /// The signature of a statement is no detached JWS of ours.
+    SignatureUnreadable(String),
+    /// The file is not the workbook that the statement names.
+    Workbook {
+        /// As the statement has it.
+        statement: Digest,
+        /// As the file has it.
+        found: Digest,
+    },
     /// The head is signed with a key that is not among the given ones.
     KeyUnknown(String),
     /// The key was not in use when the head says that it was signed.
@@ -78,6 +87,11 @@ impl Mismatch {
                 (format!("不支持的凭证类型或版本：{found}"), format!("the receipt's type or version is not known: {found}"))
             }
             Self::HeadUnreadable(why) => (format!("凭证中的签名头无法读取：{why}"), format!("the signed head cannot be read: {why}")),
+            Self::SignatureUnreadable(why) => (format!("签名无法读取：{why}"), format!("the signature cannot be read: {why}")),
+            Self::Workbook { statement, found } => (
+                format!("工作簿摘要不符：对账单为 {statement}，文件为 {found}"),
+                format!("the workbook's SHA-256 is {found}, but the statement names {statement}"),
+            ),
             Self::KeyUnknown(kid) => {
                 (format!("给定的公钥中没有签名密钥 {kid}"), format!("the key {kid} that signed is not among the given keys"))
             }

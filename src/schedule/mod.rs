@@ -6,9 +6,11 @@
 //! keeps it; so does a declaration that its period is empty (本期无数据), whenever it came.
 
 pub mod calendar;
+pub mod day;
 pub mod period;
 
 pub use calendar::Calendar;
+pub use day::BusinessDay;
 pub use period::Period;
 
 use crate::domain::Name;

@@ -57,12 +57,6 @@ impl<'p> Chunks<'p> {
         self.closed.len()
     }
 
-    /// Nothing goes anywhere.
-    pub(super) fn clear(&mut self) {
-        self.closed.clear();
-        self.destinations.clear();
-    }
-
     pub(super) fn add(&mut self, row_number: u64, row: &IndexRow, canonical: &Value) {
         let order_key = self.order_key(canonical);
         for bit in 0..self.destinations.len() {

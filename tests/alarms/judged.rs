@@ -9,6 +9,7 @@ use portolan::domain::{DestinationId, Name};
 use portolan::journal::DestinationTotals;
 use portolan::journal::acts::Pausable;
 use portolan::journal::alarms::{Activity, ActivityRow, ProfileRow};
+use portolan::journal::matters::MatterCounts;
 use portolan::profile::Profile;
 use portolan::schedule::{Every, OnHoliday, Schedule, Seen};
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ fn evidence(now: &str) -> Evidence {
         throttled: BTreeMap::new(),
         latencies: BTreeMap::new(),
         endings: Arc::default(),
+        reconciliations: BTreeMap::new(),
         free_bytes: None,
         clock_jump_ms: None,
         clock_unsynchronised: false,
@@ -218,4 +220,16 @@ fn a_key_a_disk_and_a_clock_are_judged_by_their_limits() {
     assert_eq!((disk(2048), disk(2047), disk(511)), (vec![], vec!["disk.low warning".into()], vec!["disk.low critical".into()]));
     assert_eq!(kinds(Evidence { clock_jump_ms: Some(-7000), ..evidence(NOW) }), ["clock.wrong critical"]);
     assert_eq!(kinds(Evidence { clock_unsynchronised: true, ..evidence(NOW) }), ["clock.wrong warning"]);
+}
+
+#[test]
+fn what_does_not_meet_of_late_is_told_once_for_each_reconciliation() {
+    let counts = |recent| MatterCounts { matched: 9, late: 4, unmatched: 2, recent, ..MatterCounts::default() };
+    let of = |recent| {
+        let evidence = Evidence { reconciliations: [(name("debits"), counts(recent))].into(), ..evidence(NOW) };
+        of_kind(&evidence, Kind::ReconciliationUnmet)
+    };
+    assert_eq!(of(0), []);
+    let found = of(3).remove(0);
+    assert_eq!((found.subject.what.as_deref(), found.state.figures["late"].as_u64()), (Some("debits"), Some(4)));
 }

@@ -108,12 +108,16 @@ fn a_file_takes_its_name_only_once_it_is_whole() {
 }
 
 /// Samples in every format that can be looked into: the cases of the mappings that ship with the gateway.
-const SAMPLES: [(&str, &str); 5] = [
+const SAMPLES: [(&str, &str); 9] = [
     ("xml", "camt054/cases/v08-tax-payment.in.xml"),
     ("xml", "ceb603/cases/default-namespace.in.xml"),
     ("csv", "cn-platform-income/cases/columns-in-another-order.in.csv"),
     ("json", "platform-income-json/cases/lines.in.ndjson"),
     ("json", "customs-declaration-json/cases/lines.in.ndjson"),
+    ("xlsx", "cn-platform-income-xlsx/cases/columns-in-another-order.in.xlsx"),
+    ("mt940", "mt940/cases/blocks-years-end.in.sta"),
+    ("edifact", "cusdec/cases/export.in.edi"),
+    ("fixed", "bank-return-fixed/cases/gb18030.in.txt"),
 ];
 
 #[test]
@@ -159,6 +163,11 @@ fn a_draft_for_a_known_record_names_what_is_left_to_choose() {
     let checked = portolan(&["check", "--mappings", own], b"");
     // A problem of an entry is told at the line where the entry begins.
     assert!(checked.code == 1 && checked.output.contains(&format!("mapping.toml:{line}: platform-income.v1 has no \"unmapped.grade\"")));
+    // It is shown all the same, with what is still to be done.
+    let shown = portolan(&["map", "show", &format!("{own}/acme"), "--language", "en"], b"");
+    let held = ["unmapped.grade", "a draft: its", "gross_income", "required and filled by nothing yet: currency"];
+    held.iter()
+        .for_each(|held| assert!(shown.code == 0 && shown.output.contains(held), "{held:?} is not in\n{}{}", shown.output, shown.errors));
     // A draft that is not done yet is in no other's way.
     let new = ["map", "new", "csv", sample.to_str().unwrap(), "--canonical", "platform-income.v1", "--name", "second", "--out", own];
     let drafted = portolan(&new, b"");

@@ -58,7 +58,7 @@ impl Render for Lines {
         if self.drifted.load(Ordering::SeqCst) {
             output.extend_from_slice(b"drifted");
         }
-        Ok(Rendered { media_type: "application/x-ndjson".into(), records: job.records.len() as u64 })
+        Ok(Rendered { media_type: "application/x-ndjson".into(), records: job.records.len() as u64, amounts: Default::default() })
     }
 }
 
@@ -137,7 +137,7 @@ impl Bench {
         Destination {
             id: id.parse().unwrap(),
             url: format!("https://localhost:{port}/in"),
-            authorities: vec![self.authority.certificate_file()],
+            authorities: vec![self.authority.certificate_file().into()],
             server_keys: Vec::new(),
             identity: None,
             concurrency_max: 4,
@@ -154,14 +154,17 @@ impl Bench {
     pub fn configure(&self, destinations: impl IntoIterator<Item = Destination>) {
         let mut config = config(self.folder.path().to_owned(), destinations.into_iter().collect());
         let key = self.client.key.clone().unwrap();
-        config.gateway.outbound_identity = Some(Identity { chain: self.client.chain.clone(), key });
+        config.gateway.outbound_identity = Some(Identity { chain: self.client.chain.clone().into(), key: key.into() });
         self.config.send_replace(Arc::new(config));
     }
 
     /// Starts the worker.
     pub fn start(&self) -> Delivery {
         let config = self.config.subscribe();
-        let client = move |destination: &Destination| tls::client_config(destination, config.borrow().gateway.outbound_identity.as_ref());
+        let client = move |destination: &Destination| {
+            let client = tls::client_config(destination, config.borrow().gateway.outbound_identity.as_ref());
+            client.ok().map(Arc::new)
+        };
         let parts = Parts {
             journal: self.journal.clone(),
             render: self.render.clone(),
@@ -284,6 +287,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         chunks: (0..to.len() as u8).map(chunk).collect(),
         pins,
         profile: Default::default(),
+        tally: Default::default(),
     };
     NewExchange {
         id,
@@ -291,6 +295,7 @@ fn new_exchange(clock: &dyn Clock, records: &[&str], to: &[&str], order_key: Opt
         flow: "payments".parse().unwrap(),
         received_at: clock.now() - jiff::SignedDuration::from_mins(minutes_ago),
         translated_at: clock.now() - jiff::SignedDuration::from_mins(minutes_ago),
+        business_day: portolan::schedule::BusinessDay::new("UTC", None),
         idempotency_key: None,
         question: None,
         certificate: Digest::default(),
@@ -329,6 +334,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
         partners,
         flows: BTreeMap::new(),
         calendars: BTreeMap::new(),
+        reconciliations: BTreeMap::new(),
         queries: BTreeMap::new(),
         operators: BTreeMap::new(),
         certificate_files: BTreeSet::new(),
@@ -338,7 +344,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
 fn gateway(folder: &std::path::Path) -> Gateway {
     let listener = Listener {
         address: ([127, 0, 0, 1], 0).into(),
-        identity: Identity { chain: PathBuf::new(), key: PathBuf::new() },
+        identity: Identity { chain: PathBuf::new().into(), key: PathBuf::new().into() },
         client_authorities: Vec::new(),
         revocation_lists: Vec::new(),
         accept_expired_lists: false,

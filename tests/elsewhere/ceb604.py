@@ -1,7 +1,7 @@
 """CEB604, the answer to an export inventory, read with lxml."""
 
-from reading import flat, main
-from trees import body, clean
+from reading import main
+from trees import body
 
 NAMES = {"c": "http://www.chinaport.gov.cn/ceb"}
 STATUS = {"1": "stored", "2": "declaring", "3": "sent", "4": "sending-failed", "100": "rejected", "120": "received", "300": "manual-review"}
@@ -34,9 +34,7 @@ def record(message, tree):
 def read(data):
     message = body(data, "c:CEB604Message", NAMES)
     message.is_always("@version", "1.0")
-    found = [flat(clean(record(message, tree))) for tree in message.each("c:InventoryReturn")]
-    message.done()
-    return found
+    return message.whole(*[record(message, tree) for tree in message.each("c:InventoryReturn")])
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 from lxml import etree
 
-from reading import flat, main, package_file
-from trees import Tree, clean
+from reading import main, package_file
+from trees import Tree
 
 URN = "urn:un:unece:uncefact:data:standard:"
 NAMES = {
@@ -26,16 +26,16 @@ def period(tree, path):
 
 
 def address(tree, path):
-    at = lambda name: tree.text(f"{path}/a:{name}")
-    return {
-        "line1": at("LineOne"),
-        "line2": at("LineTwo"),
-        "line3": at("LineThree"),
-        "city": at("CityName"),
-        "postcode": at("PostcodeCode"),
-        "subdivision": at("CountrySubDivisionName"),
-        "country": at("CountryID"),
-    }
+    return tree.members(
+        path,
+        line1="a:LineOne",
+        line2="a:LineTwo",
+        line3="a:LineThree",
+        city="a:CityName",
+        postcode="a:PostcodeCode",
+        subdivision="a:CountrySubDivisionName",
+        country="a:CountryID",
+    )
 
 
 def party(tree, path):
@@ -191,12 +191,13 @@ def settlement(tree, path):
     return {
         "currency": currency,
         "tax_currency": accounting,
-        "payee": {
-            "id": at("a:PayeeTradeParty/a:ID"),
-            "name": at("a:PayeeTradeParty/a:Name"),
-            "legal_id": at("a:PayeeTradeParty/a:SpecifiedLegalOrganization/a:ID"),
-            "legal_id_scheme": at("a:PayeeTradeParty/a:SpecifiedLegalOrganization/a:ID/@schemeID"),
-        },
+        "payee": tree.members(
+            f"{path}/a:PayeeTradeParty",
+            id="a:ID",
+            name="a:Name",
+            legal_id="a:SpecifiedLegalOrganization/a:ID",
+            legal_id_scheme="a:SpecifiedLegalOrganization/a:ID/@schemeID",
+        ),
         "payment_means": [means(t, at("a:PaymentReference")) for t in tree.each(f"{path}/a:SpecifiedTradeSettlementPaymentMeans")],
         "tax_breakdown": [breakdown(t) for t in tree.each(f"{path}/a:ApplicableTradeTax")],
         "period": period(tree, f"{path}/a:BillingSpecifiedPeriod"),
@@ -249,8 +250,7 @@ def invoice(data):
 
 def read(data):
     tree, found = invoice(data)
-    tree.done()
-    yield flat(clean(found))
+    return tree.whole(found)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from reading import flat, main
-from trees import body, clean
+from reading import main
+from trees import body
 
 
 def party(tree, path, who):
@@ -57,9 +57,7 @@ def record(tree):
 
 def read(data):
     tree = body(data, "EInvoice", {})
-    found = clean(record(tree))
-    tree.done()
-    yield flat(found)
+    return tree.whole(record(tree))
 
 
 if __name__ == "__main__":

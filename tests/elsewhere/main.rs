@@ -14,6 +14,8 @@ mod records;
 #[path = "../support/tools.rs"]
 mod tools;
 mod values;
+#[path = "../support/waivers.rs"]
+mod waivers;
 
 use jiff::tz::TimeZone;
 use limits::Limits;
@@ -21,45 +23,23 @@ use portolan::domain::Severity;
 use portolan::mapping::{Library, Mapping, cases};
 use reader::{Told, compare, flattened, script, without_indices};
 use records::Maker;
-use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use waivers::Waivers;
 
 /// The seed of all records; another one finds other things, the same one the same.
 const SEED: u64 = 20_261_125;
 /// Bodies of each mapping.
 const BODIES: usize = 60;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Waivers {
-    #[serde(default)]
-    waiver: Vec<Waiver>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Waiver {
-    mapping: String,
-    reason: String,
-    /// Its script is there, for `tests/flows` alone.
-    #[serde(default)]
-    has_script: bool,
-}
-
 #[test]
 fn every_written_format_is_read_elsewhere() {
     let library = Library::load(&[]).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let waivers: Waivers = toml::from_str(include_str!("waivers.toml")).unwrap();
-    let mut failures = Vec::new();
-    for waiver in &waivers.waiver {
-        let known = library.mapping(&waiver.mapping).is_some_and(|m| m.direction.writes());
-        if !known || script(&waiver.mapping).is_file() != waiver.has_script || waiver.reason.is_empty() {
-            failures.push(format!("waivers.toml: {} needs no waiver any more, or the waiver has no reason", waiver.mapping));
-        }
-    }
-    let waived = |mapping: &Mapping| waivers.waiver.iter().any(|w| w.mapping == mapping.name);
+    let waivers = Waivers::parse(include_str!("waivers.toml"));
+    let writes = |mapping: &str| library.mapping(mapping).is_some_and(|m| m.direction.writes());
+    let mut failures = waivers.problems(|mapping, has_script| writes(mapping) && script(mapping).is_file() == has_script);
+    let waived = |mapping: &Mapping| waivers.mappings().contains(mapping.name.as_str());
     let writing: Vec<&Mapping> = library.mappings().filter(|m| m.direction.writes() && !waived(m)).map(AsRef::as_ref).collect();
     // Each waits for a process of its own.
     std::thread::scope(|scope| {

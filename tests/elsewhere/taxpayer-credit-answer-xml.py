@@ -1,8 +1,8 @@
 """An answer to a query of a taxpayer's credit, read with lxml."""
 
 from credit import day, moment, period
-from reading import flat, main
-from trees import body, clean
+from reading import main
+from trees import body
 
 RESULT = {"0000": "found", "1001": "not-found", "1002": "no-consent", "1009": "refused"}
 
@@ -39,9 +39,7 @@ def record(tree):
 
 def read(data):
     tree = body(data, "CreditAnswer", {})
-    found = clean(record(tree))
-    tree.done()
-    yield flat(found)
+    return tree.whole(record(tree))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """A query of a taxpayer's credit, read with lxml."""
 
 from credit import day, moment, period
-from reading import flat, main
-from trees import body, clean
+from reading import main
+from trees import body
 
 
 def record(tree):
@@ -21,9 +21,7 @@ def record(tree):
 
 def read(data):
     tree = body(data, "CreditQuery", {})
-    found = clean(record(tree))
-    tree.done()
-    yield flat(found)
+    return tree.whole(record(tree))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from lxml import etree
 
+from reading import flat
+
 
 class Tree:
     """An element; paths are XPath, with the prefixes that the script declares."""
@@ -51,8 +53,14 @@ class Tree:
     def texts(self, path):
         return [tree.text(".") for tree in self.each(path)]
 
-    def done(self):
+    def members(self, path, **places):
+        """Texts by name, each at its place below a path."""
+        return {name: self.text(f"{path}/{place}") for name, place in places.items()}
+
+    def whole(self, *records):
+        """Records as path → text, if they have all that stands in the body."""
         assert not self.left, sorted(self.left)
+        return [flat(clean(record)) for record in records]
 
 
 def body(data, root, names):

@@ -2,8 +2,8 @@
 
 from lxml import etree
 
-from reading import flat, package_file
-from trees import Tree, clean
+from reading import package_file
+from trees import Tree
 
 CBC = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"
 CAC = "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
@@ -35,16 +35,16 @@ def is_vat(tree, path):
 
 
 def address(tree, path):
-    at = lambda name: tree.text(f"{path}/{name}")
-    return {
-        "line1": at("b:StreetName"),
-        "line2": at("b:AdditionalStreetName"),
-        "line3": at("a:AddressLine/b:Line"),
-        "city": at("b:CityName"),
-        "postcode": at("b:PostalZone"),
-        "subdivision": at("b:CountrySubentity"),
-        "country": at("a:Country/b:IdentificationCode"),
-    }
+    return tree.members(
+        path,
+        line1="b:StreetName",
+        line2="b:AdditionalStreetName",
+        line3="a:AddressLine/b:Line",
+        city="b:CityName",
+        postcode="b:PostalZone",
+        subdivision="b:CountrySubentity",
+        country="a:Country/b:IdentificationCode",
+    )
 
 
 def party(tree, path):
@@ -190,12 +190,13 @@ def record(tree, root):
         "project_reference": at("a:ProjectReference/b:ID"),
         "seller": party(tree, "a:AccountingSupplierParty/a:Party"),
         "buyer": party(tree, "a:AccountingCustomerParty/a:Party"),
-        "payee": {
-            "id": at("a:PayeeParty/a:PartyIdentification/b:ID"),
-            "name": at("a:PayeeParty/a:PartyName/b:Name"),
-            "legal_id": at("a:PayeeParty/a:PartyLegalEntity/b:CompanyID"),
-            "legal_id_scheme": at("a:PayeeParty/a:PartyLegalEntity/b:CompanyID/@schemeID"),
-        },
+        "payee": tree.members(
+            "a:PayeeParty",
+            id="a:PartyIdentification/b:ID",
+            name="a:PartyName/b:Name",
+            legal_id="a:PartyLegalEntity/b:CompanyID",
+            legal_id_scheme="a:PartyLegalEntity/b:CompanyID/@schemeID",
+        ),
         "tax_representative": {
             "name": at("a:TaxRepresentativeParty/a:PartyName/b:Name"),
             "address": address(tree, "a:TaxRepresentativeParty/a:PostalAddress"),
@@ -237,5 +238,4 @@ def invoice(data):
 
 def read(data):
     tree, found = invoice(data)
-    tree.done()
-    yield flat(clean(found))
+    return tree.whole(found)

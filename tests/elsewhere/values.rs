@@ -75,7 +75,7 @@ impl<'l> Values<'l> {
             return Value::from(self.matching(pattern));
         }
         if let (Some(codes), false) = (&field.codes, field.kind == Kind::Boolean) {
-            let mut canonical: Vec<&str> = codes.sources().filter_map(|source| codes.canonical(source)).collect();
+            let mut canonical: Vec<&str> = codes.pairs().map(|(_, canonical)| canonical).collect();
             canonical.retain(|code| schema["enum"].as_array().is_none_or(|among| among.iter().any(|value| value == code)));
             return Value::from(self.one(&canonical));
         }

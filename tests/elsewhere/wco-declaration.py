@@ -1,7 +1,7 @@
 """An export declaration of the WCO Data Model, read with lxml."""
 
-from reading import flat, main
-from trees import body, clean
+from reading import main
+from trees import body
 from wco import MD, amount, moment
 
 NAMES = {"md": MD, "d": "urn:wco:datamodel:WCO:DEC-DMS:2", "ds": "urn:wco:datamodel:WCO:Declaration_DS:DMS:2"}
@@ -106,9 +106,7 @@ def record(meta):
 
 def read(data):
     meta = body(data, "md:MetaData", NAMES)
-    found = clean(record(meta))
-    meta.done()
-    yield flat(found)
+    return meta.whole(record(meta))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Customs' answer of the WCO Data Model, read with lxml."""
 
-from reading import flat, main
-from trees import body, clean
+from reading import main
+from trees import body
 from wco import MD, moment
 
 NAMES = {"md": MD, "r": "urn:wco:datamodel:WCO:RES-DMS:2", "ds": "urn:wco:datamodel:WCO:Response_DS:DMS:2"}
@@ -66,9 +66,7 @@ def read(data):
     meta = body(data, "md:MetaData", NAMES)
     meta.is_always("md:WCODataModelVersionCode", "3.6")
     meta.is_always("md:WCOTypeName", "RES")
-    found = [flat(clean(record(tree))) for tree in meta.each("r:Response")]
-    meta.done()
-    return found
+    return meta.whole(*[record(tree) for tree in meta.each("r:Response")])
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ impl Example {
         let gateway_file = fs::read_to_string(example.join("portolan.toml")).unwrap();
         let ports = gateway_file.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:8444", "127.0.0.1:0");
         fs::write(folder.path().join("portolan.toml"), ports).unwrap();
-        for kind in ["partners", "flows"] {
+        for kind in ["partners", "flows", "reconciliations", "operators"] {
             fs::create_dir(folder.path().join(kind)).unwrap();
             for file in fs::read_dir(example.join(kind)).unwrap().map(Result::unwrap) {
                 let text = fs::read_to_string(file.path()).unwrap();
@@ -58,6 +58,12 @@ impl Example {
     pub async fn line(&self, partner: &str) -> Line {
         let file = |kind: &str| self.path(&format!("ca/issued/{partner}.{kind}"));
         Line::dial(self.gateway.address, &self.path("ca/ca.pem"), &file("pem"), &file("key")).await.unwrap()
+    }
+
+    /// The operator's line.
+    pub async fn operator(&self) -> Line {
+        let file = |kind: &str| self.path(&format!("operators-ca/issued/operator.{kind}"));
+        Line::dial(self.gateway.operators, &self.path("ca/ca.pem"), &file("pem"), &file("key")).await.unwrap()
     }
 
     /// What came for an exchange at a destination, `PARTNER/PLACE`, in the order in which it came.

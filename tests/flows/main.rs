@@ -19,11 +19,14 @@ mod reader;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "the tests of deliveries use more of it")]
 mod receiver;
+mod reconciliation;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
 mod support;
 #[path = "../support/tools.rs"]
 mod tools;
+#[path = "../support/waivers.rs"]
+mod waivers;
 #[path = "../serve/world.rs"]
 #[allow(dead_code, reason = "the tests of the running program use more of it")]
 mod world;
@@ -34,8 +37,8 @@ use line::{Line, get};
 use portolan::config;
 use portolan::mapping::Library;
 use reader::{Flat, without_indices};
-use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use waivers::Waivers;
 use world::eventually;
 
 /// Bodies that wait to be read elsewhere, all of one mapping's with one start of its script.
@@ -283,20 +286,6 @@ struct Tried {
     answered: BTreeSet<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Waivers {
-    #[serde(default)]
-    waiver: Vec<Waiver>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Waiver {
-    mapping: String,
-    reason: String,
-}
-
 impl Tried {
     /// Whether all of the example and all mappings were tried.
     fn is_complete(&self, config: &config::Config, failures: &mut Vec<String>) {
@@ -315,8 +304,8 @@ impl Tried {
             }
         }
         let reads: BTreeSet<&str> = self.sent.iter().map(|(_, _, mapping)| mapping.as_str()).collect();
-        let waivers: Waivers = toml::from_str(include_str!("waivers.toml")).unwrap();
-        let waived: BTreeSet<&str> = waivers.waiver.iter().map(|waiver| waiver.mapping.as_str()).collect();
+        let waivers = Waivers::parse(include_str!("waivers.toml"));
+        let waived = waivers.mappings();
         let mut needed = BTreeSet::new();
         for mapping in Library::load(&[]).unwrap().mappings() {
             let (name, ways) = (mapping.name.as_str(), mapping.direction);
@@ -327,8 +316,6 @@ impl Tried {
                 }
             }
         }
-        for waiver in waivers.waiver.iter().filter(|waiver| !needed.contains(&waiver.mapping) || waiver.reason.is_empty()) {
-            failures.push(format!("waivers.toml: {} needs no waiver any more, or the waiver has no reason", waiver.mapping));
-        }
+        failures.extend(waivers.problems(|mapping, _| needed.contains(mapping)));
     }
 }

@@ -118,6 +118,7 @@ fn rate_limits(partner: Limits, flow: Limits, previous: Option<&RateLimits>, clo
         senders: BTreeMap::from([(bank(), Sender { mappings: Vec::new(), answer: None, limits: flow, schedule: None })]),
         on_invalid: OnInvalid::RefuseRecord,
         zone: "Asia/Shanghai".to_owned(),
+        cut_off: None,
         routes: Vec::new(),
         order: Order::None,
         reference: None,

@@ -8,11 +8,11 @@ mod limits;
 
 use jiff::{SignedDuration, Timestamp};
 use portolan::certs::{Authority, Issued, Names, Summary, Usage, Validity, files};
-use portolan::config::{CertificateMatch, Destination, Identity, Limits, Listener, Partner};
+use portolan::config::{CertificateMatch, Destination, Identity, Limits, Listener, NamedFile, Partner};
 use portolan::delivery::tls::client_config;
 use portolan::domain::{Digest, PartnerId};
 use portolan::fault::FaultCode;
-use portolan::ingress::identity::{Expiring, Operators, Partners, Trust, TrustStore};
+use portolan::ingress::identity::{Expiring, Operators, Partners, PreparedTrust, Register, Trust, TrustStore};
 use portolan::ingress::tls::refused_identity;
 use portolan::seams::{Clock, SystemClock};
 use rcgen::PublicKeyData;
@@ -142,13 +142,13 @@ async fn open_connections_follow_the_trust_of_the_moment() {
     assert_eq!(code(now), Ok("bank".to_owned()));
     assert_eq!(code(in_days(29)), Ok("bank".to_owned()), "within certificate and list");
     assert_eq!(code(in_days(31)), Err(FaultCode::CertificateExpired), "the certificate has ended meanwhile");
-    store.replace(store.prepare(world.trust(Vec::new(), false)).unwrap());
+    store.replace(prepared(world.trust(Vec::new(), false)));
     assert_eq!(code(now), Err(FaultCode::CertificateUnlisted), "no longer listed");
-    store.replace(store.prepare(world.trust(listed.clone(), false)).unwrap());
+    store.replace(prepared(world.trust(listed.clone(), false)));
     assert_eq!(code(now), Ok("bank".to_owned()), "listed again");
     world.main.revoke(&issued.summary.serial, &SystemClock).unwrap();
     assert_eq!(code(now), Ok("bank".to_owned()), "a list counts once it is loaded");
-    store.replace(store.prepare(world.trust(listed, false)).unwrap());
+    store.replace(prepared(world.trust(listed, false)));
     assert_eq!(code(now), Err(FaultCode::CertificateRevoked));
 }
 
@@ -181,7 +181,7 @@ fn the_issuer_is_the_key_that_signed() {
 
     let file = world.folder.path().join("root.pem");
     std::fs::write(&file, root.pem()).unwrap();
-    let listener = Listener { client_authorities: vec![file], revocation_lists: Vec::new(), ..world.listener(false) };
+    let listener = Listener { client_authorities: vec![file.into()], revocation_lists: Vec::new(), ..world.listener(false) };
     let name = Some("push.bank.example".to_owned());
     for (issuer_key, expected) in [(intermediate_key, None), (root_key, Some(FaultCode::CertificateUnlisted))] {
         let store = world.store_of(&listener, [CertificateMatch::Issued { issuer_key, subject: None, alternative_name: name.clone() }]);
@@ -194,7 +194,7 @@ fn operators_are_whoever_their_authorities_vouch_for() {
     let mut world = World::new();
     let trust = Trust::build(&world.listener(false), Operators::new(&BTreeMap::new(), true).unwrap())
         .unwrap_or_else(|problems| panic!("{problems:?}"));
-    let store = TrustStore::new(trust, Arc::new(SystemClock)).unwrap();
+    let store = TrustStore::new(prepared(trust), Arc::new(SystemClock));
     for (signed_by, expected) in [("main", Ok("CN=bank".to_owned())), ("stranger", Err(FaultCode::CertificateUntrusted))] {
         let issued = world.issue(&Case { signed_by: signed_by.to_owned(), ..Case::default() }).unwrap();
         let identity = store.connect(&files::read_certificates(&issued.chain).unwrap(), Timestamp::now());
@@ -212,7 +212,7 @@ fn the_newest_list_counts() {
     std::fs::copy(world.old.list_file(), &before).unwrap();
     world.old.revoke(&issued.summary.serial, &SystemClock).unwrap();
     let mut listener = world.listener(false);
-    listener.revocation_lists.insert(0, before);
+    listener.revocation_lists.insert(0, before.into());
     let store = world.store_of(&listener, world.listed(&issued, "key"));
     let chain = files::read_certificates(&issued.chain).unwrap();
     assert_eq!(store.connect(&chain, Timestamp::now()).err().map(|fault| fault.code), Some(FaultCode::CertificateRevoked));
@@ -239,8 +239,8 @@ fn problems_of_a_listeners_files_are_all_named() {
     let world = World::new();
     let mut listener = world.listener(false);
     std::fs::set_permissions(&listener.identity.key, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
-    listener.revocation_lists.retain(|list| *list != world.twin.list_file());
-    listener.client_authorities.push(world.folder.path().join("missing.pem"));
+    listener.revocation_lists.retain(|list| **list != *world.twin.list_file());
+    listener.client_authorities.push(world.folder.path().join("missing.pem").into());
     let problems = Trust::build(&listener, Partners::default()).err().unwrap();
     let messages: Vec<_> = problems.iter().map(ToString::to_string).collect();
     for expected in ["chmod 600", "has no revocation list", "missing.pem"] {
@@ -389,8 +389,8 @@ impl World {
         Listener {
             address: ([127, 0, 0, 1], 0).into(),
             identity: identity(&self.server),
-            client_authorities: trusted.iter().map(|authority| authority.certificate_file()).collect(),
-            revocation_lists: trusted.iter().map(|authority| authority.list_file()).collect(),
+            client_authorities: trusted.iter().map(|authority| authority.certificate_file().into()).collect(),
+            revocation_lists: trusted.iter().map(|authority| authority.list_file().into()).collect(),
             accept_expired_lists,
         }
     }
@@ -400,11 +400,11 @@ impl World {
     }
 
     fn store(&self, listed: impl IntoIterator<Item = CertificateMatch>, accept_expired_lists: bool) -> TrustStore<Partners> {
-        TrustStore::new(self.trust(listed, accept_expired_lists), Arc::new(SystemClock)).unwrap()
+        TrustStore::new(prepared(self.trust(listed, accept_expired_lists)), Arc::new(SystemClock))
     }
 
     fn store_of(&self, listener: &Listener, listed: impl IntoIterator<Item = CertificateMatch>) -> TrustStore<Partners> {
-        TrustStore::new(trust_of(listener, listed), Arc::new(SystemClock)).unwrap()
+        TrustStore::new(prepared(trust_of(listener, listed)), Arc::new(SystemClock))
     }
 
     fn client(&self, issued: Option<&Issued>, tls: &str) -> Arc<ClientConfig> {
@@ -458,11 +458,15 @@ fn trust_of(listener: &Listener, listed: impl IntoIterator<Item = CertificateMat
     Trust::build(listener, partners).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
+fn prepared<R: Register>(trust: Trust<R>) -> PreparedTrust<R> {
+    PreparedTrust::new(trust, Arc::new(SystemClock)).unwrap()
+}
+
 fn destination(authorities: Vec<PathBuf>, server_keys: Vec<Digest>) -> Destination {
     Destination {
         id: "bureau/main".parse().unwrap(),
         url: "https://localhost/".to_owned(),
-        authorities,
+        authorities: authorities.into_iter().map(NamedFile::from).collect(),
         server_keys,
         identity: None,
         concurrency_max: 1,
@@ -480,7 +484,7 @@ fn bank() -> PartnerId {
 }
 
 fn identity(issued: &Issued) -> Identity {
-    Identity { chain: issued.chain.clone(), key: issued.key.clone().unwrap() }
+    Identity { chain: issued.chain.clone().into(), key: issued.key.clone().unwrap().into() }
 }
 
 fn in_days([from, until]: [i64; 2]) -> Validity {

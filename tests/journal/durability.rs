@@ -106,7 +106,7 @@ async fn work(recorded: &Recorded, journal: &Arc<SqliteJournal>) {
     let now = clock.now();
     for lease in journal.lease(&to, now, now + SignedDuration::from_secs(60), 10).await.unwrap() {
         journal.rendered(lease.delivery, lease.token, lease.mapping).await.unwrap();
-        assert!(journal.settle(lease.delivery, lease.token, now, Settlement::Acknowledged).await.unwrap());
+        assert!(journal.settle(lease.delivery, lease.token, now, Settlement::Acknowledged(Default::default())).await.unwrap());
     }
 }
 

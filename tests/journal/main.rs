@@ -3,6 +3,7 @@
 // A test that cannot go on fails; clippy knows test functions by their attribute, and not their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod books;
 mod chain;
 mod crash;
 mod durability;

@@ -12,6 +12,7 @@ use portolan::receipt::{Jwks, Keys};
 use portolan::seams::{Clock, new_id};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A data folder and what is opened with it.
@@ -31,8 +32,15 @@ impl Default for SqliteStore {
 }
 
 impl Store for SqliteStore {
+    /// A process that another test starts has the lock of a journal just closed until it runs: that is waited for.
     fn open(&self) -> Arc<dyn Journal> {
-        Arc::new(SqliteJournal::open(&self.folder.path().join("data"), self.keys.clone(), self.clock.clone()).unwrap())
+        for _ in 0..1_000 {
+            match SqliteJournal::open(&self.folder.path().join("data"), self.keys.clone(), self.clock.clone()) {
+                Err(OpenError::Folder(DataError::InUse(_))) => std::thread::sleep(Duration::from_millis(5)),
+                opened => return Arc::new(opened.unwrap()),
+            }
+        }
+        panic!("the data folder stays in use")
     }
 
     fn clock(&self) -> &TestClock {

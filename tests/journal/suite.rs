@@ -2,6 +2,7 @@
 //!
 //! A store joins by implementing [`Store`] and calling `journal_suite!`.
 
+pub use crate::books::*;
 use crate::support::{SampleRecord, TestClock, bytes_of, of, sample, sample_of, spooled, unknown_id};
 use jiff::{SignedDuration, Timestamp};
 use portolan::domain::{Chunk, Counts, DeliveryId, DestinationId, Digest, ExchangeId, Finding, Operator, Outcome, Role, Severity, Stored};
@@ -70,6 +71,14 @@ macro_rules! journal_suite {
             totals_add_up
             the_chain_is_audited
             an_unknown_outcome_is_resolved
+            a_day_adds_up
+            what_is_delivered_counts_on_its_own_day
+            a_late_commit_is_the_next_days
+            days_add_up_however_bodies_are_split
+            a_day_has_a_bounded_number_of_sums
+            a_statement_is_kept_once
+            matters_stand_as_they_should
+            matters_meet_in_any_order
         );
     };
     ($store:ty: $($check:ident)*) => {
@@ -101,6 +110,8 @@ pub async fn refused_is_kept(store: &dyn Store) {
     assert_eq!(journaled.outcome(), Outcome::Refused);
     let row = journal.exchange(exchange.id).await.unwrap().unwrap();
     assert_eq!(row.fault.as_deref(), Some("syntax.malformed"));
+    let totals = journal.totals().await.unwrap();
+    assert_eq!((totals.flows[0].exchanges, totals.flows[0].refused_whole), (1, 1));
     assert_eq!(bytes_of(&journal.body(exchange.id).await.unwrap().unwrap()), b"not XML");
     assert!(journal.deliveries(exchange.id, None, 99).await.unwrap().is_empty());
 }
@@ -879,7 +890,7 @@ pub async fn totals_add_up(store: &dyn Store) {
     assert!(waive(store, journal.as_ref(), leases[3].delivery, "not needed").await);
     let totals = journal.totals().await.unwrap();
     let flow = &totals.flows[0];
-    assert_eq!((flow.partner.as_str(), flow.flow.as_str(), flow.exchanges), ("bank", "payments", 5));
+    assert_eq!((flow.partner.as_str(), flow.flow.as_str(), flow.exchanges, flow.refused_whole), ("bank", "payments", 5, 0));
     assert_eq!(flow.counts, Counts { records: 9, accepted: 9, refused: 0, warnings: 0, repeated: 1 });
     assert_eq!(flow.last_received_at, Some(begin + SignedDuration::from_secs(4)));
     let stand: Vec<_> = totals.destinations.iter().map(|row| (row.to.to_string(), row.queued, row.acknowledged, row.dead)).collect();
@@ -981,7 +992,7 @@ pub fn asked(store: &dyn Store, name: &str, request: ActRequest, reason: &str) -
 }
 
 async fn acknowledge(store: &dyn Store, journal: &dyn Journal, lease: &Lease) -> bool {
-    journal.settle(lease.delivery, lease.token, store.clock().now(), Settlement::Acknowledged).await.unwrap()
+    journal.settle(lease.delivery, lease.token, store.clock().now(), Settlement::Acknowledged(Default::default())).await.unwrap()
 }
 
 async fn bury(store: &dyn Store, journal: &dyn Journal, lease: &Lease, fault: &str) {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use portolan::domain::{BusinessAnswer, Chunk, Counts, Digest, ExchangeId, IndexRow, Outcome, Pins, Routed, Stored, Verdict};
 use portolan::journal::NewExchange;
+use portolan::schedule::BusinessDay;
 use portolan::seams::{Clock, new_id};
 use std::path::Path;
 use std::sync::Mutex;
@@ -86,6 +87,7 @@ pub fn sample_of(clock: &dyn Clock, body: &str, records: &[SampleRecord]) -> New
         flow: "payments".parse().unwrap(),
         received_at: clock.now(),
         translated_at: clock.now(),
+        business_day: BusinessDay::new("Asia/Shanghai", None),
         idempotency_key: None,
         question: None,
         certificate: of("a certificate"),
@@ -112,6 +114,7 @@ pub fn sample_of(clock: &dyn Clock, body: &str, records: &[SampleRecord]) -> New
             chunks: vec![chunk(0), chunk(1)],
             pins,
             profile: Default::default(),
+            tally: Default::default(),
         },
         answer: Some(BusinessAnswer { media_type: "application/EDIFACT".into(), bytes: Bytes::from_static(b"UNB+\xd6\xd0'") }),
         pinned: texts.iter().map(|text| (of(text), (*text).into())).collect(),

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use jiff::tz::TimeZone;
+use portolan::coding::DecodeError;
 use portolan::convert::{Source, Target, convert};
 use portolan::domain::Finding;
 use portolan::mapping::body::{BodyReader, Step};
@@ -12,6 +13,7 @@ use portolan_contract::Limits;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -71,6 +73,30 @@ fn containers_of_another_program_are_read_and_hostile_ones_refused() {
     assert!(left.is_empty(), "no case is for {left:?}");
 }
 
+/// A content coding may be damaged anywhere below an envelope: that is the sender's fault wherever it is met.
+#[test]
+fn what_is_wrong_below_an_envelope_keeps_its_blame() {
+    let cases: Cases = toml::from_str(&std::fs::read_to_string(root().join("tests/containers/cases.toml")).unwrap()).unwrap();
+    let of = cases.of.into_iter().find(|of| of.container.contains("xml-base64")).unwrap();
+    let mapping = mapping(&of.container);
+    let head = "<DxpMsg xmlns=\"http://www.chinaport.gov.cn/dxp\"><A>1</A><Data>";
+    let body = format!("{head}{}</Data><B>2</B></DxpMsg>", "5rWL6K+V".repeat(20));
+    for at in 0..body.len() {
+        let broken = body.as_bytes()[..at].chain(Broken);
+        let (fault, _, findings) = run_input(&mapping, Box::new(broken));
+        assert_eq!(fault.as_deref(), Some("encoding.damaged"), "broken at byte {at}: {findings:#?}");
+    }
+}
+
+/// An input whose content coding is damaged from here on.
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::new(io::ErrorKind::InvalidData, DecodeError::Damaged))
+    }
+}
+
 /// Every record names the part that it stands in, and stands where it stands in the document.
 fn check_parts(mapping: &Mapping, body: &[u8], parts: &[String], name: &str) {
     let (zone, limits) = (TimeZone::UTC, Limits::default());
@@ -99,11 +125,14 @@ fn mapping(container: &str) -> std::sync::Arc<Mapping> {
 
 /// The fault, the records and the findings of a body.
 fn run(mapping: &Mapping, body: &[u8]) -> (Option<String>, Vec<Value>, Vec<Finding>) {
+    run_input(mapping, Box::new(body))
+}
+
+fn run_input(mapping: &Mapping, body: Box<dyn Read + '_>) -> (Option<String>, Vec<Value>, Vec<Finding>) {
     let (mut output, mut findings) = (Vec::new(), Vec::new());
     let mut noted = |finding: &Finding| findings.push(finding.clone());
     let source = Source::Body(mapping);
-    let converted =
-        convert(source, Target::Canonical, &TimeZone::UTC, &Limits::default(), Box::new(body), Box::new(&mut output), &mut noted);
+    let converted = convert(source, Target::Canonical, &TimeZone::UTC, &Limits::default(), body, Box::new(&mut output), &mut noted);
     let fault = converted.unwrap().fault.map(|code| code.as_str().to_owned());
     let records = output.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap());
     (fault, records.collect(), findings)

@@ -49,15 +49,8 @@ struct RefusedFile {
 fn bank_statements_give_one_record_per_transaction_each_traced_to_its_place() {
     let Some(folder) = corpora("iso20022") else { return };
     for good in &expected(BANKS).good {
-        let body = std::fs::read(folder.join(&good.file)).unwrap();
-        let (converted, records, findings) = run(&good.mapping, &body, Target::Canonical);
-        assert_eq!((converted.fault, converted.counts.refused), (None, 0), "{}: {findings:?}", good.file);
-        assert_eq!(records.len(), good.records.len(), "{}", good.file);
-        for (expected, found) in good.records.iter().zip(&records) {
-            check_record(&good.file, expected, found);
-        }
-        let (_, traces, _) = run(&good.mapping, &body, Target::Trace);
-        check_traces(good, &body, &traces);
+        let traces = check_good(&folder, good, check_record);
+        check_traces(good, &traces);
     }
 }
 
@@ -94,19 +87,29 @@ fn chinese_texts_are_read_as_their_twins_say_and_written_again() {
 fn interchanges_are_read_as_their_authors_meant() {
     let Some(folder) = corpora("edifact/samples") else { return };
     for good in &expected(BANKS).interchanges {
-        let body = std::fs::read(folder.join(&good.file)).unwrap();
-        let (converted, records, findings) = run(&good.mapping, &body, Target::Canonical);
-        assert_eq!((converted.fault, converted.counts.refused), (None, 0), "{}: {findings:?}", good.file);
-        assert_eq!(records.len(), good.records.len(), "{}", good.file);
-        for (expected, found) in good.records.iter().zip(&records) {
-            for (path, expected) in expected {
-                let value = found.pointer(path).unwrap_or_else(|| panic!("{}: {path} is missing: {found}", good.file));
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                assert_eq!(&text, expected, "{}: {path}", good.file);
-            }
-        }
-        let (_, traces, _) = run(&good.mapping, &body, Target::Trace);
-        check_places(good, &body, &traces);
+        check_good(&folder, good, check_pointers);
+    }
+}
+
+/// Reads a file without a refusal and checks each of its records, and that every value stands where its trace says.
+/// Returns the traces.
+fn check_good(folder: &Path, good: &GoodFile, check: fn(&str, &BTreeMap<String, String>, &Value)) -> Vec<Value> {
+    let body = std::fs::read(folder.join(&good.file)).unwrap();
+    let (converted, records, findings) = run(&good.mapping, &body, Target::Canonical);
+    assert_eq!((converted.fault, converted.counts.refused), (None, 0), "{}: {findings:?}", good.file);
+    assert_eq!(records.len(), good.records.len(), "{}", good.file);
+    good.records.iter().zip(&records).for_each(|(expected, found)| check(&good.file, expected, found));
+    let (_, traces, _) = run(&good.mapping, &body, Target::Trace);
+    check_places(good, &body, &traces);
+    traces
+}
+
+/// Values by their JSON pointers.
+fn check_pointers(file: &str, expected: &BTreeMap<String, String>, found: &Value) {
+    for (path, expected) in expected {
+        let value = found.pointer(path).unwrap_or_else(|| panic!("{file}: {path} is missing: {found}"));
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        assert_eq!(&text, expected, "{file}: {path}");
     }
 }
 
@@ -171,9 +174,8 @@ fn flatten(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Every value stands in the file where its trace says; amount and id of each record are traced.
-fn check_traces(good: &GoodFile, body: &[u8], traces: &[Value]) {
-    check_places(good, body, traces);
+/// Amount and id of each record are traced.
+fn check_traces(good: &GoodFile, traces: &[Value]) {
     for (number, expected) in (1_u64..).zip(&good.records) {
         let traced = |name: &str| traces.iter().find(|t| t["record"] == number && t["canonical"] == name);
         for name in ["amount", "end_to_end_id"] {

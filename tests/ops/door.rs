@@ -6,7 +6,7 @@ use portolan::config::{self, CertificateMatch, Identity, Listener};
 use portolan::domain::{Name, Operator, Role};
 use portolan::fault::{Fault, FaultCode};
 use portolan::http;
-use portolan::ingress::identity::{ConnectionIdentity, Operators, Trust, TrustStore};
+use portolan::ingress::identity::{ConnectionIdentity, Operators, PreparedTrust, Trust, TrustStore};
 use portolan::ingress::tls::refused_identity;
 use portolan::ops::{Gate, OperatorDoor};
 use portolan::seams::{Clock, SystemClock};
@@ -126,12 +126,13 @@ impl House {
         let register = Operators::new(&listed, false).unwrap();
         let listener = Listener {
             address: ([127, 0, 0, 1], 0).into(),
-            identity: Identity { chain: server.chain, key: server.key.unwrap() },
-            client_authorities: vec![authority.certificate_file()],
-            revocation_lists: vec![authority.list_file()],
+            identity: Identity { chain: server.chain.into(), key: server.key.unwrap().into() },
+            client_authorities: vec![authority.certificate_file().into()],
+            revocation_lists: vec![authority.list_file().into()],
             accept_expired_lists: false,
         };
-        let trust = TrustStore::new(Trust::build(&listener, register).unwrap(), Arc::new(SystemClock)).unwrap();
+        let trust = PreparedTrust::new(Trust::build(&listener, register).unwrap(), Arc::new(SystemClock)).unwrap();
+        let trust = TrustStore::new(trust, Arc::new(SystemClock));
         let door = Arc::new(OperatorDoor::new(OpenGate(trust), Arc::clone(&world.view)));
         let listener = TcpListener::bind(listener.address).await.unwrap();
         let address = listener.local_addr().unwrap();

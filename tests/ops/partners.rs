@@ -61,7 +61,7 @@ async fn fill(world: &World) {
     world.view.journal.commit(part).await.unwrap();
     let (to, now): (DestinationId, _) = ("tax-bureau/payments".parse().unwrap(), world.clock.now());
     for lease in world.view.journal.lease(&to, now, now + SignedDuration::from_hours(1), 9).await.unwrap() {
-        assert!(world.view.journal.settle(lease.delivery, lease.token, now, Settlement::Acknowledged).await.unwrap());
+        assert!(world.view.journal.settle(lease.delivery, lease.token, now, Settlement::Acknowledged(Default::default())).await.unwrap());
     }
 }
 

@@ -16,6 +16,7 @@ use portolan::ops::status::Ending;
 use portolan::ops::{Guard, Health, Lookups, OpsView, Watchers};
 use portolan::receipt::Keys;
 use portolan::seams::Clock;
+use portolan::statement::Statements;
 use portolan_contract::Words;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -49,7 +50,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::new(7));
         let keys = Arc::new(Keys::open_or_create(&folder.path().join("keys"), clock.clone()).unwrap());
-        let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&folder.path().join("data"), keys, clock.clone()).unwrap());
+        let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(&folder.path().join("data"), keys.clone(), clock.clone()).unwrap());
         let mut known = sample(&*clock, "one");
         known.flow = "payment-confirmation".parse().unwrap();
         known.verdict.destinations[0].to = "tax-bureau/payments".parse().unwrap();
@@ -71,6 +72,7 @@ impl World {
             library: Library::load(&[]).unwrap(),
             flows: BTreeMap::new(),
             queries: BTreeMap::new(),
+            reconciliations: BTreeMap::new(),
             xsds: BTreeMap::new(),
         };
         let health = Health::new(clock.now());
@@ -80,10 +82,12 @@ impl World {
         let lineages = Lineages {
             journal: Arc::clone(&journal),
             live: Arc::clone(&live),
-            translations: Arc::new(Semaphore::new(1)),
+            places: Arc::new(Semaphore::new(1)),
             mappings: Arc::default(),
         };
+        let statements = Statements { journal: Arc::clone(&journal), live: Arc::clone(&live), keys, clock: clock.clone() };
         let view = OpsView {
+            statements: Arc::new(statements),
             journal,
             metrics: Arc::new(metrics),
             live,

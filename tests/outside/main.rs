@@ -9,6 +9,9 @@ mod gateway;
 #[allow(dead_code, reason = "shared with tests of the whole program")]
 #[path = "../serve/line.rs"]
 mod line;
+#[allow(dead_code, reason = "not every reply is scripted here")]
+#[path = "../delivery/receiver.rs"]
+mod receiver;
 mod sandbox;
 #[allow(dead_code, reason = "ports are the system's choice here")]
 #[path = "../support/mod.rs"]

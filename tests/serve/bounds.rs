@@ -13,7 +13,7 @@ use hyper::http::request::Parts;
 use portolan::config::{Config, RequestLimits};
 use portolan::fault::Fault;
 use portolan::http::{self, Door, Response, TurnedAway};
-use portolan::ingress::identity::{Operators, Trust, TrustStore};
+use portolan::ingress::identity::{Operators, PreparedTrust, Trust, TrustStore};
 use portolan::seams::SystemClock;
 use rustls::pki_types::CertificateDer;
 use std::fs;
@@ -176,11 +176,21 @@ impl Door for SlowDoor {
 }
 
 #[tokio::test]
-async fn the_end_waits_for_answers_whose_line_is_gone() {
+async fn the_end_waits_for_what_is_done_although_its_line_is_gone() {
+    lose_line(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n", true).await;
+}
+
+#[tokio::test]
+async fn what_only_reads_ends_with_its_line() {
+    lose_line(&get("/"), false).await;
+}
+
+/// Asks, and is gone before the answer is made, which it is all the same or not.
+async fn lose_line(request: &[u8], is_answered: bool) {
     let world = World::new();
     let config = Config::load(&world.path("conf")).unwrap();
     let trust = Trust::build(&config.gateway.operator_listener, Operators::new(&config.operators, true).unwrap()).unwrap();
-    let trust = TrustStore::new(trust, Arc::new(SystemClock)).unwrap();
+    let trust = TrustStore::new(PreparedTrust::new(trust, Arc::new(SystemClock)).unwrap(), Arc::new(SystemClock));
     let door = Arc::new(SlowDoor { trust, asked: Notify::new(), allowed: Notify::new(), answered: AtomicBool::new(false) });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -189,7 +199,7 @@ async fn the_end_waits_for_answers_whose_line_is_gone() {
     let listening = tokio::spawn(http::listen(listener, Arc::clone(&door), limits, stopped));
 
     let mut line = world.line_to(address, "bank").await.unwrap();
-    line.send(&get("/")).await.unwrap();
+    line.send(request).await.unwrap();
     door.asked.notified().await;
     drop(line);
     stop.send(true).unwrap();
@@ -200,5 +210,5 @@ async fn the_end_waits_for_answers_whose_line_is_gone() {
         allowing.allowed.notify_one();
     });
     listening.await.unwrap();
-    assert!(door.answered.load(Ordering::SeqCst));
+    assert_eq!(door.answered.load(Ordering::SeqCst), is_answered);
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use portolan::seams::{Clock, SystemClock};
 
 /// The machine's clock, so many days ago.
-struct DaysAgo(i64);
+pub struct DaysAgo(pub i64);
 
 impl Clock for DaysAgo {
     fn now(&self) -> Timestamp {

@@ -95,6 +95,28 @@ async fn a_record_that_is_not_there_is_told_so() {
 }
 
 #[tokio::test]
+async fn an_operator_sees_personal_values_for_a_reason_that_is_logged() {
+    const NUMBER: &str = "1100106100220000001";
+    let world = World::new();
+    let gateway = world.serve().await;
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    let id = bank.ask(&post("payments", &payments("MASK", 1), "")).await.unwrap().exchange();
+    let mut operator = world.line_to(gateway.operators, "bureau").await.unwrap();
+    let mut ask = async |query: &str| operator.ask(&get(&format!("/v1/exchanges/{id}/records/1{query}"))).await.unwrap().json();
+    let masked = ask("").await;
+    assert!(!masked.to_string().contains(NUMBER), "{masked}");
+    let account = json!({ "account": { "number": "****0001" }, "amount": "100.00" });
+    check(&masked, &json!({ "masked": true, "canonical": account }));
+    let whole = ask("?reveal=%E6%A0%B8%E6%9F%A5%20case-17").await;
+    check(&whole, &json!({ "masked": false, "canonical": { "account": { "number": NUMBER } } }));
+    let logged = gateway.logs("an operator looks at the personal values of a record", 1).await;
+    assert_eq!((&logged["operator"], &logged["reason"]), (&json!("CN=bureau"), &json!("核查 case-17")));
+    // Whose own it is sees all of it.
+    let own = bank.ask(&get(&format!("/v1/exchanges/{id}/records/1"))).await.unwrap().json();
+    check(&own, &json!({ "masked": false, "canonical": { "account": { "number": NUMBER } } }));
+}
+
+#[tokio::test]
 async fn the_mapping_is_the_one_that_the_commit_pinned() {
     let (world, gateway) = world().await;
     let mut bank = world.line(&gateway, "bank").await.unwrap();

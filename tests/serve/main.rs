@@ -20,12 +20,17 @@ mod queries;
 #[allow(dead_code, reason = "not every reply is scripted here")]
 #[path = "../delivery/receiver.rs"]
 mod receiver;
+mod reconciliations;
 mod references;
+mod refused;
 mod reload;
 mod schema;
 mod search;
+mod statements;
 mod storage;
 #[allow(dead_code, reason = "ports are the system's choice here")]
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/tools.rs"]
+mod tools;
 mod world;

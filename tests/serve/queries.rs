@@ -326,6 +326,24 @@ async fn a_bank_over_its_limit_waits_and_another_does_not() {
 }
 
 #[tokio::test]
+async fn one_asker_cannot_take_the_places_of_all_others() {
+    let asking = Asking::new(600).await;
+    asking.service("credit-query", "concurrency_per_asker_max = 1\n");
+    let (gateway, mut bank, mut platform) = asking.serve().await;
+    asking.provider.script([Reply::Silence, answers("C-3"), answers("C-2")]);
+    bank.send(&ask(&question("C-1"), "")).await.unwrap();
+    crate::world::eventually("the provider is asked", async || (!asking.provider.seen().is_empty()).then_some(())).await;
+    let mut second = asking.world.line(&gateway, "bank").await.unwrap();
+    let early = second.ask(&ask(&question("C-2"), "")).await.unwrap();
+    assert_eq!((early.status, early.code().as_str()), (503, "limit.concurrency"), "{early:?}");
+    assert!(early.headers.contains_key("retry-after"), "{early:?}");
+    assert!(early.json()["words"]["en"].as_str().unwrap().contains("at most 1 questions"), "{early:?}");
+    // Another is answered meanwhile, and the refused one has been kept and put to nobody.
+    assert_eq!(platform.ask(&ask(&question("C-3"), "")).await.unwrap().status, 200);
+    assert_eq!(asking.provider.seen().len(), 2);
+}
+
+#[tokio::test]
 async fn a_question_that_a_kill_left_unanswered_is_there_and_asked_again() {
     let asking = Asking::new(600).await;
     let (mut gateway, mut bank, _) = asking.serve().await;

@@ -6,6 +6,14 @@ use crate::world::{World, eventually, gateway_file};
 const IN_FORCE: &str = "the new configuration is in force";
 const REFUSED: &str = "the new configuration is refused and the old one stays in force";
 
+/// One who receives.
+const BUREAU: &str = "title = { zh = \"统计局\", en = \"Bureau\" }
+[destination.payments]
+url = \"https://localhost:9443/payments\"
+authorities = [\"../ca/ca.pem\"]
+identity = { chain = \"../ca/issued/bureau.pem\", key = \"../ca/issued/bureau.key\" }
+";
+
 /// A canonical record of its own; later versions ask for more.
 fn schema(version: u32, required: &str) -> String {
     format!(
@@ -72,6 +80,8 @@ async fn a_bad_configuration_is_refused_whole_until_it_is_mended() {
     let cases = [
         ("conf/partners/bank.toml", format!("{title}\ncolour = \"red\"\n{rest}"), good.clone(), "partners/bank.toml:2: "),
         ("conf/mappings/notice/mapping.toml", mapping(1), String::new(), "notice/mapping.toml:2: "),
+        ("conf/partners/bureau.toml", BUREAU.replace("ca.pem", "crl.pem"), BUREAU.to_owned(), "partners/bureau.toml:4: "),
+        ("conf/partners/bureau.toml", BUREAU.replace("bureau.key", "bank.key"), BUREAU.to_owned(), "partners/bureau.toml:5: "),
     ];
     for (file, bad, mended, place) in cases {
         let refusals = gateway.logged(REFUSED).len();

@@ -13,7 +13,9 @@
 //! item added where it is in one; a finding is `[rule, line, byte, column]`, with the path added
 //! where one is known; an item is `[path, index of the enclosing item or null]`.
 
-use crate::{Bound, Format, FormatError, Found, Limits, Plan, PlanBuilder, Position, RawFinding, RawRecord, RawValue, Repeat, SlotId};
+use crate::{
+    Bound, Format, FormatError, Found, Limits, OptionsError, Plan, PlanBuilder, Position, RawFinding, RawRecord, RawValue, Repeat, SlotId,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -43,12 +45,28 @@ impl CasePlan {
         let plan = file.build().map_err(|e| e.to_string())?;
         Ok(Self { plan: Arc::new(plan), options: file.options, limits: file.limits })
     }
+
+    /// Binds a format to the plan, with the options as they are now.
+    ///
+    /// # Errors
+    /// What the format objects to.
+    pub fn bind(&self, format: &dyn Format) -> Result<Arc<dyn Bound>, OptionsError> {
+        format.bind(Arc::clone(&self.plan), &self.options)
+    }
 }
 
+/// What a reading gave: records, and the values outside them or the error.
+pub type Reading = (Vec<RawRecord>, Result<RawRecord, FormatError>);
+
 /// Reads a whole body: the records, and then the values outside them or the error.
-pub fn read_all(bound: &dyn Bound, body: &[u8], limits: &Limits) -> (Vec<RawRecord>, Result<RawRecord, FormatError>) {
+pub fn read_all(bound: &dyn Bound, body: &[u8], limits: &Limits) -> Reading {
+    read_from(bound, body, limits)
+}
+
+/// The same of a body that comes in as its sender pleases, such as a [`Dribble`].
+pub fn read_from<'b>(bound: &'b dyn Bound, input: impl Read + 'b, limits: &Limits) -> Reading {
     let mut records = Vec::new();
-    let mut reader = match bound.reader(Box::new(body), limits) {
+    let mut reader = match bound.reader(Box::new(input), limits) {
         Ok(reader) => reader,
         Err(error) => return (records, Err(error)),
     };
@@ -200,7 +218,7 @@ struct ExpectedOptions {
 
 fn check(format: &dyn Format, case: &Path) -> Result<(), String> {
     let plan = CasePlan::parse(&text_of(&case.join("plan.toml"))?)?;
-    let bound = match (format.bind(Arc::clone(&plan.plan), &plan.options), text_of(&case.join("expected-options.json"))) {
+    let bound = match (plan.bind(format), text_of(&case.join("expected-options.json"))) {
         (Ok(bound), Err(_)) => bound,
         (Err(error), Err(_)) => return Err(format!("the plan is refused: {error}")),
         (Ok(_), Ok(_)) => return Err("the plan is not refused".to_owned()),

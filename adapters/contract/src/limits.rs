@@ -1,5 +1,8 @@
 //! The named limits of reading, so that no body chooses how much memory it costs.
 
+use crate::error::{FormatCode, FormatError};
+use crate::record::Position;
+
 /// Caps on what one body may ask of a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -37,5 +40,23 @@ impl Default for Limits {
             expanded_bytes_max: 8 << 30,
             expansion_ratio_max: 200,
         }
+    }
+}
+
+impl Limits {
+    /// Refuses a record of more values (or list items) or bytes of text than one may have.
+    ///
+    /// # Errors
+    /// [`FormatCode::RecordExceeded`].
+    pub fn check_record(&self, values: usize, bytes: usize, at: Position) -> Result<(), FormatError> {
+        let (values_max, bytes_max) = (self.record_values_max, self.record_bytes_max);
+        if values <= values_max && bytes <= bytes_max {
+            return Ok(());
+        }
+        let (zh, en) = (
+            format!("单条记录超过 {values_max} 个值或列表项，或 {bytes_max} 字节"),
+            format!("one record has more than {values_max} values or list items, or {bytes_max} bytes"),
+        );
+        Err(FormatError::new(FormatCode::RecordExceeded, at, zh, en))
     }
 }

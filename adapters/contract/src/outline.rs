@@ -27,6 +27,8 @@ pub struct Outline {
     pub paths: Vec<OutlinePath>,
     /// The `[format]` options that reading this body takes, `name` left out.
     pub options: toml::Table,
+    /// The path of the record, where the format itself says which it is; bodies of such a format have no root.
+    pub record: Option<String>,
     /// Occurrences of paths that there was no room for.
     pub left_out: u64,
 }

@@ -166,7 +166,7 @@ impl Table {
             let [known, own] = [head, record].map(|raw| raw.find(slot, None).map(|value| raw.text(value)));
             known.unwrap_or_default() != own.unwrap_or_default()
         };
-        let label = self.labels.iter().find(|label| label.slot.is_some_and(differs)).map(|label| format!("header/{}", label.name));
+        let label = self.labels.iter().find(|label| label.slot.is_some_and(differs)).map(|label| label.name.clone());
         let told = |slot: &SlotId| record.find(*slot, None).is_some() && differs(*slot);
         let trailer = || {
             Some(format!("trailer, {}", column_letters(self.trailer.iter().position(|slot| slot.as_ref().is_some_and(told))? as u32 + 1)))

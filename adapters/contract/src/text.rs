@@ -320,7 +320,7 @@ impl<'a> TextInput<'a> {
         self.fail(FormatError::new(
             FormatCode::CharacterForbidden,
             at,
-            format!("正文含有不允许的字符 U+{code:04X}"),
+            format!("报文含有不允许的字符 U+{code:04X}"),
             format!("the body holds the character U+{code:04X}, which is not allowed"),
         ));
     }

@@ -342,16 +342,7 @@ impl Walker {
     fn check_size(&self, at: Position) -> Result<(), FormatError> {
         let bytes = self.record.text_bytes() + self.text.len();
         let values = self.record.values().len().max(self.record.items().len());
-        if values > self.limits.record_values_max || bytes > self.limits.record_bytes_max {
-            let (values, bytes) = (self.limits.record_values_max, self.limits.record_bytes_max);
-            return Err(FormatError::new(
-                FormatCode::RecordExceeded,
-                at,
-                format!("单条记录超过 {values} 个值或列表项，或 {bytes} 字节"),
-                format!("one record has more than {values} values or list items, or {bytes} bytes"),
-            ));
-        }
-        Ok(())
+        self.limits.check_record(values, bytes, at)
     }
 
     /// Forgets a record that was handed out, and every group that has closed.

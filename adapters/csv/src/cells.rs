@@ -150,7 +150,7 @@ impl<'a> Cells<'a> {
             let bytes = filled(&mut self.input)?;
             if bytes.is_empty() {
                 let (zh, en) =
-                    ("正文在引号内中断：此处的引号没有闭合", "the body ends within quotes: the one that opens here is never closed");
+                    ("报文在引号内中断：此处的引号没有闭合", "the body ends within quotes: the one that opens here is never closed");
                 return Err(FormatError::new(FormatCode::Truncated, at, zh, en));
             }
             let found = memchr::memchr(quote, bytes);

@@ -47,7 +47,7 @@ pub fn outline<'a>(mut input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Out
     while let Some(row) = rows.next()? {
         record(&mut outliner, &headings, &row)?;
     }
-    Ok(outliner.finish(options(charset, delimiter, pairs)))
+    Ok(Outline { record: Some("row".to_owned()), ..outliner.finish(options(charset, delimiter, pairs)) })
 }
 
 fn options(charset: Charset, delimiter: u8, pairs: bool) -> toml::Table {

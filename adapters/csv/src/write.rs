@@ -38,7 +38,7 @@ impl<'a> Writer<'a> {
             let Some(text) = value.or(label.constant.as_deref()) else { continue };
             self.cell(&label.name, false)?;
             self.output.write(&self.delimiter)?;
-            self.cell(text, false).map_err(|e| e.on(format!("header/{}", label.name)))?;
+            self.cell(text, false).map_err(|e| e.on(&label.name))?;
             self.end_row()?;
         }
         Ok(())

@@ -3,10 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use portolan_contract::cases::{CasePlan, read_all, run, write_all};
-use portolan_contract::{Format, FormatCode, Position, RawRecord};
+use portolan_contract::{FormatCode, Position, RawRecord};
 use portolan_csv::Csv;
 use std::path::Path;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["row"]
@@ -22,7 +21,7 @@ fn cases() {
 /// Checks that a body is refused after so many records, and where.
 fn check_refused(body: &str, code: FormatCode, byte: u64, column: u32, records: usize) {
     let case = CasePlan::parse(PLAN).unwrap();
-    let bound = Csv.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Csv).unwrap();
     let (read, end) = read_all(bound.as_ref(), body.as_bytes(), &case.limits);
     let error = end.err().unwrap();
     assert_eq!((error.code, error.at.byte, error.at.column, read.len()), (code, byte, column, records), "{error}");
@@ -56,7 +55,7 @@ fn head_without_end() {
 fn a_table_has_one_value_for_each_label() {
     let plan = "records = [\"row\"]\nslots = [\"header/报送日期\", \"row/id\"]\n[options]\nheader = \"pairs\"";
     let case = CasePlan::parse(plan).unwrap();
-    let bound = Csv.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Csv).unwrap();
     let record = |date: Option<&str>| {
         let mut raw = RawRecord::default();
         date.into_iter().for_each(|date| raw.push(0, None, date, Position::default()));
@@ -67,7 +66,7 @@ fn a_table_has_one_value_for_each_label() {
     assert!(write_all(bound.as_ref(), &first, &[first.clone(), first.clone()]).is_ok());
     for other in [Some("2026-01-02"), None] {
         let error = write_all(bound.as_ref(), &first, &[first.clone(), record(other)]).unwrap_err();
-        assert_eq!((error.code, error.path.as_deref()), (FormatCode::ValueUnwritable, Some("header/报送日期")), "{error}");
+        assert_eq!((error.code, error.path.as_deref()), (FormatCode::ValueUnwritable, Some("报送日期")), "{error}");
         assert!(error.words.zh.contains("报送日期") && error.words.en.contains("报送日期"), "{:?}", error.words);
     }
 }

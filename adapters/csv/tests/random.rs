@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::cases::{CasePlan, Dribble, record_of, texts, write_all};
-use portolan_contract::{Format, Found, RawRecord};
+use portolan_contract::RawRecord;
+use portolan_contract::cases::{CasePlan, Dribble, read_from, record_of, texts, write_all};
 use portolan_csv::Csv;
 use proptest::prelude::*;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["row"]
@@ -48,21 +47,13 @@ proptest! {
             case.options.insert(key.to_owned(), value.into());
         }
         case.options.insert("byte_order_mark".to_owned(), byte_order_mark.into());
-        let bound = Csv.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let bound = case.bind(&Csv).unwrap();
         let records: Vec<RawRecord> = rows.iter().map(|row| record_of(0, &[row.as_slice(), &outside[..1]].concat())).collect();
         let body = write_all(bound.as_ref(), &record_of(3, &outside), &records).unwrap();
 
-        let mut reader = bound.reader(Box::new(Dribble::new(&body, bytes_at_a_time)), &case.limits).unwrap();
-        let mut read = Vec::new();
-        let end = loop {
-            match reader.read().unwrap() {
-                Found::Record(record) => {
-                    prop_assert!(record.findings.is_empty(), "{:?}", record.findings);
-                    read.push(texts(record, 0..3));
-                }
-                Found::End(end) => break texts(end, 3..5),
-            }
-        };
-        prop_assert_eq!((read, end), (rows, outside), "{}", String::from_utf8_lossy(&body));
+        let (read, end) = read_from(bound.as_ref(), Dribble::new(&body, bytes_at_a_time), &case.limits);
+        prop_assert!(read.iter().all(|record| record.findings.is_empty()), "{:?}", read);
+        let read: Vec<_> = read.iter().map(|record| texts(record, 0..3)).collect();
+        prop_assert_eq!((read, texts(&end.unwrap(), 3..5)), (rows, outside), "{}", String::from_utf8_lossy(&body));
     }
 }

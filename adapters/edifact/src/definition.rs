@@ -97,7 +97,7 @@ impl Element {
 }
 
 /// What stands in a segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) elements: Vec<Element>,
     /// Element and component of the qualifier.

@@ -107,7 +107,7 @@ impl Envelope {
             return Ok(());
         }
         let missing = if self.stage == Stage::InMessage { "UNT" } else { "UNZ" };
-        let (zh, en) = (format!("正文在此中断，缺少 {missing}"), format!("the body breaks off here: {missing} is missing"));
+        let (zh, en) = (format!("报文在此中断，缺少 {missing}"), format!("the body breaks off here: {missing} is missing"));
         Err(FormatError::new(FormatCode::Truncated, segments.here(), zh, en))
     }
 }
@@ -150,7 +150,7 @@ fn within(segments: &Segments<'_>, message: &str) -> FormatError {
 fn misplaced(segments: &Segments<'_>) -> FormatError {
     let name = segments.segment().name();
     let (zh, en) = (
-        format!("{name} 不应出现在此处：一个正文为一个交换，依次为 UNB、报文（UNH 至 UNT，可在 UNG 至 UNE 内）、UNZ"),
+        format!("{name} 不应出现在此处：一次报送为一个交换，依次为 UNB、报文（UNH 至 UNT，可在 UNG 至 UNE 内）、UNZ"),
         format!("{name} may not stand here: a body is one interchange, UNB, messages from UNH to UNT (perhaps within UNG and UNE), UNZ"),
     );
     FormatError::new(FormatCode::Syntax, segments.segment().at, zh, en)

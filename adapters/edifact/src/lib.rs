@@ -21,6 +21,7 @@ mod envelope;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 mod oracle;
+mod outline;
 mod read;
 mod segments;
 mod service;
@@ -28,7 +29,10 @@ mod write;
 
 use chart::Chart;
 use definition::Definitions;
-use portolan_contract::{Bound, Charset, Format, FormatError, Limits, NodeId, OptionsError, Plan, RawRecord, ReadRecords, WriteRecords};
+use portolan_contract::{
+    Bound, Charset, Format, FormatCode, FormatError, Limits, NodeId, OptionsError, Outline, Plan, Position, RawRecord, ReadRecords,
+    WriteRecords,
+};
 use serde::Deserialize;
 use service::{Level, ServiceCharacters};
 use std::io::{Read, Write};
@@ -180,13 +184,23 @@ impl Format for Edifact {
         let writing = Writing::new(&options)?;
         Ok(Arc::new(BoundEdifact { plan, write_plan, charts, write_version, around, charset: options.charset, writing }))
     }
+
+    fn outline<'a>(&self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Option<Outline>, FormatError> {
+        let definitions =
+            shipped().map_err(|error| FormatError::new(FormatCode::NotThisMessage, Position::default(), error.clone(), error))?;
+        outline::outline(input, &definitions, limits).map(Some)
+    }
+}
+
+/// The definitions that ship.
+fn shipped() -> Result<Definitions<'static>, String> {
+    let mut definitions = Definitions::default();
+    DEFINITIONS.iter().try_for_each(|text| definitions.read(text))?;
+    Ok(definitions)
 }
 
 fn charts(plan: &Plan, options: &Options) -> Result<Vec<Chart>, OptionsError> {
-    let mut definitions = Definitions::default();
-    for text in DEFINITIONS {
-        definitions.read(text).map_err(|e| OptionsError::new("", e))?;
-    }
+    let mut definitions = shipped().map_err(|e| OptionsError::new("", e))?;
     if let Some(text) = &options.definition {
         definitions.read(text).map_err(|e| OptionsError::new("definition", e))?;
     }

@@ -227,7 +227,7 @@ impl<'a> Segments<'a> {
         let separator = self.peek()?;
         if tag != Some(*b"UNB") {
             let (zh, en) =
-                ("正文不以 UNA 或 UNB 开头，不是 EDIFACT 交换", "the body begins with neither UNA nor UNB: it is no interchange");
+                ("报文不以 UNA 或 UNB 开头，不是 EDIFACT 交换", "the body begins with neither UNA nor UNB: it is no interchange");
             return Err(FormatError::new(FormatCode::NotThisMessage, at, zh, en));
         }
         let separator = separator.ok_or_else(|| cut_off(at))?;
@@ -438,7 +438,7 @@ fn too_many(at: Position, max: usize) -> FormatError {
 }
 
 fn cut_off(at: Position) -> FormatError {
-    let (zh, en) = ("正文在此数据段中断：没有段终止符", "the body breaks off in the segment that begins here: it has no terminator");
+    let (zh, en) = ("报文在此数据段中断：没有段终止符", "the body breaks off in the segment that begins here: it has no terminator");
     FormatError::new(FormatCode::Truncated, at, zh, en)
 }
 

@@ -112,7 +112,7 @@ impl Level {
             b'Y' => Charset::Utf16Be,
             b'X' => {
                 return Err((
-                    "不支持 UNOX：其字符集在正文中按 ISO 2022 切换；可用选项 `charset` 指明实际字符集".to_owned(),
+                    "不支持 UNOX：其字符集在报文中按 ISO 2022 切换；可用选项 `charset` 指明实际字符集".to_owned(),
                     "UNOX is not read: its charset changes within the body (ISO 2022); the option `charset` may name the one in use"
                         .to_owned(),
                 ));

@@ -129,7 +129,7 @@ impl<'a> Output<'a> {
         }
         if self.interchange.is_some() {
             let (zh, en) = (
-                "各记录的 UNB 值不同：一个正文只写一个交换",
+                "各记录的 UNB 值不同：一份报文只写一个交换",
                 "the records differ in what stands in UNB: one body is written as one interchange",
             );
             return Err(refused(zh, en).on("UNB"));

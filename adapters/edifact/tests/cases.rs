@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use portolan_contract::FormatCode;
 use portolan_contract::cases::{CasePlan, read_all, run};
-use portolan_contract::{Format, FormatCode};
 use portolan_edifact::Edifact;
 use std::path::Path;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["message"]
@@ -27,7 +26,7 @@ fn cases() {
 /// Checks that a body is refused, and where.
 fn check_refused(body: &str, code: FormatCode, byte: usize) {
     let case = CasePlan::parse(PLAN).unwrap();
-    let bound = Edifact.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Edifact).unwrap();
     let (_, end) = read_all(bound.as_ref(), body.as_bytes(), &case.limits);
     let error = end.err().unwrap();
     assert_eq!((error.code, error.at.byte), (code, byte as u64), "{error}");

@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::cases::{CasePlan, Dribble, write_all};
-use portolan_contract::{Format, Found, Position, RawRecord};
+use portolan_contract::cases::{CasePlan, Dribble, read_from, write_all};
+use portolan_contract::{Position, RawRecord};
 use portolan_edifact::Edifact;
 use proptest::prelude::*;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["message"]
@@ -104,17 +103,13 @@ proptest! {
         if !una.is_empty() {
             case.options.insert("service_characters".to_owned(), una.into());
         }
-        let bound = Edifact.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let bound = case.bind(&Edifact).unwrap();
         let records: Vec<RawRecord> = messages.iter().map(raw).collect();
         let body = write_all(bound.as_ref(), &records[0], &records).unwrap();
 
-        let mut reader = bound.reader(Box::new(Dribble::new(&body, bytes_at_a_time)), &case.limits).unwrap();
-        let mut read = Vec::new();
-        while let Found::Record(record) = reader.read().unwrap() {
-            prop_assert!(record.findings.is_empty(), "{:?}", record.findings);
-            read.push(shown(record));
-        }
-        prop_assert_eq!(read, messages);
+        let (read, end) = read_from(bound.as_ref(), Dribble::new(&body, bytes_at_a_time), &case.limits);
+        prop_assert!(end.is_ok() && read.iter().all(|record| record.findings.is_empty()), "{:?}, {:?}", read, end);
+        prop_assert_eq!(read.iter().map(shown).collect::<Vec<_>>(), messages);
     }
 
     #[test]
@@ -129,10 +124,8 @@ proptest! {
         bytes_at_a_time in 1..9_usize,
     ) {
         let case = CasePlan::parse(PLAN).unwrap();
-        let bound = Edifact.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let bound = case.bind(&Edifact).unwrap();
         let body = parts.concat();
-        if let Ok(mut reader) = bound.reader(Box::new(Dribble::new(body.as_bytes(), bytes_at_a_time)), &case.limits) {
-            while let Ok(Found::Record(_)) = reader.read() {}
-        }
+        drop(read_from(bound.as_ref(), Dribble::new(body.as_bytes(), bytes_at_a_time), &case.limits));
     }
 }

@@ -6,12 +6,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::Format;
 use portolan_contract::cases::{CasePlan, read_all, write_all};
 use portolan_edifact::Edifact;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["message"]
@@ -45,7 +43,7 @@ fn a_cargo_report_is_read_and_written_as_it_stands() {
         return;
     };
     let case = CasePlan::parse(PLAN).unwrap();
-    let bound = Edifact.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Edifact).unwrap();
     let (records, end) = read_all(bound.as_ref(), &body, &case.limits);
     let head = end.unwrap();
     assert_eq!(records.len(), 1);

@@ -44,11 +44,12 @@
 
 mod layout;
 mod line;
+mod outline;
 mod read;
 mod write;
 
 use layout::Layout;
-use portolan_contract::{Bound, Charset, Format, FormatError, Limits, OptionsError, Plan, RawRecord, ReadRecords, WriteRecords};
+use portolan_contract::{Bound, Charset, Format, FormatError, Limits, OptionsError, Outline, Plan, RawRecord, ReadRecords, WriteRecords};
 use serde::Deserialize;
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -172,6 +173,10 @@ impl Format for Fixed {
     fn bind(&self, plan: Arc<Plan>, options: &toml::Table) -> Result<Arc<dyn Bound>, OptionsError> {
         let options: Options = OptionsError::parse(options)?;
         Ok(Arc::new(BoundFixed { layout: Layout::new(&plan, &options)?, plan, options }))
+    }
+
+    fn outline<'a>(&self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Option<Outline>, FormatError> {
+        outline::outline(input, limits).map(Some)
     }
 }
 

@@ -3,10 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use portolan_contract::cases::{CasePlan, read_all, run, write_all};
-use portolan_contract::{Charset, Format, FormatCode, Position, RawRecord, TextOutput};
+use portolan_contract::{Charset, FormatCode, Position, RawRecord, TextOutput};
 use portolan_fixed::Fixed;
 use std::path::Path;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["row"]
@@ -31,7 +30,7 @@ fn cases() {
 #[test]
 fn ten_megabytes_in_one_line() {
     let case = CasePlan::parse(PLAN).unwrap();
-    let bound = Fixed.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Fixed).unwrap();
     for (large, byte) in [("9".repeat(10 << 20), 18), ("\u{4E2D}".repeat(3 << 20), 18)] {
         let mut body = Vec::new();
         let mut output = TextOutput::new(Box::new(&mut body), Charset::Gb18030);
@@ -48,7 +47,7 @@ fn ten_megabytes_in_one_line() {
 #[track_caller]
 fn check_written(slot: u32, text: &str, expected: Result<&str, (FormatCode, &str)>) {
     let case = CasePlan::parse(PLAN).unwrap();
-    let bound = Fixed.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Fixed).unwrap();
     let mut record = RawRecord::default();
     record.push(slot, None, text, Position::default());
     let written = write_all(bound.as_ref(), &RawRecord::default(), std::slice::from_ref(&record));
@@ -89,7 +88,7 @@ fn a_body_has_one_header() {
         "[[options.line]]\npath = \"header\"\ntag = \"H\"\ncolumns = [{ name = \"batch\", start = 1, length = 3 }]\n[[options.line]]";
     let plan = plan.replacen("[[options.line]]", header, 1).replace("path = \"row\"", "path = \"row\"\ntag = \"D\"");
     let case = CasePlan::parse(&plan).unwrap();
-    let bound = Fixed.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Fixed).unwrap();
     let records: Vec<RawRecord> = ["b1", "b1", "b2"]
         .map(|batch| {
             let mut record = RawRecord::default();

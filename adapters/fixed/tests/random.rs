@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::cases::{CasePlan, Dribble, record_of, write_all};
-use portolan_contract::{Format, Found, Position, RawRecord};
+use portolan_contract::cases::{CasePlan, Dribble, read_all, read_from, record_of, write_all};
+use portolan_contract::{Position, RawRecord};
 use portolan_fixed::Fixed;
 use proptest::prelude::*;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["row"]
@@ -137,23 +136,16 @@ proptest! {
         for (key, value) in [("charset", charset), ("columns", columns), ("line_ending", line_ending)] {
             case.options.insert(key.to_owned(), value.into());
         }
-        let bound = Fixed.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let bound = case.bind(&Fixed).unwrap();
         let records: Vec<RawRecord> = rows.iter().map(|row| raw(row, &batch)).collect();
         let mut head = record_of(0, &[&batch]);
         head.push(5, None, &rows.len().to_string(), Position::default());
         let body = write_all(bound.as_ref(), &head, &records).unwrap();
 
-        let mut reader = bound.reader(Box::new(Dribble::new(&body, bytes_at_a_time)), &case.limits).unwrap();
-        let mut read = Vec::new();
-        let end = loop {
-            match reader.read().unwrap() {
-                Found::Record(record) => {
-                    prop_assert!(record.findings.is_empty(), "{:?}", record.findings);
-                    read.push(row_of(record));
-                }
-                Found::End(end) => break (found(end, 0, None), found(end, 5, None)),
-            }
-        };
+        let (read, end) = read_from(bound.as_ref(), Dribble::new(&body, bytes_at_a_time), &case.limits);
+        let end = end.unwrap();
+        prop_assert!(read.iter().all(|record| record.findings.is_empty()), "{:?}", read);
+        let (read, end): (Vec<_>, _) = (read.iter().map(row_of).collect(), (found(&end, 0, None), found(&end, 5, None)));
         let total = rows.len().to_string();
         prop_assert_eq!((read, end), (rows, (batch, total)), "{}", String::from_utf8_lossy(&body));
     }
@@ -168,9 +160,8 @@ proptest! {
         for (key, value) in [("charset", charset), ("columns", "characters"), ("line_ending", line_ending)] {
             case.options.insert(key.to_owned(), value.into());
         }
-        let bound = Fixed.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let bound = case.bind(&Fixed).unwrap();
         let body: Vec<u8> = lines.into_iter().flat_map(|(tag, rest)| [vec![tag], rest, vec![b'\n']].concat()).collect();
-        let mut reader = bound.reader(Box::new(&body[..]), &case.limits).unwrap();
-        while let Ok(Found::Record(_)) = reader.read() {}
+        drop(read_all(bound.as_ref(), &body, &case.limits));
     }
 }

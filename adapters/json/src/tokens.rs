@@ -137,8 +137,8 @@ impl<'a> Tokens<'a> {
         }
         match byte {
             None if self.values > 0 || self.layout == Layout::Lines => Ok((Token::End, self.input.position())),
-            None => Err(self.truncated("正文为空", "it holds no value")),
-            Some(_) if self.values > 0 && !self.many => Err(self.unexpected(byte, "正文结束", "the end of the body")),
+            None => Err(self.truncated("报文为空", "it holds no value")),
+            Some(_) if self.values > 0 && !self.many => Err(self.unexpected(byte, "报文结束", "the end of the body")),
             Some(_) if self.values > 0 && !self.line_broken => Err(self.unexpected(byte, "换行", "a line break")),
             Some(_) => {
                 self.values += 1;
@@ -420,7 +420,7 @@ impl<'a> Tokens<'a> {
     fn truncated(&self, zh: &str, en: &str) -> FormatError {
         let open = self.open.len();
         let (zh, en) =
-            (format!("正文在此中断：{zh}（未闭合 {open} 层）"), format!("the body ends here: {en} ({open} objects and arrays are open)"));
+            (format!("报文在此中断：{zh}（未闭合 {open} 层）"), format!("the body ends here: {en} ({open} objects and arrays are open)"));
         FormatError::new(FormatCode::Truncated, self.input.position(), zh, en)
     }
 }

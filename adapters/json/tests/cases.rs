@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use portolan_contract::FormatCode;
 use portolan_contract::cases::{CasePlan, read_all, run};
-use portolan_contract::{Format, FormatCode};
 use portolan_json::Json;
 use std::path::Path;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["$"]
@@ -22,7 +21,7 @@ fn cases() {
 /// Checks that a body is refused after so many records, and where.
 fn check_refused(body: &[u8], code: FormatCode, byte: u64, records: usize) {
     let case = CasePlan::parse(PLAN).unwrap();
-    let bound = Json.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Json).unwrap();
     let (read, end) = read_all(bound.as_ref(), body, &case.limits);
     let error = end.err().unwrap();
     assert_eq!((error.code, error.at.byte, read.len()), (code, byte, records), "{error}");

@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::cases::{CasePlan, Dribble, read_all, write_all};
-use portolan_contract::{Bound, Format, FormatCode, Found, Position, RawRecord};
+use portolan_contract::cases::{CasePlan, Dribble, read_all, read_from, write_all};
+use portolan_contract::{FormatCode, Position, RawRecord};
 use portolan_json::Json;
 use proptest::prelude::*;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["$/records"]
@@ -22,25 +21,13 @@ const PLAN: &str = r#"
     numbers = ["$/records/items/amount"]
 "#;
 
-fn bound(plan: &str) -> (CasePlan, Arc<dyn Bound>) {
-    let case = CasePlan::parse(plan).unwrap();
-    let bound = Json.bind(Arc::clone(&case.plan), &case.options).unwrap();
-    (case, bound)
-}
-
 /// What our reader makes of a document; `None` where it is JSON.
 fn refusal(document: &str) -> Option<FormatCode> {
-    let (case, bound) = bound("records = [\"$\"]\nslots = [\"$/a\"]\noptions = { layout = \"document\" }");
+    let case = CasePlan::parse("records = [\"$\"]\nslots = [\"$/a\"]\noptions = { layout = \"document\" }").unwrap();
+    let bound = case.bind(&Json).unwrap();
     // White space beyond what the input looks at first, so that the document itself dribbles.
     let body = [" ".repeat(1100), document.to_owned()].concat();
-    let mut reader = bound.reader(Box::new(Dribble::new(body.as_bytes(), 3)), &case.limits).ok()?;
-    loop {
-        match reader.read() {
-            Ok(Found::Record(_)) => {}
-            Ok(Found::End(_)) => return None,
-            Err(error) => return Some(error.code),
-        }
-    }
+    read_from(bound.as_ref(), Dribble::new(body.as_bytes(), 3), &case.limits).1.err().map(|error| error.code)
 }
 
 /// Text that is nearly always almost JSON.
@@ -127,9 +114,9 @@ proptest! {
 
     #[test]
     fn reads_what_it_writes(records in prop::collection::vec(record(), 0..6), layout in prop::sample::select(vec!["lines", "array", "document"])) {
-        let (mut case, _) = bound(PLAN);
+        let mut case = CasePlan::parse(PLAN).unwrap();
         case.options.insert("write_layout".to_owned(), layout.into());
-        let bound = Json.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let bound = case.bind(&Json).unwrap();
         let records: Vec<RawRecord> = records.iter().map(raw).collect();
         let body = write_all(bound.as_ref(), &RawRecord::default(), &records).unwrap();
         prop_assume!(!body.is_empty());

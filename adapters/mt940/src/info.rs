@@ -25,6 +25,13 @@ pub struct Part {
     pub offset: usize,
 }
 
+/// The names of the parts that banks agree on, those of single lines left out.
+pub fn known_parts() -> impl Iterator<Item = String> {
+    let numbers = [0, 10].into_iter().chain(20..=34).chain([38]).chain(60..=63);
+    let subfields = numbers.map(|number| format!("?{number:02}"));
+    std::iter::once("code".to_owned()).chain(subfields).chain(KEYWORDS.iter().chain(CODES).map(|name| (*name).to_owned()))
+}
+
 /// Whether a path below `86` is the name of a part.
 pub fn is_part(name: &str) -> bool {
     let subfield = name.strip_prefix('?').is_some_and(|digits| digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit()));

@@ -43,12 +43,13 @@ mod dates;
 mod entry;
 mod fields;
 mod info;
+mod outline;
 mod read;
 mod tally;
 mod write;
 
 use portolan_contract::{
-    Bound, Charset, Format, FormatError, Limits, NodeId, OptionsError, Plan, RawRecord, ReadRecords, Repeat, WriteRecords,
+    Bound, Charset, Format, FormatError, Limits, NodeId, OptionsError, Outline, Plan, RawRecord, ReadRecords, Repeat, WriteRecords,
 };
 use serde::Deserialize;
 use std::io::{Read, Write};
@@ -178,6 +179,10 @@ impl Format for Mt940 {
         let codes = names.iter().filter_map(|name| name.strip_prefix("entry/86/")).filter(|name| info::is_code(name));
         let codes: Vec<String> = codes.chain(info::CODES.iter().copied()).map(str::to_owned).collect();
         Ok(Arc::new(BoundMt940 { plan, options, names, codes }))
+    }
+
+    fn outline<'a>(&self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Option<Outline>, FormatError> {
+        outline::outline(input, limits).map(Some)
     }
 }
 

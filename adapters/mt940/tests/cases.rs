@@ -3,10 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use portolan_contract::cases::{CasePlan, read_all, run, write_all};
-use portolan_contract::{Format, FormatCode, Position, RawRecord};
+use portolan_contract::{FormatCode, Position, RawRecord};
 use portolan_mt940::Mt940;
 use std::path::Path;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["statement/entry"]
@@ -59,7 +58,7 @@ fn cases() {
 #[test]
 fn ten_megabytes_in_one_field() {
     let case = CasePlan::parse(PLAN).unwrap();
-    let bound = Mt940.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Mt940).unwrap();
     for large in ["9".repeat(10 << 20), "9\n".repeat(5 << 20), "\n".repeat(10 << 20)] {
         let body = format!(":20:X\n:86:{large}");
         let (_, end) = read_all(bound.as_ref(), body.as_bytes(), &case.limits);
@@ -73,7 +72,7 @@ fn ten_megabytes_in_one_field() {
 #[track_caller]
 fn check_written(changed: &[(&str, &str)], expected: Result<&str, (FormatCode, &str, &str)>) {
     let case = CasePlan::parse(PLAN).unwrap();
-    let bound = Mt940.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Mt940).unwrap();
     let mut record = RawRecord::default();
     for (slot, known) in (0..).zip(&case.plan.slots) {
         let name = known.path.strip_prefix("statement/").unwrap();

@@ -3,11 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use portolan_contract::cases::{CasePlan, Dribble, texts, write_all};
-use portolan_contract::{Format, Found, Position, RawRecord};
+use portolan_contract::cases::{CasePlan, Dribble, read_all, read_from, texts, write_all};
+use portolan_contract::{Position, RawRecord};
 use portolan_mt940::Mt940;
 use proptest::prelude::*;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["statement/entry"]
@@ -80,7 +79,7 @@ proptest! {
     #[test]
     fn reads_what_it_writes(entries in prop::collection::vec(entry(), 1..12), statements in 1..4_usize, bytes_at_a_time in 1..9_usize) {
         let case = CasePlan::parse(PLAN).unwrap();
-        let bound = Mt940.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let bound = case.bind(&Mt940).unwrap();
         let mut records = Vec::new();
         for (number, entry) in entries.iter().enumerate() {
             let statement = (number % statements).to_string();
@@ -99,22 +98,11 @@ proptest! {
         prop_assume!(!records.is_empty());
         let body = write_all(bound.as_ref(), &head, &records).unwrap();
 
-        let mut reader = bound.reader(Box::new(Dribble::new(&body, bytes_at_a_time)), &case.limits).unwrap();
+        let (read, end) = read_from(bound.as_ref(), Dribble::new(&body, bytes_at_a_time), &case.limits);
+        prop_assert!(read.iter().chain([&end.unwrap()]).all(|record| record.findings.is_empty()), "{:?}", read);
         let slots = 0..case.plan.slots.len() as u32;
-        let mut read = Vec::new();
-        loop {
-            match reader.read().unwrap() {
-                Found::Record(record) => {
-                    prop_assert!(record.findings.is_empty(), "{:?}", record.findings);
-                    read.push(texts(record, slots.clone()));
-                }
-                Found::End(end) => {
-                    prop_assert!(end.findings.is_empty(), "{:?}", end.findings);
-                    break;
-                }
-            }
-        }
-        let written: Vec<Vec<String>> = records.iter().map(|record| texts(record, slots.clone())).collect();
+        let shown = |records: &[RawRecord]| records.iter().map(|record| texts(record, slots.clone())).collect::<Vec<_>>();
+        let (read, written) = (shown(&read), shown(&records));
         prop_assert!(written.iter().all(|texts| texts.len() > HEAD_SLOTS as usize));
         prop_assert_eq!(read, written, "{}", String::from_utf8_lossy(&body));
     }
@@ -124,7 +112,7 @@ proptest! {
         ":20:", ":25:", ":28C:1/", ":34F:CNY", ":13D:", ":60F:C260930", ":61:260930", ":61:2609300930RC", ":86:", ":86:166?00", ":90D:1CNY", ":62F:D", "-", "-}", "{1:F01", "{2:O940", "",
     ]), "\\PC{0,12}"), 0..30), four_ends in any::<bool>()) {
         let case = CasePlan::parse(&PLAN.replace("942", "940")).unwrap();
-        let bound = Mt940.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let bound = case.bind(&Mt940).unwrap();
         let end = if four_ends { "{4:\n" } else { "\n" };
         let body: String = [":20:A\n".to_owned()].into_iter().chain(lines.iter().map(|(start, rest)| format!("{start}{rest}{end}"))).collect();
         let mut bytes = Vec::new();
@@ -132,7 +120,6 @@ proptest! {
         prop_assume!(output.write(&body).is_ok());
         output.finish().unwrap();
         drop(output);
-        let mut reader = bound.reader(Box::new(&bytes[..]), &case.limits).unwrap();
-        while let Ok(Found::Record(_)) = reader.read() {}
+        drop(read_all(bound.as_ref(), &bytes, &case.limits));
     }
 }

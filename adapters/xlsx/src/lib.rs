@@ -25,6 +25,7 @@
 
 mod escapes;
 mod formats;
+mod outline;
 mod package;
 mod read;
 mod sheet;
@@ -33,7 +34,7 @@ mod write;
 mod xml;
 
 use portolan_contract::table::{Header, Table, TableOptions};
-use portolan_contract::{Bound, Format, FormatError, Limits, OptionsError, Plan, RawRecord, ReadRecords, WriteRecords};
+use portolan_contract::{Bound, Format, FormatError, Limits, OptionsError, Outline, Plan, RawRecord, ReadRecords, WriteRecords};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -120,6 +121,10 @@ impl Format for Xlsx {
             return Err(OptionsError::new("row", format!("a sheet has at most {} columns", sheet::COLUMNS_MAX)));
         }
         Ok(Arc::new(BoundXlsx { plan, table, sheet: SheetChoice::new(options.sheet.as_ref())? }))
+    }
+
+    fn outline<'a>(&self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Option<Outline>, FormatError> {
+        outline::outline(input, limits).map(Some)
     }
 }
 

@@ -171,7 +171,11 @@ impl ReadRecords for Reader<'_> {
 }
 
 /// The sheet that a mapping reads.
-fn chosen<'w>(workbook: &'w Workbook, choice: &SheetChoice) -> Result<&'w Sheet, FormatError> {
+/// The sheet that a mapping reads.
+///
+/// # Errors
+/// One that is not there, or hidden.
+pub fn chosen<'w>(workbook: &'w Workbook, choice: &SheetChoice) -> Result<&'w Sheet, FormatError> {
     let names: Vec<&str> = workbook.sheets.iter().map(|s| s.name.as_str()).take(20).collect();
     let names = names.join(", ");
     let missing = |which: String| {

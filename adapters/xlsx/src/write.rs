@@ -91,7 +91,7 @@ impl<'a> Writer<'a> {
             frozen + 1
         );
         for (label, value) in labels {
-            self.row([label, value.as_str()], TEXT).map_err(|e| e.on(format!("header/{label}")))?;
+            self.row([label, value.as_str()], TEXT).map_err(|e| e.on(label))?;
         }
         self.row(bound.table.columns.iter().map(|c| c.name.as_str()), HEADING)
     }

@@ -3,10 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use portolan_contract::cases::{CasePlan, read_all, run, write_all};
-use portolan_contract::{Format, FormatCode, Position, RawRecord};
+use portolan_contract::{FormatCode, Position, RawRecord};
 use portolan_xlsx::Xlsx;
 use std::path::Path;
-use std::sync::Arc;
 
 const PLAN: &str = r#"
     records = ["row"]
@@ -23,7 +22,7 @@ fn cases() {
 
 fn check_refused(body: &[u8], code: FormatCode) {
     let case = CasePlan::parse(PLAN).unwrap();
-    let bound = Xlsx.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Xlsx).unwrap();
     let error = read_all(bound.as_ref(), body, &case.limits).1.err().unwrap();
     assert_eq!(error.code, code, "{error}");
 }
@@ -40,7 +39,7 @@ fn the_bytes_of_a_workbook_stay_the_same() {
     // A delivery that is sent again must be the same bytes, whatever version of the gateway sends it: where this fails
     // because a new version of a crate compresses otherwise, deliveries that wait would fail as well.
     let case = CasePlan::parse(PLAN).unwrap();
-    let bound = Xlsx.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Xlsx).unwrap();
     let record = |number: u32| {
         let mut record = RawRecord::default();
         record.push(0, None, &format!("00{number}"), Position::default());
@@ -54,7 +53,7 @@ fn the_bytes_of_a_workbook_stay_the_same() {
 
 fn check_unwritable(cells: [&str; 2], path: Option<&str>) {
     let case = CasePlan::parse(PLAN).unwrap();
-    let bound = Xlsx.bind(Arc::clone(&case.plan), &case.options).unwrap();
+    let bound = case.bind(&Xlsx).unwrap();
     let mut record = RawRecord::default();
     for (slot, cell) in (0..).zip(cells) {
         record.push(slot, None, cell, Position::default());

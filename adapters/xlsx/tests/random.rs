@@ -160,7 +160,7 @@ proptest! {
         let label = |text: &str| text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}') == "合计";
         prop_assume!(rows.iter().all(|row| first(row).is_some_and(|text| !label(&text))));
         let case = CasePlan::parse(PLAN).unwrap();
-        let bound = Xlsx.bind(Arc::clone(&case.plan), &case.options).unwrap();
+        let bound = case.bind(&Xlsx).unwrap();
         let records: Vec<RawRecord> = rows.iter().map(|row| record_of(0, &[row.as_slice(), &outside[..1]].concat())).collect();
         let body = write_all(bound.as_ref(), &record_of(3, &outside), &records).unwrap();
         prop_assert_eq!(&body, &write_all(bound.as_ref(), &record_of(3, &outside), &records).unwrap());

@@ -132,7 +132,7 @@ impl Look {
             return Err(FormatError::new(
                 FormatCode::Truncated,
                 at,
-                "正文在此中断，元素没有结束",
+                "报文在此中断，元素没有结束",
                 "the body breaks off here with elements open",
             ));
         }

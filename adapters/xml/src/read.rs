@@ -203,7 +203,7 @@ impl Reader<'_> {
 
     fn declaration(&self, declaration: &str, is_first: bool, at: Position) -> Result<(), FormatError> {
         if !is_first {
-            return Err(syntax_error(at, "XML 声明只能位于正文最前面", "an XML declaration may only stand at the very start of the body"));
+            return Err(syntax_error(at, "XML 声明只能位于报文最前面", "an XML declaration may only stand at the very start of the body"));
         }
         let text = declaration.strip_prefix("xml").unwrap_or(declaration);
         syntax::declaration(text).map_err(|flaw| self.flawed(flaw.moved("<?xml".len()), &format!("<?{declaration}"), at))
@@ -216,11 +216,11 @@ impl Reader<'_> {
                 let depth = self.walker.depth();
                 Err(truncated(
                     at,
-                    format!("正文在此中断，还有 {depth} 个元素没有结束"),
+                    format!("报文在此中断，还有 {depth} 个元素没有结束"),
                     format!("the body breaks off here with {depth} elements open"),
                 ))
             }
-            Stage::Start | Stage::BeforeRoot => Err(truncated(at, "正文没有根元素", "the body has no root element")),
+            Stage::Start | Stage::BeforeRoot => Err(truncated(at, "报文没有根元素", "the body has no root element")),
         }
     }
 
@@ -423,7 +423,7 @@ impl Reader<'_> {
     }
 
     fn broken_off(&self) -> FormatError {
-        truncated(self.position(), "正文在一个标记中间中断", "the body breaks off within a tag, comment or reference")
+        truncated(self.position(), "报文在一个标记中间中断", "the body breaks off within a tag, comment or reference")
     }
 }
 

@@ -25,6 +25,10 @@ within them, and for each value its source path, what its texts seem to mean, an
 most. Each entry has a comment that says it is a guess and what is behind it: how many values, how many different, and an \
 example, of which little is shown where it may be about a person.
 
+The columns of lines of fixed width are guessed by what is blank in all lines of a kind; the groups of an EDIFACT message are \
+those of its definition. What stands in a container is taken out before, and an adapter from outside (a component) cannot be asked: \
+its interface reads bodies for a plan, and has no way to look into one without.
+
 With --canonical, a value that resembles nothing there gets the path unmapped.NAME, which `portolan check` names with its \
 line until you choose. Without it, a canonical schema is drafted beside the mapping, with titles to fill in. Nothing that is \
 there already is written over.";
@@ -47,7 +51,7 @@ const PATHS_TOLD_MAX: usize = 40;
 /// `portolan map new`.
 #[derive(Debug, clap::Args)]
 pub struct New {
-    /// The format, such as xml, json or csv
+    /// The format: xml, json, csv, xlsx, edifact, mt940 or fixed
     #[arg(value_name = "FORMAT")]
     format: String,
     /// The sample file
@@ -127,10 +131,9 @@ fn outline(args: &New) -> Result<Outline, ExitCode> {
     match format.outline(Box::new(input.map_err(place)?), &Limits::default()) {
         Ok(Some(outline)) if outline.paths.iter().any(|path| path.texts > 0) => Ok(outline),
         Ok(Some(_)) => Err(fail(&format!("{} holds no value to draft an entry from", args.sample.display()))),
-        Ok(None) => Err(fail(&format!(
-            "{} cannot be looked into without a mapping; begin with a copy of one that reads {}",
-            args.format, args.format
-        ))),
+        Ok(None) => {
+            Err(fail(&format!("{0} cannot be looked into without a mapping: begin with a copy of one that reads {0}", args.format)))
+        }
         Err(error) => match Stop::of(error) {
             Stop::Body(code, finding) => {
                 eprintln!("{}", finding_lines(&finding, Paint::stderr()));

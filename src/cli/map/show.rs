@@ -1,10 +1,11 @@
 //! `portolan map show`: a mapping as a table, on a terminal or in a document.
 
-use crate::cli::library::{choose, named};
+use crate::cli::library::{choose_among, named, tell};
 use crate::cli::print;
 use crate::cli::terminal::{Language, Paint, fail, speaks_chinese, table};
-use crate::mapping::Mapping;
-use crate::mapping::overview::{Row, head, rows, rules};
+use crate::config::Problem;
+use crate::mapping::overview::{Row, head, rows, rules, still_open};
+use crate::mapping::{Library, Mapping};
 use portolan_contract::Words;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -16,7 +17,9 @@ Print a mapping as a table
 
 One row for each canonical value: its title in both languages, the source path that fills it (the preferred one first), \
 what the text means, and what else is said of it: codes, layout, default, direction, checks. Values of a list stand \
-below it, set in. Sums, counts, computed values and rules follow in words.";
+below it, set in. Sums, counts, computed values and rules follow in words.
+
+A draft is shown too: what has no canonical path yet, and what is required and filled by nothing.";
 
 /// What `--help` shows last.
 pub const EXAMPLE: &str = "\
@@ -52,10 +55,22 @@ enum Format {
 
 /// Runs it.
 pub fn run(args: &Show) -> ExitCode {
-    let chosen = match choose(&args.mapping, &args.mappings) {
+    // Drafts are shown too, and what is wrong with another mapping beside it is not asked for.
+    let mut problems = Vec::new();
+    let drafts = |folders: &[PathBuf]| {
+        let (library, found) = Library::load_drafts(folders);
+        problems = found;
+        Ok(library)
+    };
+    let chosen = match choose_among(&args.mapping, &args.mappings, drafts) {
         Ok(chosen) => chosen,
         Err(code) => return code,
     };
+    let of_chosen = |problem: &Problem| chosen.names.iter().any(|name| problem.file.parent().is_some_and(|folder| folder.ends_with(name)));
+    problems.retain(of_chosen);
+    if !problems.is_empty() {
+        return tell(&problems);
+    }
     let shown: Result<Vec<String>, String> = chosen
         .names
         .iter()
@@ -78,8 +93,12 @@ fn shown(mapping: &Mapping, format: Format, zh: bool) -> String {
     for words in head(mapping) {
         let _ = write!(text, "{}{}", if markdown { "\n- " } else { "\n" }, pick(&words));
     }
+    let rows = rows(mapping);
+    if let Some(words) = still_open(mapping, &rows) {
+        let _ = write!(text, "{}{}", if markdown { "\n- " } else { "\n" }, pick(&words));
+    }
     text.push_str("\n\n");
-    let cells: Vec<[String; 5]> = rows(mapping).iter().map(|row| cells(row, &pick, markdown)).collect();
+    let cells: Vec<[String; 5]> = rows.iter().map(|row| cells(row, &pick, markdown)).collect();
     match format {
         Format::Markdown => text.push_str(&markdown_table(&cells)),
         Format::Table => {
@@ -99,6 +118,8 @@ fn shown(mapping: &Mapping, format: Format, zh: bool) -> String {
 fn cells(row: &Row, pick: &dyn Fn(&Words) -> String, markdown: bool) -> [String; 5] {
     let gap = if markdown { "&emsp;" } else { "  " };
     let title = match (row.title.zh.as_str(), row.title.en.as_str()) {
+        // What the schema does not know has no title.
+        (zh, en) if zh == en && zh.ends_with(&row.canonical) => String::new(),
         (zh, en) if zh == en => zh.to_owned(),
         (zh, en) => format!("{zh}{}{en}", if markdown { " · " } else { "\n" }),
     };

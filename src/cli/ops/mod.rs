@@ -7,7 +7,7 @@ use super::call::Access;
 use super::desk::{self, Desk};
 use super::exit;
 use super::terminal::Language;
-use crate::domain::{DestinationId, ExchangeId, FlowId, PartnerId};
+use crate::domain::{DestinationId, ExchangeId, FlowId, Name, PartnerId};
 use crate::http::query::percent_encoded;
 use crate::journal::acts::Pausable;
 use jiff::Timestamp;
@@ -51,6 +51,8 @@ pub enum Ops {
     /// Alarms: list, acknowledge, note
     #[command(subcommand)]
     Alarms(alarms::Alarms),
+    /// Reconciliations: how many matters meet and do not; with a name, which
+    Reconciliation(Reconciliation),
     /// Pause a flow or a destination
     Pause(Pause),
     /// Resume a flow or a destination
@@ -178,6 +180,25 @@ pub struct Waive {
     common: Common,
 }
 
+/// `portolan ops reconciliation`.
+#[derive(Debug, clap::Args)]
+pub struct Reconciliation {
+    /// List the matters of this one
+    #[arg(value_name = "NAME")]
+    name: Option<Name>,
+    /// matched, waiting, late, unmatched or amount-different
+    #[arg(long, value_name = "STATE", requires = "name")]
+    state: Option<String>,
+    /// With this key
+    #[arg(long, value_name = "KEY", requires = "name")]
+    matter: Option<String>,
+    /// Matters to list
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, requires = "name")]
+    rows: usize,
+    #[command(flatten)]
+    common: Common,
+}
+
 /// `portolan ops pause` and `resume`.
 #[derive(Debug, clap::Args)]
 pub struct Pause {
@@ -228,6 +249,7 @@ pub fn run(command: &Ops) -> ExitCode {
             }
             Ops::Waive(args) => dead_letters(args, "waive", None).await,
             Ops::Alarms(command) => alarms::run(command).await,
+            Ops::Reconciliation(args) => reconciliation(args).await,
             Ops::Pause(args) => change(&args.common, &format!("{}/pause", path_of(&args.what)), &args.reason, &Map::new()).await,
             Ops::Resume(args) => change(&args.common, &format!("{}/resume", path_of(&args.what)), &args.reason, &Map::new()).await,
             Ops::Acts(args) => look(&args.common, if args.waiting { "/v1/acts?waiting=true" } else { "/v1/acts" }, shown::acts).await,
@@ -268,6 +290,13 @@ async fn exchanges(args: &Exchanges) -> Result<u8, String> {
     let answer = json!({ "exchanges": found, "next_before": before });
     println!("{}", if args.common.json { answer.to_string() } else { shown::exchanges(&answer, &desk) });
     Ok(exit::GOOD)
+}
+
+async fn reconciliation(args: &Reconciliation) -> Result<u8, String> {
+    let Some(name) = &args.name else { return look(&args.common, "/v1/reconciliations", shown::reconciliations).await };
+    let given = [("state", args.state.clone()), ("key", args.matter.clone()), ("rows", Some(args.rows.to_string()))];
+    let given: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    look(&args.common, &format!("/v1/reconciliations/{name}/matters?{}", query(&given)), shown::matters).await
 }
 
 async fn show(args: &Show) -> Result<u8, String> {

@@ -53,6 +53,34 @@ pub fn partners(answer: &Value, desk: &Desk) -> String {
     table(if desk.zh { chinese } else { headings }, partners).to_string()
 }
 
+/// How each reconciliation stands.
+pub fn reconciliations(answer: &Value, desk: &Desk) -> String {
+    let headings = ["reconciliation", "matched", "waiting", "late", "unmatched", "amount different", "duplicates", "left out"];
+    let chinese = ["核对规则", "已核对", "待核对", "逾期", "无对应", "金额不符", "重复", "未参与"];
+    let found = rows(&answer["reconciliations"]).map(|row| {
+        let matters = &row["matters"];
+        let [matched, waiting, late] = [&matters["matched"], &matters["waiting"], &matters["late"]];
+        let [unmatched, different] = [&matters["unmatched"], &matters["amount-different"]];
+        [&row["reconciliation"], matched, waiting, late, unmatched, different, &row["duplicates"], &row["left_out"]].map(text)
+    });
+    table(if desk.zh { chinese } else { headings }, found).to_string()
+}
+
+/// Matters of one reconciliation.
+pub fn matters(answer: &Value, desk: &Desk) -> String {
+    let headings = ["key", "state", "due", "leg", "received", "exchange", "record", "amount", "currency"];
+    let chinese = ["键", "状态", "应到时间", "环节", "接收时间", "交换单", "记录", "金额", "币种"];
+    let found = rows(&answer["matters"]).flat_map(|row| {
+        rows(&row["legs"]).map(|leg| {
+            let of_leg = [&leg["leg"], &leg["received_at"], &leg["exchange"], &leg["record"], &leg["amount"], &leg["currency"]];
+            let [name, received, exchange, record, amount, currency] = of_leg.map(text);
+            let [key, state, due] = [&row["key"], &row["state"], &row["due_at"]].map(text);
+            [key, state, due, name, received, exchange, record, amount, currency]
+        })
+    });
+    table(if desk.zh { chinese } else { headings }, found).to_string()
+}
+
 /// Exchanges that were found.
 pub fn exchanges(answer: &Value, desk: &Desk) -> String {
     let headings = ["exchange", "received", "partner", "flow", "verdict", "records", "refused", "message id", "fault"];

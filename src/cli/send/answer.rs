@@ -128,7 +128,7 @@ fn tell_verdict(answer: &Answer<'_>, reply: &Reply, outcome: Outcome, zh: bool) 
 fn counts_text(counts: Counts, zh: bool) -> String {
     let of = |zh_word: &str, en_word: &str, number: u64| match zh {
         true => format!("{zh_word} {}", thousands(number)),
-        false => format!("{} {en_word}", thousands(number)),
+        false => format!("{} {}", thousands(number), if number == 1 { en_word.trim_end_matches('s') } else { en_word }),
     };
     let mut parts = vec![of("记录", "records", counts.records), of("接收", "accepted", counts.accepted)];
     let rest = [("退回", "refused", counts.refused), ("已知", "known before", counts.repeated), ("警告", "warnings", counts.warnings)];
@@ -163,11 +163,15 @@ fn tell_findings(findings: &[Finding], left_out: u64, zh: bool) {
         [line, place, finding.found.clone().unwrap_or_default(), format!("{mark}{words}")]
     });
     println!("{}", table(headings, rows));
-    let more = left_out + findings.len().saturating_sub(ROWS_SHOWN_MAX) as u64;
-    match (more, zh) {
+    match (findings.len().saturating_sub(ROWS_SHOWN_MAX) as u64, zh) {
         (0, _) => {}
         (more, true) => println!("另有 {} 项，见校验报告", thousands(more)),
         (more, false) => println!("and {} more; see the report", thousands(more)),
+    }
+    match (left_out, zh) {
+        (0, _) => {}
+        (left_out, true) => println!("超出上限而未列入报告：{} 项；先改正已列出的，再发送一次", thousands(left_out)),
+        (left_out, false) => println!("{} beyond what a report holds; put right what it names, and send again", thousands(left_out)),
     }
 }
 

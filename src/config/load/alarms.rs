@@ -2,7 +2,7 @@
 
 use super::super::alarms::{Alarms, Hold, QuietHours, Thresholds, Webhook};
 use super::super::raw::{At, RawAlarms, RawEvery, RawHold, RawOnHoliday, RawQuiet, RawSchedule, RawWebhook, RawWeekday};
-use super::{Checker, Problem, milliseconds, size, transposed};
+use super::{Checker, NamedFile, Problem, milliseconds, size, transposed};
 use crate::alarms::Kind;
 use crate::config::{FILES_PER_FOLDER_MAX, ZONE_DEFAULT};
 use crate::domain::{Digest, Name};
@@ -132,7 +132,7 @@ impl Checker<'_> {
         fits
     }
 
-    fn time(&mut self, text: &At<String>, key: &str) -> Option<Time> {
+    pub(super) fn time(&mut self, text: &At<String>, key: &str) -> Option<Time> {
         let parsed = text.value().parse::<Time>().ok().filter(|_| text.value().contains(':'));
         if parsed.is_none() {
             self.page.note(text.span(), format!("`{key}`: {:?} is no time of day; write it as 17:30", text.value()));
@@ -232,7 +232,7 @@ impl Checker<'_> {
         Some((name?, Arc::new(webhook)))
     }
 
-    fn secret(&mut self, path: &At<PathBuf>) -> Option<PathBuf> {
+    fn secret(&mut self, path: &At<PathBuf>) -> Option<NamedFile> {
         let file = self.file(path)?;
         let found = fs::metadata(&file).map_err(|error| format!("cannot be read: {error}")).and_then(|metadata| {
             let open = metadata.permissions().mode() & 0o077 != 0;

@@ -52,6 +52,7 @@ impl Checker<'_> {
             answer_valid_until: raw.answer_valid_until.as_ref().map(|path| path.value().clone()),
             answer_repeats: raw.answer_repeats.iter().map(|path| path.value().clone()).collect(),
             concurrency_max: size(raw.concurrency_max),
+            concurrency_per_asker_max: size(raw.concurrency_per_asker_max),
             askers: askers?,
             text: self.page.text().into(),
         })

@@ -329,7 +329,6 @@ impl Parts for Archive<'_> {
                     self.over = true;
                 }
                 signature if offset == 0 && SPANNED.contains(&signature) => return Err(several_disks(0)),
-                _ if offset == 0 => return Err(damaged(0, "这不是 zip 压缩包", "this is no zip archive")),
                 _ => return Err(self.no_structure()),
             }
         }
@@ -469,31 +468,23 @@ impl Input<'_> {
     }
 
     fn shorts<const N: usize>(&mut self) -> Result<[u16; N], FormatError> {
-        let mut numbers = [0; N];
-        for number in &mut numbers {
-            let mut bytes = [0; 2];
-            self.exact(&mut bytes)?;
-            *number = u16::from_le_bytes(bytes);
-        }
-        Ok(numbers)
+        self.numbers(u16::from_le_bytes)
     }
 
     fn words<const N: usize>(&mut self) -> Result<[u32; N], FormatError> {
-        let mut numbers = [0; N];
-        for number in &mut numbers {
-            let mut bytes = [0; 4];
-            self.exact(&mut bytes)?;
-            *number = u32::from_le_bytes(bytes);
-        }
-        Ok(numbers)
+        self.numbers(u32::from_le_bytes)
     }
 
     fn longs<const N: usize>(&mut self) -> Result<[u64; N], FormatError> {
-        let mut numbers = [0; N];
+        self.numbers(u64::from_le_bytes)
+    }
+
+    fn numbers<T: Copy + Default, const BYTES: usize, const N: usize>(&mut self, of: fn([u8; BYTES]) -> T) -> Result<[T; N], FormatError> {
+        let mut numbers = [T::default(); N];
         for number in &mut numbers {
-            let mut bytes = [0; 8];
+            let mut bytes = [0; BYTES];
             self.exact(&mut bytes)?;
-            *number = u64::from_le_bytes(bytes);
+            *number = of(bytes);
         }
         Ok(numbers)
     }

@@ -3,6 +3,7 @@
 use super::claims::{Claimant, Claimed, KEYS_SORTED_MAX};
 use super::hours::Hours;
 use super::profiles::Profiles;
+use super::statements::Days;
 use super::writer::{Answer, ChainEnd, Work};
 use super::{column, holders, milliseconds, reads, search};
 use crate::domain::{Counts, Digest, ExchangeId, Finding, FlowId, IndexRow, Outcome, PartnerId, Stored};
@@ -90,6 +91,7 @@ pub(super) struct Group<'a> {
     leaves: Vec<NewLeaf>,
     flow_totals: BTreeMap<(PartnerId, FlowId), FlowTotal>,
     pub(super) hours: Hours,
+    pub(super) days: Days,
     profiles: Profiles,
     pub(super) destination_totals: BTreeMap<String, DestinationTotal>,
 }
@@ -105,6 +107,7 @@ struct NewLeaf {
 #[derive(Default)]
 struct FlowTotal {
     exchanges: u64,
+    refused_whole: u64,
     counts: Counts,
     last_received_at: i64,
 }
@@ -157,8 +160,8 @@ impl Sealed {
 impl<'a> Group<'a> {
     pub fn new(connection: &'a Connection, clock: &'a dyn Clock, chain: ChainEnd, known: &'a mut Known) -> Self {
         let (leaves, flow_totals, destination_totals) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        let (hours, profiles) = (Hours::default(), Profiles::default());
-        Self { connection, clock, chain, known, leaves, flow_totals, hours, profiles, destination_totals }
+        let (hours, days, profiles) = (Hours::default(), Days::default(), Profiles::default());
+        Self { connection, clock, chain, known, leaves, flow_totals, hours, days, profiles, destination_totals }
     }
 
     /// Does one piece of work.
@@ -170,6 +173,8 @@ impl<'a> Group<'a> {
             Work::Settle { delivery, token, now, settlement } => Answer::Changed(self.settle(*delivery, *token, *now, settlement)?),
             Work::Act(act) => Answer::Acted(Box::new(self.act(act)?)),
             Work::Duty(work) => self.duty(work)?,
+            Work::Matters(work) => self.matters(work)?,
+            Work::Statement(statement) => self.keep_statement(statement)?,
         }))
     }
 
@@ -177,6 +182,7 @@ impl<'a> Group<'a> {
     pub fn seal(self, signer: &dyn HeadSigner) -> Result<(Sealed, ChainEnd), JournalError> {
         self.add_totals()?;
         self.hours.write(self.connection)?;
+        self.days.write(self.connection)?;
         self.profiles.write(self.connection)?;
         let tree = Tree::new(self.leaves.iter().map(|leaf| leaf_hash(leaf.leaf.as_bytes())).collect());
         let first = ChainPosition { epoch: self.chain.epoch, index: self.chain.next_index };
@@ -236,11 +242,11 @@ impl<'a> Group<'a> {
 
     fn add_totals(&self) -> Result<(), JournalError> {
         let mut flows = self.connection.prepare_cached(
-            "INSERT INTO flow_total (partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+            "INSERT INTO flow_total (partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at,
+             refused_whole) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT DO UPDATE SET exchanges = exchanges + ?3, records = records + ?4, accepted = accepted + ?5,
              refused = refused + ?6, warnings = warnings + ?7, repeated = repeated + ?8,
-             last_received_at = max(last_received_at, ?9)",
+             last_received_at = max(last_received_at, ?9), refused_whole = refused_whole + ?10",
         )?;
         for ((partner, flow), total) in &self.flow_totals {
             let Counts { records, accepted, refused, warnings, repeated } = total.counts;
@@ -254,7 +260,8 @@ impl<'a> Group<'a> {
                 column(refused),
                 column(warnings),
                 column(repeated),
-                total.last_received_at
+                total.last_received_at,
+                column(total.refused_whole)
             ])?;
         }
         let mut destinations = self.connection.prepare_cached(
@@ -331,9 +338,10 @@ impl<'a> Group<'a> {
             self.queue_deliveries(exchange, sequence, &claimed.records)?;
         }
         let total = self.flow_totals.entry((exchange.partner.clone(), exchange.flow.clone())).or_default();
-        total.add(counts, milliseconds(exchange.received_at));
+        total.add(exchange.verdict.outcome, counts, milliseconds(exchange.received_at));
         self.hours.exchange(exchange, counts, &claimed.told, self.clock.now());
         self.profiles.add(exchange);
+        self.days.exchange(exchange, counts, self.clock.now());
         let leaf = self.leaf(exchange, counts)?;
         self.leaves.push(NewLeaf { sequence, exchange: exchange.id, outcome: exchange.verdict.outcome, counts, leaf });
         Ok(self.leaves.len() - 1)
@@ -544,8 +552,9 @@ impl<'a> Group<'a> {
 }
 
 impl FlowTotal {
-    fn add(&mut self, counts: Counts, received_at: i64) {
+    fn add(&mut self, outcome: Outcome, counts: Counts, received_at: i64) {
         self.exchanges += 1;
+        self.refused_whole += u64::from(outcome == Outcome::Refused);
         self.counts.records += counts.records;
         self.counts.accepted += counts.accepted;
         self.counts.refused += counts.refused;

@@ -98,8 +98,9 @@ impl Group<'_> {
         let Some(open) = self.leased(delivery, token)? else { return Ok(false) };
         let none = hours::Destination::default();
         match settlement {
-            Settlement::Acknowledged => {
+            Settlement::Acknowledged(amounts) => {
                 self.end_attempt(&open, token, now, None)?;
+                self.days.delivered(self.connection, open.sequence, &open.destination, amounts, now)?;
                 let end = "UPDATE delivery SET state = 4, acknowledged_at = ?2 WHERE sequence = ?1";
                 self.connection.prepare_cached(end)?.execute(params![open.sequence, milliseconds(now)])?;
                 self.release_next(&open, now)?;

@@ -18,10 +18,12 @@ mod deliveries;
 mod duty;
 mod holders;
 mod hours;
+mod matters;
 mod open;
 mod profiles;
 mod reads;
 mod search;
+mod statements;
 mod writer;
 
 pub use open::OpenError;

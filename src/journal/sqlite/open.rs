@@ -14,8 +14,8 @@ use crate::seams::{Clock, SharedClock};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashSet;
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ use tokio::sync::mpsc;
 const SCHEMA_VERSION: i64 = 1;
 /// `application_id` of a journal: "PTLN".
 const APPLICATION_ID: i64 = 0x5054_4C4E;
+/// Bytes of the header of a database.
+const DATABASE_HEADER_BYTES: u64 = 100;
 /// Wait for a lock that another connection holds.
 const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// Prepared statements kept by each connection.
@@ -110,6 +112,26 @@ impl SqliteJournal {
         Ok(Self { queue: Some(queue), writer: Some(writer), readers, list_readers, bodies: Arc::new(bodies) })
     }
 
+    /// Whether the journal of a folder could be opened, as far as its files tell without being opened: nothing is made,
+    /// locked or changed. A folder without a journal gets one when it is opened.
+    ///
+    /// # Errors
+    /// When it is no journal, was written by a newer version, or is missing beside its bodies.
+    pub fn inspect(folder: &Path) -> Result<(), OpenError> {
+        let database = folder.join("journal.db");
+        if !database.exists() {
+            let bodies = folder.join("bodies");
+            let kept = bodies.is_dir() && holds_any(&FileBodies::as_it_is(bodies, Options::default().disk))?;
+            return if kept { Err(OpenError::JournalMissing) } else { Ok(()) };
+        }
+        match marks_of_header(&database)? {
+            Some((0, 0)) => Ok(()),
+            Some((APPLICATION_ID, version)) if version <= SCHEMA_VERSION => Ok(()),
+            Some((APPLICATION_ID, found)) => Err(OpenError::Newer { found }),
+            _ => Err(OpenError::Foreign),
+        }
+    }
+
     /// Looks into the journal of a folder, beside the gateway that may run on it: nothing is made, locked,
     /// mended or written there, and what would change it is refused. Blocks.
     ///
@@ -127,6 +149,20 @@ impl SqliteJournal {
         let bodies = FileBodies::as_it_is(folder.join("bodies"), options.disk.clone());
         Ok(Self { queue: None, writer: None, readers: readers()?, list_readers: readers()?, bodies: Arc::new(bodies) })
     }
+}
+
+/// What the first bytes of a database say (SQLite's file format, section 1.3): its marks, `None` of a file that SQLite
+/// has not written. What stands in the write-ahead log alone is not seen: such a file is new.
+fn marks_of_header(database: &Path) -> Result<Option<(i64, i64)>, OpenError> {
+    let mut header = Vec::new();
+    File::open(database)?.take(DATABASE_HEADER_BYTES).read_to_end(&mut header)?;
+    if header.is_empty() {
+        return Ok(Some((0, 0)));
+    }
+    let number =
+        |at: usize| header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(|bytes| i64::from(u32::from_be_bytes(bytes)));
+    let written = header.starts_with(b"SQLite format 3\0");
+    Ok(number(68).zip(number(60)).filter(|_| written))
 }
 
 /// Whose file it is, and of which version its tables are.
@@ -181,6 +217,8 @@ fn connect_writer(database: &Path, options: &Options, clock: &dyn Clock) -> Resu
         create_tables(&mut connection, clock)?;
     }
     connection.execute_batch(include_str!("duty.sql"))?;
+    connection.execute_batch(include_str!("statements.sql"))?;
+    connection.execute_batch(include_str!("matters.sql"))?;
     Ok(connection)
 }
 

@@ -19,7 +19,7 @@ use rusqlite::{Connection, Params, Row, TransactionBehavior, params, params_from
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Heads of one page: with full groups, some ten megabytes of leaves.
 const HEADS_MAX: usize = 32;
@@ -40,24 +40,27 @@ impl Readers {
         Self { free: Mutex::new(connections), permits, timeout }
     }
 
-    /// Runs a read in one transaction. It goes on, within its time, even if nobody waits any more.
+    /// Runs a read in one transaction. What waits for its turn ends with whoever waits for it; what has begun goes
+    /// on, within its time.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
+        let closed = || JournalError::Unavailable("the journal is closed".to_owned());
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
+        let connection = self.lock().pop().ok_or_else(closed)?;
         let readers = self.clone();
-        let read = tokio::spawn(async move { readers.read_within_time(work).await });
+        let read = tokio::spawn(async move { readers.read_within_time(permit, connection, work).await });
         read.await.unwrap_or_else(|error| Err(JournalError::Unavailable(error.to_string())))
     }
 
+    /// The permit is held to the end, beyond the last interruption: the next read must not be met by it.
     async fn read_within_time<T: Send + 'static>(
         self: Arc<Self>,
+        _permit: OwnedSemaphorePermit,
+        mut connection: Connection,
         work: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
-        let closed = || JournalError::Unavailable("the journal is closed".to_owned());
-        // Held to the end, beyond the last interruption: the next read must not be met by it.
-        let _permit = self.permits.clone().acquire_owned().await.map_err(|_| closed())?;
-        let mut connection = self.lock().pop().ok_or_else(closed)?;
         let interrupt = connection.get_interrupt_handle();
         let mut reading = tokio::task::spawn_blocking(move || (in_transaction(&mut connection, work), connection));
         let mut wait = self.timeout;
@@ -76,7 +79,7 @@ impl Readers {
 
     /// Keeps every connection busy, until what is returned is dropped.
     #[cfg(test)]
-    pub async fn take_all(&self) -> tokio::sync::OwnedSemaphorePermit {
+    pub async fn take_all(&self) -> OwnedSemaphorePermit {
         let all = u32::try_from(self.permits.available_permits()).unwrap();
         self.permits.clone().acquire_many_owned(all).await.unwrap()
     }
@@ -355,8 +358,8 @@ const DESTINATION_TOTALS: &str = "SELECT destination, queued, acknowledged, dead
     FROM destination_total t ORDER BY destination";
 
 pub(super) fn totals(connection: &Connection) -> Result<Totals, JournalError> {
-    let flows = "SELECT partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at
-                 FROM flow_total ORDER BY partner, flow";
+    let flows = "SELECT partner, flow, exchanges, records, accepted, refused, warnings, repeated, last_received_at,
+                 refused_whole FROM flow_total ORDER BY partner, flow";
     let flows = all(connection, flows, [], |row| {
         let counts = Counts {
             records: number(row, 3)?,
@@ -366,7 +369,8 @@ pub(super) fn totals(connection: &Connection) -> Result<Totals, JournalError> {
             repeated: number(row, 7)?,
         };
         let last_received_at = Some(timestamp(row.get(8)?)?);
-        Ok(FlowTotals { partner: name(row, 0)?, flow: name(row, 1)?, exchanges: number(row, 2)?, counts, last_received_at })
+        let (exchanges, refused_whole) = (number(row, 2)?, number(row, 9)?);
+        Ok(FlowTotals { partner: name(row, 0)?, flow: name(row, 1)?, exchanges, refused_whole, counts, last_received_at })
     })?;
     let destinations = all(connection, DESTINATION_TOTALS, [], |row| {
         let oldest: Option<i64> = row.get(4)?;

@@ -185,6 +185,7 @@ CREATE TABLE flow_total (
     partner          TEXT NOT NULL,
     flow             TEXT NOT NULL,
     exchanges        INTEGER NOT NULL,
+    refused_whole    INTEGER NOT NULL,
     records          INTEGER NOT NULL,
     accepted         INTEGER NOT NULL,
     refused          INTEGER NOT NULL,

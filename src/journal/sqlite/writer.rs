@@ -2,6 +2,8 @@
 
 use super::commit::{Group, Known, Submission};
 use super::duty::DutyWork;
+use super::matters::MatterWork;
+use super::statements::NewStatement;
 use super::{Options, Witness};
 use crate::data::DataFolder;
 use crate::domain::{DeliveryId, DestinationId, Digest};
@@ -46,6 +48,8 @@ pub(super) enum Work {
     Settle { delivery: DeliveryId, token: u64, now: Timestamp, settlement: Settlement },
     Act(Box<NewAct>),
     Duty(DutyWork),
+    Statement(Box<NewStatement>),
+    Matters(MatterWork),
 }
 
 /// What came of it.
@@ -315,6 +319,7 @@ mod tests {
             chunks: vec![chunk; deliveries as usize],
             pins: Pins { mapping: digest, schema: digest, flow: digest },
             profile: crate::profile::Profile::default(),
+            tally: crate::amounts::Tally::default(),
         };
         let exchange = NewExchange {
             id: new_id(&SystemClock),
@@ -322,6 +327,7 @@ mod tests {
             flow: name(),
             received_at: SystemClock.now(),
             translated_at: SystemClock.now(),
+            business_day: crate::schedule::BusinessDay::new("UTC", None),
             idempotency_key: None,
             question: None,
             certificate: digest,

@@ -3,6 +3,7 @@
 use super::{Compiler, dotted, join};
 use crate::mapping::compiled::{Codes, CurrencyAt, Field};
 use crate::mapping::file::{Currency, Direction, FieldEntry, Kind};
+use crate::mapping::kinds::layout_problem;
 use crate::mapping::place::{Choice, Is, Pick, Place};
 use crate::mapping::tables;
 use portolan_contract::{ListId, Repeat};
@@ -26,6 +27,9 @@ impl Compiler<'_> {
         entry.needs.iter().for_each(|path| self.knows(&dotted(to_base, path)));
         let currency = self.currency(entry, &paths, to_base, list);
         let codes = self.codes(entry);
+        if let Some(problem) = entry.layout.as_deref().and_then(|layout| layout_problem(entry.kind, layout, entry.direction)) {
+            self.problem(problem);
+        }
         let first = places.first().filter(|_| entry.direction.writes());
         let yields = first.is_some_and(|place| self.written.contains(place));
         self.written.extend(first.cloned());

@@ -3,7 +3,7 @@
 use super::guess::{self, Guess, guess};
 use super::names::{Source, Target, snake, words};
 use crate::mapping::file::Kind;
-use crate::mapping::schema::Canonical;
+use crate::mapping::schema::{Canonical, UNMAPPED};
 use portolan_contract::Outline;
 use portolan_contract::outline::{OutlinePath, Sample};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const LIKENESS_MIN: f64 = 0.5;
 /// A record holds at least one in so many of the paths with a text.
 const RECORD_SHARE: u64 = 4;
-/// Where a value goes that resembles nothing.
-const UNMAPPED: &str = "unmapped";
 
 /// The entries of a draft.
 #[derive(Debug, Default)]
@@ -96,7 +94,7 @@ impl Shape {
     pub fn of(outline: &Outline, given: Option<&str>) -> Self {
         let tree = Tree::new(outline);
         let given = given.and_then(|given| outline.paths.iter().position(|path| path.path == given));
-        let Some(record) = given.or_else(|| tree.record()) else { return Self::default() };
+        let Some(record) = given.or_else(|| tree.known()).or_else(|| tree.record()) else { return Self::default() };
         let root = tree.root(record);
         let mut shape = Self {
             root: root.map_or_else(String::new, |root| tree.path(root).to_owned()),
@@ -165,7 +163,13 @@ impl<'o> Tree<'o> {
     /// Groups that occur several times within one.
     fn repeating(&self) -> impl Iterator<Item = usize> {
         let all = self.outline.paths.iter().enumerate();
-        all.filter(|(index, path)| (path.times_within_max > 1 || path.path == "row") && self.is_group(*index)).map(|(index, _)| index)
+        all.filter(|(index, path)| path.times_within_max > 1 && self.is_group(*index)).map(|(index, _)| index)
+    }
+
+    /// The record that the format itself names.
+    fn known(&self) -> Option<usize> {
+        let record = self.outline.record.as_ref()?;
+        self.outline.paths.iter().position(|path| path.path == *record)
     }
 
     /// The outermost group that repeats, that with most texts where there are several; else, or where that holds
@@ -176,7 +180,7 @@ impl<'o> Tree<'o> {
         let weight = |index: &usize| self.leaves(*index) * self.at(*index).map_or(0, |path| path.times);
         let mut top = *self.children.get(&None)?.first()?;
         let whole = self.leaves(top);
-        let holds_much = |index: &usize| self.path(*index) == "row" || self.leaves(*index) * RECORD_SHARE >= whole;
+        let holds_much = |index: &usize| self.leaves(*index) * RECORD_SHARE >= whole;
         let found = repeating.iter().copied().filter(outermost).max_by_key(weight).filter(holds_much);
         found.or_else(|| {
             while let [only] = self.below_of(top)
@@ -189,14 +193,17 @@ impl<'o> Tree<'o> {
     }
 
     /// The innermost path around the record that occurs once and holds every text; the record itself where
-    /// nothing is around it, and `None` for a table, whose paths have no root.
+    /// nothing is around it, and `None` where the format says itself what its records are, whose paths have no root.
     fn root(&self, record: usize) -> Option<usize> {
         let all = (0..self.outline.paths.len()).filter(|&index| self.at(index).is_some_and(|path| path.texts > 0));
         let all: Vec<usize> = all.collect();
         let holds = |outer: usize| all.iter().all(|&leaf| leaf == outer || self.around(leaf).any(|around| around == outer));
+        if self.outline.record.is_some() {
+            return None;
+        }
         let around: Vec<usize> = self.around(record).filter(|&outer| self.at(outer).is_some_and(|path| path.times == 1)).collect();
         let found = around.iter().copied().find(|&outer| holds(outer) && !all.contains(&outer));
-        found.or_else(|| (self.at(record)?.parent.is_none() && self.path(record) != "row").then_some(record))
+        found.or_else(|| self.at(record)?.parent.is_none().then_some(record))
     }
 
     /// A path below another, as a mapping writes it.
@@ -230,7 +237,7 @@ impl<'o> Tree<'o> {
             if is_id && path.times == 1 {
                 shape.message_id.get_or_insert(written.clone());
             }
-            let after = index > record && path.times == 1;
+            let after = index > record && (path.times == 1 || self.outline.record.is_some());
             shape.record.values.push(self.value(index, written, path.texts == path.times && path.times == 1, after));
         }
         self.join_currencies(&mut shape.record.values);

@@ -22,8 +22,12 @@ pub fn mapping(request: &Request<'_>, canonical: &str, shape: &Shape) -> String 
         quoted(canonical),
         quoted(request.format)
     );
-    for (name, value) in &request.outline.options {
+    let is_tables = |value: &toml::Value| value.as_array().is_some_and(|items| items.iter().any(toml::Value::is_table));
+    for (name, value) in request.outline.options.iter().filter(|(_, value)| !is_tables(value)) {
         let _ = writeln!(text, "{name} = {}", inline(value));
+    }
+    for (name, value) in request.outline.options.iter().filter(|(_, value)| is_tables(value)) {
+        value.as_array().into_iter().flatten().for_each(|item| option_table(&mut text, name, item));
     }
     text.push_str("\n[body]\n");
     let _ = writeln!(text, "# guess: {} {} of {}", shape.records, plural(shape.records, "record"), comment(&shape.record_path));
@@ -170,12 +174,42 @@ fn quoted(text: &str) -> String {
 }
 
 /// An option's value on one line.
+/// One table of an option that has several, such as a line of a layout; what is in it is a guess too.
+fn option_table(text: &mut String, name: &str, item: &toml::Value) {
+    let _ = write!(text, "\n# guess\n[[format.{name}]]\n");
+    for (name, value) in item.as_table().into_iter().flat_map(in_order) {
+        match value.as_array() {
+            Some(items) if items.iter().any(toml::Value::is_table) => {
+                let items: Vec<String> = items.iter().map(|item| format!("    {},\n", inline(item))).collect();
+                let _ = writeln!(text, "{name} = [\n{}]", items.concat());
+            }
+            _ => {
+                let _ = writeln!(text, "{name} = {}", inline(value));
+            }
+        }
+    }
+}
+
+/// The members of a table, what says which one it is first.
+fn in_order(members: &toml::Table) -> impl Iterator<Item = (&String, &toml::Value)> {
+    const FIRST: [&str; 5] = ["path", "tag", "name", "start", "length"];
+    let mut members: Vec<_> = members.iter().collect();
+    members.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+    members.into_iter()
+}
+
+/// A key as TOML has it: in quotes where it is not a plain word.
+fn key(name: &str) -> String {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    if plain { name.to_owned() } else { quoted(name) }
+}
+
 fn inline(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => quoted(text),
         toml::Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         toml::Value::Table(members) => {
-            let members: Vec<String> = members.iter().map(|(name, value)| format!("{} = {}", quoted(name), inline(value))).collect();
+            let members: Vec<String> = in_order(members).map(|(name, value)| format!("{} = {}", key(name), inline(value))).collect();
             format!("{{ {} }}", members.join(", "))
         }
         toml::Value::Integer(number) => number.to_string(),

@@ -9,6 +9,7 @@ use super::{alarms, layout, parts};
 use crate::config::{Config, Partner};
 use crate::domain::{DestinationId, Role};
 use crate::fault::Fault;
+use crate::figures::thousands;
 use crate::http::Response;
 use crate::journal::acts::Pausable;
 use crate::journal::alarms::AlarmRow;
@@ -128,7 +129,9 @@ pub fn sent_cells(name: Markup, last: Option<Timestamp>, minute: u64, sums: &Sum
         name,
         moment(last, now, lang),
         count(minute),
-        count(sums.exchanges),
+        html! {
+            span { (thousands(sums.exchanges)) @if sums.refused > 0 { small { (lang.say("整体退回 ", "refused whole ")) (thousands(sums.refused)) } } }
+        },
         count(sums.records),
         count(sums.records_refused),
         share(sums.records_refused, sums.records),
