@@ -73,10 +73,11 @@ pub(super) async fn token(view: &OpsView, ask: Ask<'_>) -> Result<Response, Faul
 
 pub(super) async fn record(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let unknown = || Fault::new(FaultCode::ExchangeUnknown);
+    let reveal = ask.reveal()?;
     let exchange: ExchangeId = ask.segment(0).parse().map_err(|_| unknown())?;
     let row = view.journal.exchange(exchange).await?.ok_or_else(unknown)?;
     let (number, operator) = (ask.segment(1), ask.operator);
-    let shown = match ask.reveal()? {
+    let shown = match reveal {
         None => Shown::Masked,
         Some(reason) => {
             tracing::warn!(%exchange, number, %operator, reason, "an operator looks at the personal values of a record");

@@ -502,13 +502,19 @@ mod tests {
     #[tokio::test]
     async fn a_connection_is_free_once_nobody_interrupts_it_any_more() {
         let readers = Arc::new(Readers::new(vec![tables()], Duration::from_secs(60)));
-        let (ended, end) = std::sync::mpsc::channel();
+        let (begun, begin) = std::sync::mpsc::channel();
+        let (ends, end) = std::sync::mpsc::channel();
         let reader = readers.clone();
-        let read = tokio::spawn(async move { reader.read(move |_| ended.send(()).map_err(|_| JournalError::Full)).await });
-        while end.try_recv().is_err() {
+        let work = move |_: &Connection| {
+            begun.send(()).map_err(|_| JournalError::Full)?;
+            end.recv().map_err(|_| JournalError::Full)
+        };
+        let read = tokio::spawn(async move { reader.read(work).await });
+        while begin.try_recv().is_err() {
             tokio::task::yield_now().await;
         }
-        // The read has ended, and whoever would interrupt it, on this very thread, cannot know yet.
+        // The read ends, and whoever would interrupt it, on this very thread, cannot know yet.
+        ends.send(()).unwrap();
         std::thread::sleep(Duration::from_millis(50));
         assert!(readers.free.lock().unwrap().is_empty(), "another read could be met by an interruption");
         read.await.unwrap().unwrap();
