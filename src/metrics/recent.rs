@@ -153,6 +153,7 @@ mod tests {
         assert_eq!(latencies(&mut recently, at(301))[&(flow.clone(), to.clone())].deliveries, 1);
         assert!(recently.latencies(|_| None, at(301)).is_empty(), "nothing was promised");
 
+        let mut recently = Recently::default();
         recently.sent(&bank, &flow, 5, at(1));
         recently.sent(&bank, &flow, 6, at(30));
         recently.sent(&bank, &flow, 7, at(30));

@@ -15,7 +15,8 @@ const SHOWN: &str = "&quot;&gt;&lt;script&gt;alert('1')&lt;/script&gt;&amp;amp;"
 /// The addresses of all pages, with something that there is in their open segments.
 fn pages() -> impl Iterator<Item = String> {
     let pages = ROUTES.iter().filter(|route| matches!(route.kind, Kind::Page { .. }));
-    pages.map(|route| route.path.replace("/partners/{partner}", "/partners/bank").replace("/flows/{flow}", "/flows/payment-confirmation"))
+    let there = [("{partner}", "bank"), ("{flow}", "payment-confirmation"), ("{number}", "1")];
+    pages.map(move |route| there.iter().fold(route.path.to_owned(), |path, (open, name)| path.replace(open, name)))
 }
 
 async fn look(house: &House, path: &str) -> Answer {
@@ -157,6 +158,7 @@ async fn hostile() -> (World, House) {
     let world = world.await;
     let problem = Problem { file: "flows/x.toml".into(), line: 3, message: HOSTILE.to_owned() };
     world.view.health.reload_refused(world.view.clock.now(), vec![problem]);
+    world.raise("disk.low", Words::new(HOSTILE, HOSTILE)).await;
     let house = House::open(&world).await;
     (world, house)
 }

@@ -3,7 +3,7 @@
 use super::chart::{self, Slot};
 use super::figures::{age, count, moment, nothing, share, short_time, time, within};
 use super::now::days;
-use super::parts::{Column, Tone, badge, facts, form, link, live, live_seldom, table};
+use super::parts::{Column, Tone, badge, form, link, live, live_seldom, table};
 use super::words::{self, Lang, Text, text};
 use super::{alarms, layout, parts};
 use crate::config::{Config, Partner};
@@ -241,7 +241,7 @@ fn facts_part(row: &PartnerRow, now: Timestamp, lang: Lang) -> Markup {
         h2 { (lang.say("限额", "Limits")) }
         @match &row.facts.limits {
             Some(limits) => { (limits_part(limits, lang)) }
-            None => { (facts(&[(lang.say("限额", "Limits"), html! { (lang.say("没有限额。", "None.")) })])) }
+            None => { div.sheet { p.empty { (lang.say("没有限额。", "It has none.")) } } }
         }
         h2 { (lang.say("证书", "Certificates")) small { (lang.say("启动以来用过的", "seen since the start")) } }
         (table(lang, lang.say("证书", "Certificates"), &columns, &certificates, lang.say("启动以来没有用证书接入过。", "It has not called since the start.")))

@@ -117,7 +117,7 @@
         y: bars ? { range: [0, most * 1.08] } : { distr: 3, log: 10, range: [1, Math.pow(10, Math.ceil(Math.log10(most * 1.5)))] },
       },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map((at) => (step > 3600 ? dayText(at) : hour.format(at * 1000))), space: 64 },
+        { ...axis, size: 28, values: (_, ticks) => ticks.map((at) => (step > 3600 ? dayText(at) : hour.format(at * 1000))), space: 64 },
         { ...axis, size: 64, values: (_, ticks) => ticks.map((value) => (value === null || (bars && value % 1) ? "" : label(value))), space: 34 },
       ],
       series: [{}, ...series],
