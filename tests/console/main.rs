@@ -1,6 +1,8 @@
 //! The console in a browser: Debian's Chromium walks every page of a demonstration that runs, in both languages, at both
 //! widths, light and dark (`walk.mjs`). Screenshots go to the build's folder, `tmp/console`.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 #[path = "../support/tools.rs"]
 mod tools;
 
