@@ -19,7 +19,7 @@ FEATURES := --features wasm-adapters
 
 # In the order in which mistakes are cheapest to find; what the tests have built is shipped.
 STEPS := format bans lint tests shipped
-APT_PACKAGES := openssl python3 python3-cryptography python3-venv libxml2-utils build-essential prometheus
+APT_PACKAGES := openssl python3 python3-cryptography python3-venv libxml2-utils build-essential prometheus chromium fonts-noto-cjk
 
 .PHONY: help test test-long fuzz demo tools deny-tool $(STEPS)
 
@@ -72,9 +72,10 @@ tools:
 	command -v $(CARGO) >/dev/null || { echo "there is no cargo here: install Rust from https://rustup.rs" >&2; exit 1; }; \
 	$(CARGO) fmt --version >/dev/null 2>&1 || rustup component add rustfmt; \
 	$(CARGO) clippy --version >/dev/null 2>&1 || rustup component add clippy; \
-	for tool in cc openssl python3 xmllint prometheus promtool; do command -v $$tool >/dev/null || missing+=("$$tool"); done; \
+	for tool in cc openssl python3 xmllint prometheus promtool chromium; do command -v $$tool >/dev/null || missing+=("$$tool"); done; \
 	python3 -c 'import cryptography' 2>/dev/null || missing+=("python3 cryptography"); \
 	python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=("python3 venv"); \
+	fc-list 2>/dev/null | grep -q CJK || missing+=("a CJK font"); \
 	packages="$(APT_PACKAGES)"; \
 	command -v npm >/dev/null || { missing+=(npm); packages+=" npm"; }; \
 	if (( $${#missing[@]} )); then \

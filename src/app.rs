@@ -168,11 +168,11 @@ impl Gateway {
                 let later = self.shared.started_with.gateway.keys_for_next_start(&config.gateway);
                 self.shared.put_in_force(prepared);
                 let _ = self.config.send(config);
-                self.view.health.reloaded(clock.now());
                 tracing::info!("the new configuration is in force");
                 if !later.is_empty() {
                     tracing::warn!(keys = later.join(", "), "some of the new configuration holds from the next start on");
                 }
+                self.view.health.reloaded(clock.now(), later);
                 true
             }
             Err(problems) => {

@@ -7,14 +7,16 @@
 //! number, more than 100 fields, a header section beyond [`HEADER_BUFFER_FACTOR`] times the limit) never
 //! reaches a door as a request; [`wording`] has the door refuse it nevertheless.
 
+mod body;
 pub mod query;
 mod wording;
+
+pub use body::Body;
 
 use crate::config::RequestLimits;
 use crate::fault::problem::{PROBLEM_TYPE, problem};
 use crate::fault::{Fault, FaultCode, Retry};
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
@@ -61,7 +63,7 @@ const LINGER_MAX: Duration = Duration::from_secs(5);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Every answer of the gateway.
-pub type Response = hyper::Response<Full<Bytes>>;
+pub type Response = hyper::Response<Body>;
 
 /// What a listener asks of those who come in, and does for them.
 #[async_trait::async_trait]
@@ -317,7 +319,7 @@ pub fn within_header_bytes(headers: &HeaderMap, bytes_max: usize) -> Result<(), 
 
 /// An answer with a body.
 pub fn answer(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Full::new(body.into()));
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response

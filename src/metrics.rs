@@ -1,4 +1,4 @@
-//! Counters and times of what happens, for `/metrics` (OpenMetrics text) and the status page.
+//! Counters and times of what happens, for `/metrics` (OpenMetrics text) and the console.
 //!
 //! Labels come from the configuration or from fixed lists alone, so that a stranger cannot make a
 //! new time series.
@@ -15,12 +15,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use recent::{Latencies, Recently};
+use recent::{LastMinute, Latencies, Recently};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Latest exchange times kept for each partner and flow, for percentiles on the status page.
+/// Latest exchange times kept for each partner and flow, for percentiles in `/status.json`.
 const RECENT_TIMES_MAX: usize = 4_096;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -233,6 +233,7 @@ impl Metrics {
         self.records.get_or_create(&labels("repeated")).inc_by(counts.repeated);
         self.received_bytes.get_or_create(&flow_labels).inc_by(bytes);
         self.exchange_seconds.get_or_create(&flow_labels).observe(took.as_secs_f64(), traced(trace_id), None);
+        self.recently().sent(partner, flow, counts.records, Instant::now());
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.entry((partner.clone(), flow.clone())).or_default().add(took);
     }
@@ -267,6 +268,11 @@ impl Metrics {
     /// How long deliveries took lately, of flows that promise a time.
     pub fn latencies(&self, promise: impl Fn(&FlowId) -> Option<Duration>) -> BTreeMap<(FlowId, DestinationId), Latencies> {
         self.recently().latencies(promise, Instant::now())
+    }
+
+    /// Records of the last minute: what came, and what receivers took.
+    pub fn last_minute(&self) -> LastMinute {
+        self.recently().last_minute(Instant::now())
     }
 
     fn recently(&self) -> std::sync::MutexGuard<'_, Recently> {
@@ -349,7 +355,7 @@ impl Observer for Metrics {
         if attempted.ended == Ended::Acknowledged {
             let (took, trace) = (attempted.since_received, traced(&attempted.trace_id));
             self.delivery_seconds.get_or_create(&DestinationLabels { destination }).observe(took.as_secs_f64(), trace, None);
-            self.recently().delivered(&attempted.flow, &attempted.to, took, Instant::now());
+            self.recently().delivered(attempted, took, Instant::now());
         }
     }
 

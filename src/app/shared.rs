@@ -20,7 +20,7 @@ use crate::journal::Journal;
 use crate::lineage::{LINEAGES_MAX, Lineages};
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::ops::{Guard, Health, OperatorDoor, OpsView};
+use crate::ops::{Guard, Health, OperatorDoor, OpsView, Watchers};
 use crate::pauses::Pauses;
 use crate::pinned::PinnedMappings;
 use crate::query::Queries;
@@ -212,6 +212,7 @@ impl Shared {
             statements,
             pauses: Arc::clone(&self.pauses),
             guard: Guard::new(self.clock.as_ref()),
+            watchers: Watchers::default(),
             lookups: lookups(self.endings(), &self.limits, &self.metrics, &self.clock, delivery, alarms),
         })
     }

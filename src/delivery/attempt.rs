@@ -40,6 +40,7 @@ pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Ar
         to: lease.to,
         flow: lease.flow,
         sender: lease.partner,
+        records: lease.records,
         ended,
         took: span(began, now),
         since_received: span(lease.received_at, now),

@@ -83,6 +83,8 @@ pub struct Attempted {
     pub flow: FlowId,
     /// Who sent the exchange.
     pub sender: PartnerId,
+    /// Its records.
+    pub records: u64,
     /// How it ended.
     pub ended: Ended,
     /// From the lease to the settlement.

@@ -221,6 +221,7 @@ mod tests {
             first_row: 0,
             rows: 1,
             repeated_ids: 0,
+            records: 1,
         }
     }
 

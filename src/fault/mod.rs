@@ -31,6 +31,24 @@ impl Party {
             Self::Receiver => "receiver",
         }
     }
+
+    /// What people call it, in Chinese.
+    pub fn in_chinese(self) -> &'static str {
+        match self {
+            Self::Sender => "报送方",
+            Self::Gateway => "网关",
+            Self::Receiver => "接收方",
+        }
+    }
+}
+
+impl std::str::FromStr for Party {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Sender, Self::Gateway, Self::Receiver];
+        all.into_iter().find(|party| party.as_str() == text).ok_or_else(|| format!("{text:?} is no party"))
+    }
 }
 
 /// Whether the same request may succeed later.

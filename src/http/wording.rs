@@ -114,7 +114,7 @@ fn own_answer(bytes: &[u8]) -> Option<StatusCode> {
 /// An answer as HTTP/1.1 writes it; the connection ends with it.
 fn on_the_line(response: Response) -> Bytes {
     let (head, body) = response.into_parts();
-    let body = whole(body);
+    let body = whole(body.into_whole());
     let mut bytes = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
     for (name, value) in &head.headers {
         bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());

@@ -394,6 +394,8 @@ pub struct Lease {
     pub rows: u64,
     /// Which of its message's ids an earlier delivery has too, as bits.
     pub repeated_ids: u32,
+    /// Records in it, those known before left out.
+    pub records: u64,
 }
 
 /// How an attempt ended.
@@ -423,7 +425,7 @@ pub enum Settlement {
     },
 }
 
-/// Numbers for status pages and metrics, from the store.
+/// Numbers for the console and metrics, from the store.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     /// One row for each partner and flow.
@@ -593,7 +595,7 @@ pub trait Journal: alarms::DutyBook + matters::MatterBook + statements::Statemen
     /// When the next delivery to a destination is due, leases that run out included.
     async fn next_due(&self, to: &DestinationId) -> Result<Option<Timestamp>, JournalError>;
 
-    /// Numbers for status pages and metrics.
+    /// Numbers for the console and metrics.
     async fn totals(&self) -> Result<Totals, JournalError>;
 
     /// What was sent in each of these hours, hours without anything left out; at most [`hours::HOUR_ROWS_MAX`].

@@ -2,7 +2,8 @@
 //!
 //! A change takes named values: a JSON object of texts, whole numbers and truth values, or a form
 //! (`application/x-www-form-urlencoded`), at most [`BODY_BYTES_MAX`] and [`FIELDS_MAX`] of them. Where there is
-//! no body there are no fields. The reason may come in `Portolan-Reason`, percent-encoded, instead.
+//! no body there are no fields. The reason may come in `Portolan-Reason`, percent-encoded, instead. A form of the console also
+//! says in `then` which page its browser goes to afterwards.
 
 use super::guard::TOKEN_FIELD;
 use crate::domain::Operator;
@@ -14,10 +15,15 @@ use hyper::header::{CONTENT_TYPE, HeaderName};
 use hyper::http::request;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
 /// The field that says why.
 pub const REASON: HeaderName = HeaderName::from_static("portolan-reason");
+/// The field of a form that says where its browser goes afterwards: a path of this listener.
+pub const THEN: &str = "then";
+/// The parameter by which the page that it goes to learns what came of the change.
+pub const SAID: &str = "said";
 /// Characters of a reason.
 pub const REASON_CHARS_MAX: usize = 500;
 /// The parameter that asks for personal values.
@@ -47,10 +53,26 @@ impl Ask<'_> {
         self.open.get(place).copied().unwrap_or_default()
     }
 
-    /// The query's parameters but the language, which every address takes.
+    /// The query's parameters but the language and what came of a change, which every address takes.
     pub fn query(&self) -> Vec<(String, String)> {
         let pairs = parse_query(self.request.uri.query().unwrap_or_default());
-        pairs.into_iter().filter(|(name, _)| name != "lang").collect()
+        pairs.into_iter().filter(|(name, _)| !["lang", SAID].contains(&name.as_str())).collect()
+    }
+
+    /// A parameter of the query, the first of its name.
+    pub fn given(&self, name: &str) -> Option<String> {
+        parse_query(self.request.uri.query().unwrap_or_default()).into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// Whether the address says the language.
+    pub fn names_language(&self) -> bool {
+        self.given("lang").is_some_and(|lang| ["zh", "en"].contains(&lang.as_str()))
+    }
+
+    /// Where a browser goes once this change is made, with what came of it: where the form says so, and nowhere but here.
+    pub fn then(&self, said: Said) -> Option<String> {
+        let then = self.fields.text(THEN).filter(|path| is_path(path))?;
+        Some(format!("{then}{}{SAID}={said}", if then.contains('?') { '&' } else { '?' }))
     }
 
     /// Why the operator wants to see personal values, where it does: `?reveal=REASON`.
@@ -85,6 +107,44 @@ impl Ask<'_> {
                 ),
             )
         })
+    }
+}
+
+/// A path with its query, of this listener: nothing that a browser takes for another host, or that ends a header.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && !text.starts_with("//") && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+}
+
+/// What came of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It is done, as this act.
+    Done(u64),
+    /// It waits for a second operator, as this act.
+    Proposed(u64),
+    /// There was nothing to do.
+    Unchanged,
+}
+
+impl Said {
+    /// What a page was told; nothing where it is nothing that a change says.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once('-') {
+            Some(("done", number)) => number.parse().ok().map(Self::Done),
+            Some(("proposed", number)) => number.parse().ok().map(Self::Proposed),
+            None if text == "unchanged" => Some(Self::Unchanged),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(number) => write!(f, "done-{number}"),
+            Self::Proposed(number) => write!(f, "proposed-{number}"),
+            Self::Unchanged => f.write_str("unchanged"),
+        }
     }
 }
 
@@ -136,9 +196,9 @@ impl Fields {
     /// Refuses fields that an act does not take.
     ///
     /// # Errors
-    /// [`FaultCode::FieldInvalid`] for the first that is not among `allowed`, the reason or the token.
+    /// [`FaultCode::FieldInvalid`] for the first that is not among `allowed`, the reason, the token or [`THEN`].
     pub fn only(&self, allowed: &[&str]) -> Result<(), Fault> {
-        let known = |name: &str| allowed.contains(&name) || matches!(name, "reason" | TOKEN_FIELD);
+        let known = |name: &str| allowed.contains(&name) || matches!(name, "reason" | TOKEN_FIELD | THEN);
         self.0.keys().find(|name| !known(name)).map_or(Ok(()), |name| Err(bad_field(name)))
     }
 }

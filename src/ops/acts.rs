@@ -7,9 +7,10 @@
 //! | `POST /v1/acts/NUMBER/reject` | 200, never to be done; its proposer may take it back so |
 //!
 //! Every change here is answered alike: 200 with the act as it was logged; 202 with the proposal, where it
-//! waits for a second person; 200 with `"changed": false` where everything was so already.
+//! waits for a second person; 200 with `"changed": false` where everything was so already. A form of the console that says
+//! where it goes `then` is answered 303 with that address and, in `said`, what came of it.
 
-use super::access::Ask;
+use super::access::{Ask, Said};
 use super::view::OpsView;
 use crate::domain::Operator;
 use crate::fault::{Fault, FaultCode};
@@ -18,6 +19,7 @@ use crate::http::{self, Response};
 use crate::journal::PAGE_ROWS_MAX;
 use crate::journal::acts::{Act, ActFilter, ActRequest, Acted, NewAct};
 use hyper::StatusCode;
+use hyper::header::{HeaderValue, LOCATION};
 use serde_json::{Value, json};
 
 /// A page of the log.
@@ -72,15 +74,26 @@ fn proposal(ask: &Ask<'_>) -> Result<u64, Fault> {
 
 /// Does what an operator asks for, for the reason that the request gives, and answers with what came of it.
 pub(super) async fn act(view: &OpsView, ask: &Ask<'_>, request: ActRequest) -> Result<Response, Fault> {
-    match view.act(ask.operator, ask.reason()?, request).await? {
-        Acted::Done { act, .. } => Ok(answer(StatusCode::OK, &json!({ "changed": true, "act": entry(&act) }))),
-        Acted::Proposed(act) => Ok(answer(StatusCode::ACCEPTED, &json!({ "changed": false, "proposal": entry(&act) }))),
-        Acted::Unchanged => Ok(answer(StatusCode::OK, &json!({ "changed": false }))),
-        Acted::NothingPicked => Err(Fault::new(FaultCode::DeadLetterUnknown)),
-        Acted::AlarmUnknown => Err(Fault::new(FaultCode::AlarmUnknown)),
-        Acted::ProposalUnknown => Err(Fault::new(FaultCode::ProposalUnknown)),
-        Acted::OwnProposal => Err(Fault::new(FaultCode::OwnProposal)),
-    }
+    let (said, status, whole) = match view.act(ask.operator, ask.reason()?, request).await? {
+        Acted::Done { act, .. } => (Said::Done(act.entry.number), StatusCode::OK, json!({ "changed": true, "act": entry(&act) })),
+        Acted::Proposed(act) => {
+            (Said::Proposed(act.entry.number), StatusCode::ACCEPTED, json!({ "changed": false, "proposal": entry(&act) }))
+        }
+        Acted::Unchanged => (Said::Unchanged, StatusCode::OK, json!({ "changed": false })),
+        Acted::NothingPicked => return Err(Fault::new(FaultCode::DeadLetterUnknown)),
+        Acted::AlarmUnknown => return Err(Fault::new(FaultCode::AlarmUnknown)),
+        Acted::ProposalUnknown => return Err(Fault::new(FaultCode::ProposalUnknown)),
+        Acted::OwnProposal => return Err(Fault::new(FaultCode::OwnProposal)),
+    };
+    Ok(told(ask, said, status, &whole))
+}
+
+/// What came of a change: to a program as JSON, to a form of the console by the page that it goes to.
+pub(super) fn told(ask: &Ask<'_>, said: Said, status: StatusCode, whole: &Value) -> Response {
+    let Some(then) = ask.then(said).and_then(|then| HeaderValue::from_str(&then).ok()) else { return answer(status, whole) };
+    let mut response = http::answer(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", "");
+    response.headers_mut().insert(LOCATION, then);
+    response
 }
 
 impl OpsView {

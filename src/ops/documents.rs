@@ -6,9 +6,8 @@
 //! | `/healthz` | 200 while the process runs |
 //! | `/readyz` | 200 while it takes work: a configuration is in force and the journal answers; else 503 |
 //! | `/metrics` | OpenMetrics text |
-//! | `/`, `/status` | the status page; `?lang=zh` or `?lang=en` overrules `Accept-Language` |
-//! | `/status.json` | the same numbers |
-//! | `/v1` | every address, and the least role for each |
+//! | `/status.json` | how the gateway stands, in numbers |
+//! | `/v1` | every address, the least role for each, and whether it is a page of the console |
 //! | `/v1/token` | the token of a browser's changes, see [`super::guard`]; and who asks |
 //! | `/v1/exchanges/ID/records/N` | where each value of a record came from, by which rule, and what is wrong with it; each look is logged with the operator's name. Personal values are masked unless `?reveal=REASON` says why they are needed, which is logged too |
 
@@ -16,8 +15,7 @@ use super::access::Ask;
 use super::acts::answer;
 use super::gauges::with_gauges;
 use super::health::Phase;
-use super::page::{self, Via};
-use super::routes::{Method, ROUTES};
+use super::routes::{Kind, Method, ROUTES};
 use super::view::OpsView;
 use crate::domain::ExchangeId;
 use crate::fault::{Fault, FaultCode};
@@ -51,10 +49,6 @@ pub(super) async fn metrics(view: &OpsView, _ask: Ask<'_>) -> Result<Response, F
     Ok(http::answer(StatusCode::OK, METRICS_TYPE, with_gauges(&view.metrics.to_text(), &view.status().await)))
 }
 
-pub(super) async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    Ok(page::page(&view.status().await, Via::OperatorListener, ask.zh))
-}
-
 pub(super) async fn status(view: &OpsView, _ask: Ask<'_>) -> Result<Response, Fault> {
     Ok(answer(StatusCode::OK, &view.status().await.to_json()))
 }
@@ -64,7 +58,10 @@ pub(super) async fn addresses(_view: &OpsView, _ask: Ask<'_>) -> Result<Response
         Method::Get => "GET",
         Method::Post => "POST",
     };
-    let rows = ROUTES.iter().map(|route| json!({ "method": method(route.method), "path": route.path, "role": route.role }));
+    let rows = ROUTES.iter().map(|route| {
+        let page = matches!(route.kind, Kind::Page { .. });
+        json!({ "method": method(route.method), "path": route.path, "role": route.role, "page": page })
+    });
     Ok(answer(StatusCode::OK, &json!({ "addresses": rows.collect::<Vec<_>>() })))
 }
 

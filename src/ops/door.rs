@@ -1,19 +1,20 @@
 //! The operators' listener, for holders of an operator's certificate: from a request to the route that answers it.
 //!
 //! What there is stands in [`super::routes`]. A request is answered where its path has a route, the operator's
-//! role covers it and, for a change, [`super::guard`] lets it through. Everything else is problem+json.
+//! role covers it and, for a change, [`super::guard`] lets it through. Everything else is problem+json, or a page for whoever
+//! accepts one.
 
 use super::access::{Ask, Fields};
+use super::console::layout::{self, LANGUAGE_COOKIE};
 use super::routes::{self, Found};
 use super::view::OpsView;
 use crate::domain::Operator;
 use crate::fault::problem::prefers_chinese;
 use crate::fault::{Fault, FaultCode};
 use crate::http::{self, Door, Response, TurnedAway};
-use http_body_util::Full;
 use hyper::Method;
 use hyper::body::{Body, Incoming};
-use hyper::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, HeaderValue, VARY};
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue, VARY};
 use hyper::http::request;
 use rustls::pki_types::CertificateDer;
 use std::io;
@@ -94,14 +95,19 @@ impl<G: Gate> Door for OperatorDoor<G> {
 
     fn refuse(&self, caller: &G::Caller, head: &request::Parts, fault: &Fault) -> Response {
         let (code, path) = (fault.code.as_str(), head.uri.path());
-        let operator = self.gate.operator(caller).map(|operator| operator.to_string()).unwrap_or_default();
+        let known = self.gate.operator(caller).ok();
+        let operator = known.as_ref().map(|operator| operator.to_string()).unwrap_or_default();
         self.view.metrics.refused(code);
         match &fault.source {
             Some(error) => tracing::error!(code, operator, path, %error, "an operator's request failed"),
             None => tracing::info!(code, operator, path, "an operator's request was refused"),
         }
         let zh = asks_chinese(head);
-        finished(http::refusal(fault, 0, zh), head, zh)
+        let response = match known {
+            Some(operator) => refusal(&self.view, &operator, head, fault),
+            None => http::refusal(fault, 0, zh),
+        };
+        finished(response, head, zh)
     }
 }
 
@@ -118,12 +124,7 @@ impl<G: Gate> OperatorDoor<G> {
             Found::OtherMethod(allowed) => return Ok(http::method_not_allowed(allowed, zh)),
             Found::Nothing => return Err(Fault::new(FaultCode::PathUnknown).detail("/v1 列出所有地址", "/v1 lists the addresses")),
         };
-        if operator.role < route.role {
-            return Err(Fault::new(FaultCode::RoleForbidden).detail(
-                format!("此操作需要“{}”角色，您的角色是“{}”", route.role.in_chinese(), operator.role.in_chinese()),
-                format!("this takes the role {}, and yours is {}", route.role, operator.role),
-            ));
-        }
+        route.admits(operator)?;
         let mut fields = Fields::default();
         if route.changes() {
             let reading = tokio::time::timeout(limits.body_idle_timeout, Fields::read(request, body)).await;
@@ -134,26 +135,43 @@ impl<G: Gate> OperatorDoor<G> {
     }
 }
 
-/// Whether the answer is to be Chinese: as the address says, else as the browser prefers.
+/// A refusal: a page for whoever asks for one, as browsers do when they go somewhere; else problem+json.
+pub(super) fn refusal(view: &OpsView, operator: &Operator, request: &request::Parts, fault: &Fault) -> Response {
+    let zh = asks_chinese(request);
+    let accepts = request.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !accepts.to_ascii_lowercase().contains("text/html") {
+        return http::refusal(fault, 0, zh);
+    }
+    layout::refusal(view, &Ask { request, open: Vec::new(), operator, fields: Fields::default(), zh }, fault)
+}
+
+/// Whether the answer is to be Chinese: as the address says, else as the reader chose before, else as the browser prefers.
 pub(super) fn asks_chinese(request: &request::Parts) -> bool {
     let named = request.uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("lang="));
-    match named {
+    let chosen = || cookies(&request.headers).find(|(name, _)| *name == LANGUAGE_COOKIE).map(|(_, value)| value);
+    match named.filter(|lang| ["zh", "en"].contains(lang)).or_else(chosen) {
         Some("zh") => true,
         Some("en") => false,
         _ => prefers_chinese(request.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())),
     }
 }
 
-/// The header fields of every answer; nothing here may be kept by a cache. HEAD gets no body.
+/// The cookies that a request brings.
+pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
+    fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// The header fields of every answer; nothing here may be kept by a cache unless it says so. HEAD gets no body.
 pub(super) fn finished(mut response: Response, request: &request::Parts, zh: bool) -> Response {
     if request.method == Method::HEAD {
         let length = response.body().size_hint().lower();
-        *response.body_mut() = Full::default();
+        *response.body_mut() = http::Body::default();
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(if zh { "zh" } else { "en" }));
-    headers.insert(VARY, HeaderValue::from_static("Accept-Language"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Language, Cookie"));
     response
 }

@@ -17,6 +17,8 @@ pub struct HealthState {
     pub in_force_since: Timestamp,
     /// The last reload, if it was refused.
     pub refused_reload: Option<Arc<RefusedReload>>,
+    /// Keys of the configuration in force that hold from the next start on alone.
+    pub for_next_start: Vec<&'static str>,
 }
 
 /// Where the gateway is in its life.
@@ -42,7 +44,7 @@ pub struct RefusedReload {
 impl Health {
     /// A gateway that is starting, with the configuration that it starts with.
     pub fn new(in_force_since: Timestamp) -> Self {
-        Self(Mutex::new(HealthState { phase: Phase::Starting, in_force_since, refused_reload: None }))
+        Self(Mutex::new(HealthState { phase: Phase::Starting, in_force_since, refused_reload: None, for_next_start: Vec::new() }))
     }
 
     /// It takes work from now on.
@@ -55,11 +57,12 @@ impl Health {
         self.change(|state| state.phase = Phase::Stopping);
     }
 
-    /// A new configuration is in force.
-    pub fn reloaded(&self, at: Timestamp) {
+    /// A new configuration is in force, but for some of its keys.
+    pub fn reloaded(&self, at: Timestamp, for_next_start: Vec<&'static str>) {
         self.change(|state| {
             state.in_force_since = at;
             state.refused_reload = None;
+            state.for_next_start = for_next_start;
         });
     }
 

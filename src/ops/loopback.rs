@@ -1,22 +1,25 @@
-//! The status page by a one-time link on loopback, for who has no operator's certificate in the browser.
+//! The console by a one-time link on loopback, for who has no operator's certificate in the browser.
 //!
-//! Plain HTTP/1.1 on 127.0.0.1 alone, and nothing but the read-only page. The link
+//! Plain HTTP/1.1 on 127.0.0.1 alone, and nothing but what the role read may look at: nothing is changed here. The link
 //! `http://127.0.0.1:PORT/open/TOKEN` holds 256 random bits, works once within [`LINK_AGE_MAX`], and
 //! gives the browser a cookie of another 256 that works for [`SESSION_AGE_MAX`]. Whatever comes without
 //! the cookie is 403. `Host` must be this address, so that no other name that someone points at
-//! 127.0.0.1 reaches the page (DNS rebinding). The cookie is named after the port: cookies are shared
+//! 127.0.0.1 reaches it (DNS rebinding). The cookie is named after the port: cookies are shared
 //! by all ports of a host.
 
-use super::door::{asks_chinese, finished};
-use super::page::{Via, notice, page};
+use super::access::{Ask, Fields};
+use super::console::Lang;
+use super::console::layout::notice;
+use super::door::{asks_chinese, cookies, finished, refusal};
+use super::routes::{self, Found};
 use super::view::OpsView;
-use crate::domain::Digest;
+use crate::domain::{Digest, Operator, Role};
 use crate::fault::{Fault, FaultCode};
 use crate::http::{self, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::body::Incoming;
-use hyper::header::{COOKIE, HOST, HeaderValue, LOCATION, SET_COOKIE};
+use hyper::header::{HOST, HeaderValue, LOCATION, SET_COOKIE};
 use hyper::http::request;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -38,7 +41,7 @@ pub const LINK_AGE_MAX: SignedDuration = SignedDuration::from_mins(10);
 pub const SESSION_AGE_MAX: SignedDuration = SignedDuration::from_hours(12);
 /// Connections open at once.
 pub const CONNECTIONS_MAX: usize = 16;
-/// What can be asked of the page.
+/// What can be asked here.
 const METHODS: &str = "GET, HEAD";
 /// Time for the header section of a request, and between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -78,7 +81,7 @@ impl Loopback {
         let port = listener.local_addr()?.port();
         let (token, pass) = new_pass(&view, LINK_AGE_MAX);
         let url = format!("http://127.0.0.1:{port}/open/{token}");
-        let cookie = format!("portolan-status-{port}");
+        let cookie = format!("portolan-console-{port}");
         let desk = Desk { view, port, cookie, link: Mutex::new(Some(pass)), session: Mutex::new(None) };
         Ok((Self { listener, desk: Arc::new(desk) }, url))
     }
@@ -117,12 +120,12 @@ async fn connection(stream: TcpStream, desk: Arc<Desk>, _place: OwnedSemaphorePe
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES_MAX);
     let serving = builder.serve_connection(TokioIo::new(stream), service);
     if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_AGE_MAX, serving).await {
-        tracing::debug!(%error, "a connection to the status page broke");
+        tracing::debug!(%error, "a connection to the loopback console broke");
     }
 }
 
 fn turned_away(from: SocketAddr) {
-    tracing::warn!(%from, "a connection to the status page was turned away: not from loopback, or too many are open");
+    tracing::warn!(%from, "a connection to the loopback console was turned away: not from loopback, or too many are open");
 }
 
 impl Desk {
@@ -135,14 +138,28 @@ impl Desk {
             self.redeem(token, zh)
         } else if !self.knows(request) {
             no_cookie(zh)
-        } else if !matches!(path, "/" | "/status") {
-            http::refusal(&Fault::new(FaultCode::PathUnknown), 0, zh)
         } else if !matches!(request.method, Method::GET | Method::HEAD) {
             http::method_not_allowed(METHODS, zh)
         } else {
-            page(&self.view.status().await, Via::Loopback, zh)
+            let viewer = viewer();
+            match self.looked_up(request, &viewer).await {
+                Ok(response) => response,
+                Err(fault) => refusal(&self.view, &viewer, request, &fault),
+            }
         };
         finished(response, request, zh)
+    }
+
+    /// What the operators' listener would answer to one who may only look.
+    async fn looked_up(&self, request: &request::Parts, viewer: &Operator) -> Result<Response, Fault> {
+        let zh = asks_chinese(request);
+        let (route, open) = match routes::find(&request.method, request.uri.path()) {
+            Found::Route(route, open) => (route, open),
+            Found::OtherMethod(_) => return Ok(http::method_not_allowed(METHODS, zh)),
+            Found::Nothing => return Err(Fault::new(FaultCode::PathUnknown)),
+        };
+        route.admits(viewer)?;
+        (route.answer)(&self.view, Ask { request, open, operator: viewer, fields: Fields::default(), zh }).await
     }
 
     /// Whether the request names this address, in `Host` and, where it is there, in its target.
@@ -180,11 +197,9 @@ impl Desk {
     }
 
     fn knows(&self, request: &request::Parts) -> bool {
-        let fields = request.headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
-        let mut secrets = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.view.clock.now();
-        secrets.any(|(name, secret)| name == self.cookie && session.as_ref().is_some_and(|pass| pass.opens(secret, now)))
+        cookies(&request.headers).any(|(name, secret)| name == self.cookie && session.as_ref().is_some_and(|pass| pass.opens(secret, now)))
     }
 }
 
@@ -194,6 +209,11 @@ impl Pass {
         let given = Digest::of(secret.as_bytes());
         now < self.until && aws_lc_rs::constant_time::verify_slices_are_equal(&given.0, &self.digest.0).is_ok()
     }
+}
+
+/// Whoever has the cookie: someone at this machine, who may look.
+fn viewer() -> Operator {
+    Operator { name: None, role: Role::Read, subject: "127.0.0.1".to_owned(), certificate: Digest([0; 32]) }
 }
 
 /// A secret of 256 random bits, and the pass that it opens.
@@ -211,7 +231,7 @@ fn wrong_host(zh: bool) -> Response {
     } else {
         ("Not this address", "Open this page by the link as it was shown; its address begins with http://127.0.0.1.")
     };
-    notice(StatusCode::FORBIDDEN, title, &[sentence], zh)
+    notice(StatusCode::FORBIDDEN, title, &[sentence], Lang::chinese_if(zh))
 }
 
 fn used_up(zh: bool) -> Response {
@@ -229,7 +249,7 @@ fn used_up(zh: bool) -> Response {
             ],
         )
     };
-    notice(StatusCode::FORBIDDEN, title, &sentences, zh)
+    notice(StatusCode::FORBIDDEN, title, &sentences, Lang::chinese_if(zh))
 }
 
 fn no_cookie(zh: bool) -> Response {
@@ -241,5 +261,5 @@ fn no_cookie(zh: bool) -> Response {
             "This page is shown to the browser that opened the one-time link, which was shown at the start of the gateway. Operators may also use their certificate on the operators' listener.",
         )
     };
-    notice(StatusCode::FORBIDDEN, title, &[sentence], zh)
+    notice(StatusCode::FORBIDDEN, title, &[sentence], Lang::chinese_if(zh))
 }

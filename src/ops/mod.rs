@@ -1,5 +1,5 @@
-//! What operators see and do: whether the gateway is well, its metrics, the read-only status page, what
-//! becomes of dead letters, and the log of what was done.
+//! What operators see and do: the console, whether the gateway is well, its metrics, what becomes of dead letters, and
+//! the log of what was done.
 //!
 //! `ops` changes the journal by administrative acts alone, and it never meets `ingress` or `delivery`: what it
 //! needs of them comes in through [`door::Gate`] and [`view::Lookups`], which `app` fulfils.
@@ -8,6 +8,7 @@ pub mod access;
 pub mod acts;
 mod alarms;
 mod configuration;
+pub mod console;
 pub mod dead_letters;
 pub mod documents;
 pub mod door;
@@ -15,21 +16,22 @@ mod exchange;
 mod gauges;
 pub mod guard;
 pub mod health;
+pub mod kept;
 pub mod loopback;
-pub mod page;
 pub mod partners;
 mod pauses;
 pub mod reconciliations;
 pub mod routes;
 mod search;
+pub mod standing;
 mod statements;
 pub mod status;
 pub mod view;
 
+pub use console::live::Watchers;
 pub use door::{Gate, OperatorDoor};
 pub use guard::Guard;
 pub use health::Health;
 pub use loopback::Loopback;
-pub use page::{Via, render_html};
 pub use status::Status;
 pub use view::{Lookups, OpsView};

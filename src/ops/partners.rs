@@ -2,8 +2,8 @@
 //!
 //! | call | answer |
 //! |---|---|
-//! | `GET /v1/partners` | 200, one row for each partner: last seen, the last 24 hours, what waits for it, certificates, limits |
-//! | `GET /v1/partners/NAME?span=day` | 200, its row, hour by hour what it sent and what reached it, its rules with the most findings |
+//! | `GET /v1/partners` | 200, one row for each partner: how it stands, last seen, the last minute and 24 hours, what waits for it, certificates, limits |
+//! | `GET /v1/partners/NAME?span=day` | 200, its row, hour by hour what it sent and what reached it, its rules with the most findings, whether its feeds came when expected |
 //! | `GET /v1/flows/NAME?span=day` | 200, the same of a flow, over all its senders |
 //!
 //! `span` is `day` (the last 24 hours, unless given) or `month` (31 days). Hours are of UTC, hours without anything are left
@@ -11,17 +11,23 @@
 
 use super::access::Ask;
 use super::acts::answer;
+use super::kept::expected;
+use super::standing::{State, states};
 use super::status::{DestinationStatus, FlowStatus, JournalStatus};
 use super::view::OpsView;
+use crate::config::{Config, Flow, Partner};
 use crate::domain::{DestinationId, FlowId, PartnerId};
 use crate::fault::{Fault, FaultCode};
 use crate::http::Response;
 use crate::http::query::bad_query;
+use crate::journal::alarms::AlarmRow;
 use crate::journal::hours::{DestinationHour, FlowHour, HourFilter, Latencies, RuleCount};
+use crate::metrics::recent::LastMinute;
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use portolan_contract::Words;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// What is known of a partner beside the journal. `app` tells it.
 #[derive(Clone, Debug, Default)]
@@ -42,16 +48,97 @@ pub struct LimitsLeft {
 }
 
 /// Sums over hours.
-#[derive(Default)]
-struct Sums {
-    exchanges: u64,
-    in_part: u64,
-    refused: u64,
-    records: u64,
-    records_refused: u64,
-    records_repeated: u64,
-    bytes: u64,
-    latencies: Latencies,
+#[derive(Clone, Debug, Default)]
+pub struct Sums {
+    /// Exchanges.
+    pub exchanges: u64,
+    /// Those accepted in part.
+    pub in_part: u64,
+    /// Those refused.
+    pub refused: u64,
+    /// Their records.
+    pub records: u64,
+    /// Those refused.
+    pub records_refused: u64,
+    /// Those known before.
+    pub records_repeated: u64,
+    /// Bytes of the bodies as received.
+    pub bytes: u64,
+    /// From the last byte in to the commit.
+    pub latencies: Latencies,
+}
+
+/// How a partner stands now, and what it sent in a span of hours.
+#[derive(Clone, Debug)]
+pub struct PartnerRow {
+    /// Which.
+    pub partner: PartnerId,
+    /// Its title.
+    pub title: Words,
+    /// When its last exchange came.
+    pub last_received_at: Option<Timestamp>,
+    /// What it sent.
+    pub sent: Sums,
+    /// What it took.
+    pub taken: Taken,
+    /// Records that it sent and took within the last minute.
+    pub last_minute: (u64, u64),
+    /// How it stands, the worst first; never empty.
+    pub states: Vec<State>,
+    /// Records that wait for it.
+    pub queued: u64,
+    /// Records for it in dead letters.
+    pub dead: u64,
+    /// When the oldest that is not acknowledged was received.
+    pub oldest_waiting: Option<Timestamp>,
+    /// Places of it that are not called for a while.
+    pub circuits_open: Vec<DestinationId>,
+    /// What is known of it beside the journal.
+    pub facts: PartnerFacts,
+}
+
+/// Sums over hours of what was delivered.
+#[derive(Clone, Debug, Default)]
+pub struct Taken {
+    /// Deliveries acknowledged.
+    pub acknowledged: u64,
+    /// Their records.
+    pub records: u64,
+    /// Attempts that failed and are made again.
+    pub failed: u64,
+    /// Deliveries that became dead letters.
+    pub dead: u64,
+    /// From the receipt of an exchange to its acknowledgement.
+    pub latencies: Latencies,
+}
+
+impl<'h> FromIterator<&'h DestinationHour> for Taken {
+    fn from_iter<I: IntoIterator<Item = &'h DestinationHour>>(hours: I) -> Self {
+        hours.into_iter().fold(Self::default(), |mut taken, hour| {
+            taken.acknowledged += hour.acknowledged;
+            taken.records += hour.records;
+            taken.failed += hour.failed;
+            taken.dead += hour.dead;
+            taken.latencies.add(&hour.latencies);
+            taken
+        })
+    }
+}
+
+/// Every partner as it stands now, with everything that it was made from.
+pub struct Standing {
+    /// What the journal says.
+    pub status: JournalStatus,
+    /// The alarms that are open, oldest first.
+    pub alarms: Arc<Vec<AlarmRow>>,
+    /// What came and went within the last minute.
+    pub last_minute: LastMinute,
+    /// What everybody sent in the last 24 hours.
+    pub hours: Vec<FlowHour>,
+    /// What everybody took in the last 24 hours.
+    pub taken: Vec<DestinationHour>,
+    /// The partners, by their names.
+    pub partners: Vec<PartnerRow>,
 }
 
 impl<'h> FromIterator<&'h FlowHour> for Sums {
@@ -88,20 +175,53 @@ impl Sums {
     }
 }
 
+/// How everybody stands now.
+///
+/// # Errors
+/// The journal's failures.
+pub async fn everybody(view: &OpsView) -> Result<Standing, Fault> {
+    let status = view.status().await;
+    let (alarms, journal) = (status.alarms, status.journal);
+    let status = journal.map_err(|reason| Fault::new(FaultCode::Unavailable).caused_by(reason))?;
+    let span = span(view, false);
+    let taken = view.journal.destination_hours(None, span.from, span.to).await?;
+    let hours = view.journal.flow_hours(span).await?;
+    let (facts, now) = (view.partner_facts().await, view.clock.now());
+    let live = view.live.load_full();
+    let mut standing = Standing { status, alarms, last_minute: view.metrics.last_minute(), hours, taken, partners: Vec::new() };
+    standing.partners = live.config.partners.values().map(|partner| row(partner, &standing, facts(&partner.id), now)).collect();
+    Ok(standing)
+}
+
+/// What a partner sent and took in its last day or month.
+///
+/// # Errors
+/// The journal's failures.
+pub async fn hours_of(view: &OpsView, partner: &Partner, is_month: bool) -> Result<(Vec<FlowHour>, Vec<DestinationHour>), Fault> {
+    let filter = HourFilter { partner: Some(partner.id.clone()), ..span(view, is_month) };
+    let mut taken = Vec::new();
+    for destination in partner.destinations.values() {
+        taken.extend(view.journal.destination_hours(Some(destination.id.clone()), filter.from, filter.to).await?);
+    }
+    Ok((view.journal.flow_hours(filter).await?, taken))
+}
+
+/// What was sent under a flow in its last day or month.
+///
+/// # Errors
+/// The journal's failures.
+pub async fn hours_of_flow(view: &OpsView, flow: &FlowId, is_month: bool) -> Result<Vec<FlowHour>, Fault> {
+    Ok(view.journal.flow_hours(HourFilter { flow: Some(flow.clone()), ..span(view, is_month) }).await?)
+}
+
 /// Every partner.
 ///
 /// # Errors
 /// The journal's failures.
 pub(super) async fn list(view: &OpsView, _ask: Ask<'_>) -> Result<Response, Fault> {
-    let status = standing(view).await?;
-    let hours = view.journal.flow_hours(HourFilter { partner: None, flow: None, ..span(view, false) }).await?;
-    let facts = view.partner_facts().await;
-    let live = view.live.load_full();
-    let rows = live.config.partners.values().map(|partner| {
-        let sums = hours.iter().filter(|hour| hour.partner == partner.id).collect();
-        row(&partner.id, &partner.title, &status, &sums, &facts(&partner.id), view.clock.now())
-    });
-    Ok(answer(StatusCode::OK, &json!({ "partners": rows.collect::<Vec<_>>() })))
+    let (now, everybody) = (view.clock.now(), everybody(view).await?);
+    let rows: Vec<Value> = everybody.partners.iter().map(|row| row.to_json(now)).collect();
+    Ok(answer(StatusCode::OK, &json!({ "partners": rows })))
 }
 
 /// One partner.
@@ -111,22 +231,43 @@ pub(super) async fn list(view: &OpsView, _ask: Ask<'_>) -> Result<Response, Faul
 pub(super) async fn show(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let is_month = is_month(&ask)?;
     let live = view.live.load_full();
-    let unknown = || Fault::new(FaultCode::PathUnknown).detail("没有此接入单位", "there is no such partner");
-    let partner = ask.segment(0).parse::<PartnerId>().ok().and_then(|id| live.config.partners.get(&id).cloned()).ok_or_else(unknown)?;
-    let status = standing(view).await?;
-    let filter = HourFilter { partner: Some(partner.id.clone()), flow: None, ..span(view, is_month) };
-    let hours = view.journal.flow_hours(filter.clone()).await?;
-    let rules = view.journal.rule_counts(filter.clone()).await?;
-    let mut received = Vec::new();
-    for destination in partner.destinations.values() {
-        received.extend(view.journal.destination_hours(Some(destination.id.clone()), filter.from, filter.to).await?);
-    }
-    let facts = view.partner_facts().await;
-    let mut whole = row(&partner.id, &partner.title, &status, &hours.iter().collect(), &facts(&partner.id), view.clock.now());
+    let partner = configured(&live.config, ask.segment(0))?;
+    let (standing, now) = (everybody(view).await?, view.clock.now());
+    let (hours, taken) = hours_of(view, &partner, is_month).await?;
+    let rules = rules(view, Some(partner.id.clone()), None, is_month).await?;
+    let row = row(&partner, &standing, view.partner_facts().await(&partner.id), now);
+    let mut whole = PartnerRow { sent: hours.iter().collect(), taken: taken.iter().collect(), ..row }.to_json(now);
     whole["hours"] = json!(hours.iter().map(flow_hour).collect::<Vec<_>>());
-    whole["received"] = json!(received.iter().map(destination_hour).collect::<Vec<_>>());
+    whole["received"] = json!(taken.iter().map(destination_hour).collect::<Vec<_>>());
     whole["rules"] = json!(rules.iter().map(rule).collect::<Vec<_>>());
+    let schedule = live.config.flows.values().flat_map(|flow| expected(&live.config, flow, &partner.id, &hours, begin(is_month, now), now));
+    whole["schedule"] = schedule.map(|expected| expected.to_json()).collect();
     Ok(answer(StatusCode::OK, &whole))
+}
+
+/// A partner by its name.
+///
+/// # Errors
+/// One that is not configured.
+pub fn configured(config: &Config, name: &str) -> Result<Arc<Partner>, Fault> {
+    let unknown = || Fault::new(FaultCode::PathUnknown).detail("没有此接入单位", "there is no such partner");
+    name.parse::<PartnerId>().ok().and_then(|id| config.partners.get(&id).cloned()).ok_or_else(unknown)
+}
+
+/// A flow by its name.
+///
+/// # Errors
+/// One that is not configured.
+pub fn configured_flow(config: &Config, name: &str) -> Result<Arc<Flow>, Fault> {
+    name.parse::<FlowId>().ok().and_then(|id| config.flows.get(&id).cloned()).ok_or_else(|| Fault::new(FaultCode::FlowUnknown))
+}
+
+/// The rules with the most findings, of a partner's or a flow's last day or month.
+///
+/// # Errors
+/// The journal's failures.
+pub async fn rules(view: &OpsView, partner: Option<PartnerId>, flow: Option<FlowId>, is_month: bool) -> Result<Vec<RuleCount>, Fault> {
+    Ok(view.journal.rule_counts(HourFilter { partner, flow, ..span(view, is_month) }).await?)
 }
 
 /// One flow.
@@ -134,15 +275,15 @@ pub(super) async fn show(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
 /// # Errors
 /// A flow that is not configured; the journal's failures.
 pub(super) async fn flow(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    let is_month = is_month(&ask)?;
+    let (is_month, now) = (is_month(&ask)?, view.clock.now());
     let live = view.live.load_full();
-    let unknown = || Fault::new(FaultCode::FlowUnknown);
-    let flow = ask.segment(0).parse::<FlowId>().ok().and_then(|id| live.config.flows.get(&id).cloned()).ok_or_else(unknown)?;
-    let status = standing(view).await?;
-    let filter = HourFilter { partner: None, flow: Some(flow.id.clone()), ..span(view, is_month) };
-    let hours = view.journal.flow_hours(filter.clone()).await?;
-    let rules = view.journal.rule_counts(filter).await?;
+    let flow = configured_flow(&live.config, ask.segment(0))?;
+    let status = view.status().await.journal.map_err(|reason| Fault::new(FaultCode::Unavailable).caused_by(reason))?;
+    let hours = hours_of_flow(view, &flow.id, is_month).await?;
+    let rules = rules(view, None, Some(flow.id.clone()), is_month).await?;
     let sums: Sums = hours.iter().collect();
+    let (config, from) = (&live.config, begin(is_month, now));
+    let schedule = flow.senders.keys().flat_map(|partner| expected(config, &flow, partner, &hours, from, now));
     let senders: Vec<&FlowStatus> = status.flows.iter().filter(|row| row.flow == flow.id).collect();
     Ok(answer(
         StatusCode::OK,
@@ -156,24 +297,28 @@ pub(super) async fn flow(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
             "sent": sums.to_json(),
             "hours": hours.iter().map(flow_hour).collect::<Vec<_>>(),
             "rules": rules.iter().map(rule).collect::<Vec<_>>(),
+            "schedule": schedule.map(|expected| expected.to_json()).collect::<Value>(),
         }),
     ))
-}
-
-/// How everything stands now.
-async fn standing(view: &OpsView) -> Result<JournalStatus, Fault> {
-    view.status().await.journal.map_err(|reason| Fault::new(FaultCode::Unavailable).caused_by(reason))
 }
 
 /// The hours of the last day, or of the last 31.
 fn span(view: &OpsView, is_month: bool) -> HourFilter {
     let now = view.clock.now();
-    let hours = if is_month { 31 * 24 } else { 24 };
-    let from = now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(now);
-    HourFilter { partner: None, flow: None, from, to: now }
+    HourFilter { partner: None, flow: None, from: begin(is_month, now), to: now }
 }
 
-fn is_month(ask: &Ask<'_>) -> Result<bool, Fault> {
+/// Since when the hours of a day or a month are.
+pub fn begin(is_month: bool, now: Timestamp) -> Timestamp {
+    let hours = if is_month { 31 * 24 } else { 24 };
+    now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(now)
+}
+
+/// Whether the last 31 days are asked for, by the parameter `span`.
+///
+/// # Errors
+/// Another parameter or span.
+pub fn is_month(ask: &Ask<'_>) -> Result<bool, Fault> {
     let mut is_month = false;
     for (name, value) in ask.query() {
         match (name.as_str(), value.as_str()) {
@@ -185,22 +330,60 @@ fn is_month(ask: &Ask<'_>) -> Result<bool, Fault> {
     Ok(is_month)
 }
 
-fn row(partner: &PartnerId, title: &Words, status: &JournalStatus, sums: &Sums, facts: &PartnerFacts, now: Timestamp) -> Value {
-    let flows: Vec<&FlowStatus> = status.flows.iter().filter(|row| row.partner == *partner).collect();
-    let places: Vec<&DestinationStatus> = status.destinations.iter().filter(|row| row.to.partner == *partner).collect();
-    let days_left = |end: &Timestamp| end.duration_since(now).as_secs().div_euclid(86_400);
-    json!({
-        "partner": partner,
-        "title": title,
-        "last_received_at": flows.iter().filter_map(|row| row.last_received_at).max().map(|at| at.to_string()),
-        "sent": sums.to_json(),
-        "queued": places.iter().map(|row| row.queued).sum::<u64>(),
-        "dead": places.iter().map(|row| row.dead).sum::<u64>(),
-        "oldest_waiting": places.iter().filter_map(|row| row.oldest_waiting).min().map(|at| at.to_string()),
-        "circuits_open": places.iter().filter(|row| row.circuit_open).map(|row| &row.to).collect::<Vec<&DestinationId>>(),
-        "certificates": facts.certificates.iter().map(|(subject, end)| json!({ "subject": subject, "not_after": end.to_string(), "days_left": days_left(end) })).collect::<Vec<_>>(),
-        "limits": facts.limits.as_ref().map(|limits| json!({ "policy": limits.policy, "left": limits.left })),
-    })
+fn row(partner: &Partner, standing: &Standing, facts: PartnerFacts, now: Timestamp) -> PartnerRow {
+    let id = &partner.id;
+    let places: Vec<&DestinationStatus> = standing.status.destinations.iter().filter(|row| row.to.partner == *id).collect();
+    let flows = standing.status.flows.iter().filter(|row| row.partner == *id);
+    let mut row = PartnerRow {
+        partner: id.clone(),
+        title: partner.title.clone(),
+        last_received_at: flows.filter_map(|row| row.last_received_at).max(),
+        sent: standing.hours.iter().filter(|hour| hour.partner == *id).collect(),
+        taken: standing.taken.iter().filter(|hour| hour.to.partner == *id).collect(),
+        last_minute: (standing.last_minute.sent_by(id), standing.last_minute.taken_by(id)),
+        states: Vec::new(),
+        queued: places.iter().map(|row| row.queued).sum(),
+        dead: places.iter().map(|row| row.dead).sum(),
+        oldest_waiting: places.iter().filter_map(|row| row.oldest_waiting).min(),
+        circuits_open: places.iter().filter(|row| row.circuit_open).map(|row| row.to.clone()).collect(),
+        facts,
+    };
+    row.states = states(&row, &standing.alarms, &standing.status.paused, now);
+    row
+}
+
+impl PartnerFacts {
+    /// Whole days until the first of its certificates ends; negative once it has ended.
+    pub fn days_left(&self, now: Timestamp) -> Option<i64> {
+        self.certificates.iter().map(|(_, end)| days_left(*end, now)).min()
+    }
+}
+
+/// Whole days until an end; negative once it has come.
+pub fn days_left(end: Timestamp, now: Timestamp) -> i64 {
+    end.duration_since(now).as_secs().div_euclid(86_400)
+}
+
+impl PartnerRow {
+    fn to_json(&self, now: Timestamp) -> Value {
+        let certificates = self.facts.certificates.iter();
+        let certificates = certificates
+            .map(|(subject, end)| json!({ "subject": subject, "not_after": end.to_string(), "days_left": days_left(*end, now) }));
+        json!({
+            "partner": self.partner,
+            "title": self.title,
+            "last_received_at": self.last_received_at.map(|at| at.to_string()),
+            "states": self.states.iter().map(|state| state.as_str()).collect::<Vec<_>>(),
+            "sent": self.sent.to_json(),
+            "last_minute": { "sent": self.last_minute.0, "taken": self.last_minute.1 },
+            "queued": self.queued,
+            "dead": self.dead,
+            "oldest_waiting": self.oldest_waiting.map(|at| at.to_string()),
+            "circuits_open": self.circuits_open,
+            "certificates": certificates.collect::<Vec<_>>(),
+            "limits": self.facts.limits.as_ref().map(|limits| json!({ "policy": limits.policy, "left": limits.left })),
+        })
+    }
 }
 
 fn flow_hour(hour: &FlowHour) -> Value {

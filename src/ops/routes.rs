@@ -11,10 +11,13 @@
 //! | `{name…}` | everything to the end, slashes included; only as the last one |
 
 use super::access::Ask;
+use super::console::words::{self, Text};
 use super::view::OpsView;
-use super::{acts, alarms, configuration, dead_letters, documents, exchange, partners, pauses, reconciliations, search, statements};
-use crate::domain::Role;
-use crate::fault::Fault;
+use super::{
+    acts, alarms, configuration, console, dead_letters, documents, exchange, partners, pauses, reconciliations, search, statements,
+};
+use crate::domain::{Operator, Role};
+use crate::fault::{Fault, FaultCode};
 use crate::http::Response;
 use std::pin::Pin;
 
@@ -30,8 +33,22 @@ pub enum Method {
     Post,
 }
 
+/// Whom an address is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// For programs.
+    Data,
+    /// For people: a page of the console, in the menu under this word if it has one.
+    Page {
+        /// Its word.
+        menu: Option<Text>,
+    },
+}
+
 /// One address.
 pub struct Route {
+    /// Whom it is for.
+    pub kind: Kind,
     /// What it takes.
     pub method: Method,
     /// Its path.
@@ -43,25 +60,34 @@ pub struct Route {
 }
 
 const fn get(path: &'static str, answer: for<'a> fn(&'a OpsView, Ask<'a>) -> Answering<'a>) -> Route {
-    Route { method: Method::Get, path, role: Role::Read, answer }
+    Route { kind: Kind::Data, method: Method::Get, path, role: Role::Read, answer }
+}
+
+/// A page of the console; see [`console`].
+const fn page(path: &'static str, menu: Option<Text>, answer: for<'a> fn(&'a OpsView, Ask<'a>) -> Answering<'a>) -> Route {
+    Route { kind: Kind::Page { menu }, method: Method::Get, path, role: Role::Read, answer }
 }
 
 /// An address that shows what partners sent: for those who may act on it.
 const fn sent(path: &'static str, answer: for<'a> fn(&'a OpsView, Ask<'a>) -> Answering<'a>) -> Route {
-    Route { method: Method::Get, path, role: Role::Operate, answer }
+    Route { kind: Kind::Data, method: Method::Get, path, role: Role::Operate, answer }
 }
 
 const fn post(path: &'static str, role: Role, answer: for<'a> fn(&'a OpsView, Ask<'a>) -> Answering<'a>) -> Route {
-    Route { method: Method::Post, path, role, answer }
+    Route { kind: Kind::Data, method: Method::Post, path, role, answer }
 }
 
 /// Every address.
 pub static ROUTES: &[Route] = &[
-    get("/", |view, ask| Box::pin(documents::page(view, ask))),
+    page("/", Some(words::NOW), |view, ask| Box::pin(console::now::page(view, ask))),
+    page("/alarms/{number}", None, |view, ask| Box::pin(console::alarms::page(view, ask))),
+    page("/flows/{flow}", None, |view, ask| Box::pin(console::flow::page(view, ask))),
+    page("/partners/{partner}", None, |view, ask| Box::pin(console::partner::page(view, ask))),
+    get("/assets/{name}", |view, ask| Box::pin(console::assets::file(view, ask))),
     get("/healthz", |view, ask| Box::pin(documents::healthy(view, ask))),
+    get("/live", |view, ask| Box::pin(console::live::stream(view, ask))),
     get("/metrics", |view, ask| Box::pin(documents::metrics(view, ask))),
     get("/readyz", |view, ask| Box::pin(documents::ready(view, ask))),
-    get("/status", |view, ask| Box::pin(documents::page(view, ask))),
     get("/status.json", |view, ask| Box::pin(documents::status(view, ask))),
     get("/v1", |view, ask| Box::pin(documents::addresses(view, ask))),
     get("/v1/acts", |view, ask| Box::pin(acts::list(view, ask))),
@@ -144,6 +170,20 @@ impl Route {
     /// Whether it changes anything.
     pub fn changes(&self) -> bool {
         self.method == Method::Post
+    }
+
+    /// Lets in whoever's role covers it.
+    ///
+    /// # Errors
+    /// [`FaultCode::RoleForbidden`].
+    pub fn admits(&self, operator: &Operator) -> Result<(), Fault> {
+        if operator.role >= self.role {
+            return Ok(());
+        }
+        Err(Fault::new(FaultCode::RoleForbidden).detail(
+            format!("此操作需要“{}”角色，您的角色是“{}”", self.role.in_chinese(), operator.role.in_chinese()),
+            format!("this takes the role {}, and yours is {}", self.role, operator.role),
+        ))
     }
 
     /// What the open segments of its path hold in this one, if it is the route's.

@@ -1,4 +1,4 @@
-//! How the gateway stands, as numbers: what the status page, `/status.json` and the gauges show.
+//! How the gateway stands, as numbers: what the console, `/status.json` and the gauges show.
 //!
 //! What is configured is listed although nothing came or went yet, so that a silent partner is seen;
 //! what the journal knows is listed although it is no longer configured.
@@ -180,7 +180,11 @@ impl Status {
                 "error": journal.err(),
                 "chain": journal.ok().and_then(|j| j.chain).map(|at| json!({ "epoch": at.epoch, "index": at.index })),
             },
-            "configuration": { "in_force_since": self.health.in_force_since.to_string(), "refused_reload": refused },
+            "configuration": {
+                "in_force_since": self.health.in_force_since.to_string(),
+                "refused_reload": refused,
+                "for_next_start": self.health.for_next_start,
+            },
             "flows": journal.map(|j| j.flows.iter().map(FlowStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
             "destinations": journal.map(|j| j.destinations.iter().map(DestinationStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
             "paused": journal.map(|j| j.paused.iter().map(pauses::one).collect::<Vec<_>>()).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! Where a status comes from: the journal, the metrics, the configuration in force and, through
 //! [`Lookups`], the modules that `ops` may not import.
 
+use super::console::live::Watchers;
 use super::guard::Guard;
 use super::health::Health;
 use super::partners::{LimitsLeft, PartnerFacts};
@@ -46,6 +47,8 @@ pub struct OpsView {
     pub pauses: Arc<Pauses>,
     /// Keeps other sites from acting in an operator's name.
     pub guard: Guard,
+    /// Places of the pages that are told when to look again.
+    pub watchers: Watchers,
     /// What other modules know.
     pub lookups: Lookups,
 }

@@ -51,10 +51,10 @@ async fn check(file: &Path) {
                 secret = cookie(answer.header("set-cookie"), port).to_owned();
             }
             403 => assert!(
-                answer.header("content-type").starts_with("text/html") && (answer.body.contains("<h2>") || request.starts_with("HEAD")),
+                answer.header("content-type").starts_with("text/html") && (answer.body.contains("<h1>") || request.starts_with("HEAD")),
                 "{at}"
             ),
-            _ => assert!(answer.header("set-cookie").is_empty(), "{at}"),
+            _ => assert!(!answer.header("set-cookie").starts_with("portolan-console"), "{at}"),
         }
         // Nobody sees a number who has not shown the cookie.
         assert_eq!(answer.body.contains("bank"), expected == "200" && !request.starts_with("HEAD"), "{at}: {}", answer.body);
@@ -83,7 +83,7 @@ fn cookie<'a>(field: &'a str, port: &str) -> &'a str {
     let (pair, attributes) = field.split_once("; ").unwrap();
     assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Strict; Max-Age=43200");
     let (name, secret) = pair.split_once('=').unwrap();
-    assert_eq!(name, format!("portolan-status-{port}"));
+    assert_eq!(name, format!("portolan-console-{port}"));
     // 256 bits in Base64 without padding (RFC 4648, section 5).
     assert_eq!(secret.len(), 43);
     secret

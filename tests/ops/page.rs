@@ -1,75 +1,186 @@
-//! The page itself: nothing that it shows can become markup, and its policy lets in its own style alone.
+//! The console's pages: nothing that they show can become markup, and nothing in them needs more than their policy lets in.
 
-use crate::world::{World, ending};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use http_body_util::BodyExt;
+use crate::door::House;
+use crate::world::{Answer, PAGES_MAX, World, ask, ask_with};
 use portolan::config::Problem;
-use portolan::domain::Digest;
-use portolan::ops::page::page;
-use portolan::ops::status::{PROBLEMS_MAX, Status};
-use portolan::ops::{Via, render_html};
+use portolan::domain::Role;
+use portolan::ops::routes::{Kind, ROUTES};
 use portolan_contract::Words;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const HOSTILE: &str = "\"><script>alert('1')</script>&amp;";
+const SHOWN: &str = "&quot;&gt;&lt;script&gt;alert('1')&lt;/script&gt;&amp;amp;";
+
+/// The addresses of all pages, with something that there is in their open segments.
+fn pages() -> impl Iterator<Item = String> {
+    let pages = ROUTES.iter().filter(|route| matches!(route.kind, Kind::Page { .. }));
+    let there = [("{partner}", "bank"), ("{flow}", "payment-confirmation"), ("{number}", "1")];
+    pages.map(move |route| there.iter().fold(route.path.to_owned(), |path, (open, name)| path.replace(open, name)))
+}
+
+async fn look(house: &House, path: &str) -> Answer {
+    let stream = house.connect(Some(&house.operator)).await.unwrap();
+    ask(stream, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/html\r\n")).await
+}
 
 #[tokio::test]
 async fn no_text_becomes_markup() {
-    let status = hostile().await;
-    for zh in [true, false] {
-        let page = render_html(&status, Via::Loopback, zh);
-        // Four texts: a partner's title, a flow's title, a problem of a reload, the name of a certificate.
-        assert_eq!(page.matches("&quot;&gt;&lt;script&gt;alert('1')&lt;/script&gt;&amp;amp;").count(), 4, "{page}");
-        assert!(!page.contains("<script"), "{page}");
+    let (world, house) = hostile().await;
+    for page in pages() {
+        let answer = look(&house, &page).await;
+        assert_eq!(answer.status, 200, "{page}: {}", answer.body);
+        assert!(!answer.body.contains("alert('1')</script>"), "{page}: {}", answer.body);
+    }
+    assert!(look(&house, "/").await.body.contains(SHOWN));
+    drop(world);
+}
+
+#[tokio::test]
+async fn pages_are_within_their_policy() {
+    let (_world, house) = hostile().await;
+    for page in pages() {
+        let answer = look(&house, &page).await;
+        assert_eq!(
+            answer.header("content-security-policy"),
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        );
+        assert_eq!(answer.header("referrer-policy"), "same-origin", "{page}");
+        for forbidden in ["<style", " style=", " onclick=", "javascript:", "http://", "hx-on", "hx-vals=\"js:"] {
+            assert!(!answer.body.contains(forbidden), "{page}: {forbidden}");
+        }
+        // A script has an address and nothing inside.
+        for script in answer.body.split("<script").skip(1) {
+            let (tag, rest) = script.split_once('>').unwrap();
+            assert!(tag.contains(" src=\"/assets/") && rest.starts_with("</script>"), "{page}: {tag}");
+        }
     }
 }
 
 #[tokio::test]
-async fn the_journal_may_be_silent() {
-    let mut status = hostile().await;
-    status.journal = Err(HOSTILE.to_owned());
-    for (zh, expected) in [(true, "交换台账没有应答"), (false, "The journal does not answer")] {
-        let page = render_html(&status, Via::OperatorListener, zh);
-        assert!(page.contains(expected) && !page.contains("<script"), "{page}");
+async fn what_pages_load_is_there_and_is_kept() {
+    let (_world, house) = hostile().await;
+    let page = look(&house, "/").await.body;
+    let addresses: Vec<&str> = page.split(['"']).filter(|text| text.starts_with("/assets/")).collect();
+    assert!(addresses.len() >= 6, "{addresses:?}");
+    for address in addresses {
+        let answer = look(&house, address).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (200, "private, max-age=31536000, immutable"), "{address}");
     }
-    assert!(!status.is_ready());
-    assert_eq!(status.to_json()["journal"]["available"], false);
+    assert_eq!(look(&house, "/assets/nothing.js").await.status, 404);
 }
 
 #[tokio::test]
-async fn the_policy_names_the_style_sheet_that_stands_in_the_page() {
-    let answer = page(&hostile().await, Via::Loopback, true);
-    let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
-    let text = std::str::from_utf8(&body).unwrap();
-    let (_, rest) = text.split_once("<style>").unwrap();
-    let (style, rest) = rest.split_once("</style>").unwrap();
-    assert!(!rest.contains("<style") && !text.contains("style="));
-    let digest = STANDARD.encode(Digest::of(style.as_bytes()).0);
-    assert!(policy.contains(&format!("style-src 'sha256-{digest}';")) && policy.starts_with("default-src 'none';"), "{policy}");
-}
-
-/// A status with hostile text wherever text comes from elsewhere.
-async fn hostile() -> Status {
+async fn a_language_that_was_chosen_stays() {
     let world = World::new().await;
-    let problem = Problem { file: "flows/x.toml".into(), line: 3, message: HOSTILE.to_owned() };
-    let mut problems = vec![problem];
-    problems.resize_with(PROBLEMS_MAX + 3, || Problem { file: "flows/y.toml".into(), line: 1, message: "no".to_owned() });
-    world.view.health.reload_refused(world.view.clock.now(), problems);
-    let mut status = world.view.status().await;
-    let words = || Words::new(HOSTILE, HOSTILE);
-    status.endings = vec![ending("2026-06-30T00:00:00Z", -1)];
-    status.endings[0].what = words();
-    let flow = &mut status.journal.as_mut().unwrap().flows[0];
-    (flow.partner_title, flow.flow_title) = (Some(words()), Some(words()));
-    status
+    let house = House::open(&world).await;
+    let asked = async |path: &str, head: &str| {
+        let stream = house.connect(Some(&house.operator)).await.unwrap();
+        ask(stream, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{head}")).await
+    };
+    let chosen = asked("/?lang=en", "accept-language: zh\r\n").await;
+    assert_eq!(chosen.header("set-cookie"), "portolan-lang=en; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000");
+    assert_eq!(asked("/", "accept-language: zh\r\ncookie: a=b; portolan-lang=en\r\n").await.header("content-language"), "en");
+    assert_eq!(asked("/", "accept-language: en\r\ncookie: portolan-lang=xx\r\n").await.header("content-language"), "en");
+    assert!(asked("/?lang=xx", "").await.header("set-cookie").is_empty());
 }
 
+/// A form of the console goes where it says, with what came of it, and nowhere else.
 #[tokio::test]
-async fn problems_beyond_the_limit_are_counted() {
-    let status = hostile().await;
-    assert!(render_html(&status, Via::Loopback, false).contains("<li>3 more</li>"));
-    let json = status.to_json();
-    let refused = &json["configuration"]["refused_reload"];
-    assert_eq!((refused["problems"].as_array().unwrap().len(), &refused["problems_left_out"]), (PROBLEMS_MAX, &3.into()));
+async fn a_form_goes_back_to_its_page() {
+    let world = World::new().await;
+    let house = House::open(&world).await;
+    let page = look(&house, "/").await.body;
+    let (_, rest) = page.split_once("name=\"csrf\" content=\"").unwrap();
+    let (token, _) = rest.split_once('"').unwrap();
+    for (then, expected) in [
+        ("/flows/payment-confirmation", "/flows/payment-confirmation?said=done-"),
+        ("/?a=b", "/?a=b&said=done-"),
+        ("//evil.example", ""),
+        ("https://evil.example/", ""),
+        ("/\\evil.example", ""),
+        ("/a%0D%0Ab", ""),
+    ] {
+        let then = then.replace('/', "%2F").replace('?', "%3F").replace('&', "%26").replace('=', "%3D").replace('\\', "%5C");
+        for act in ["pause", "resume"] {
+            let body = format!("csrf={token}&reason=because&then={then}");
+            let head = format!(
+                "POST /v1/flows/payment-confirmation/{act} HTTP/1.1\r\nhost: localhost\r\norigin: https://localhost\r\naccept: text/html\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n",
+                body.len()
+            );
+            let answer = ask_with(house.connect(Some(&house.operator)).await.unwrap(), &head, &body).await;
+            assert_eq!(answer.status, if expected.is_empty() { 200 } else { 303 }, "{then}: {}", answer.body);
+            assert!(answer.header("location").starts_with(expected), "{then}: {}", answer.header("location"));
+        }
+    }
+}
+
+/// The menu has what the reader may open, and `/v1` says what is a page.
+#[tokio::test]
+async fn the_menu_is_what_the_reader_may_open() {
+    let world = World::new().await;
+    let house = House::open(&world).await;
+    let stream = house.connect(Some(&house.reader)).await.unwrap();
+    let page = ask(stream, "GET /?lang=en HTTP/1.1\r\nhost: localhost\r\n").await.body;
+    let (_, rest) = page.split_once("<nav").unwrap();
+    let (menu, _) = rest.split_once("</nav>").unwrap();
+    for route in ROUTES {
+        let Kind::Page { menu: Some(word) } = route.kind else { continue };
+        let listed = menu.contains(&format!("<a href=\"{}\"", route.path)) && menu.contains(word.en);
+        assert_eq!(listed, route.role == Role::Read, "{}: {menu}", route.path);
+    }
+    let addresses = look(&house, "/v1").await.body;
+    let addresses: serde_json::Value = serde_json::from_str(&addresses).unwrap();
+    let count = addresses["addresses"].as_array().unwrap().iter().filter(|row| row["page"] == true).count();
+    assert_eq!(count, pages().count());
+}
+
+/// Whoever asks for a page is refused with one.
+#[tokio::test]
+async fn a_browser_is_refused_with_a_page() {
+    let world = World::new().await;
+    let house = House::open(&world).await;
+    let answer = look(&house, "/nothing").await;
+    assert_eq!((answer.status, answer.header("content-type")), (404, "text/html; charset=utf-8"));
+    assert!(answer.body.contains("request.path-unknown"), "{}", answer.body);
+}
+
+/// Hostile text wherever text comes from elsewhere.
+async fn hostile() -> (World, House) {
+    let world = World::with(|config| {
+        for partner in config.partners.values_mut() {
+            Arc::make_mut(partner).title = Words::new(HOSTILE, HOSTILE);
+        }
+        for flow in config.flows.values_mut() {
+            Arc::make_mut(flow).title = Words::new(HOSTILE, HOSTILE);
+        }
+    });
+    let world = world.await;
+    let problem = Problem { file: "flows/x.toml".into(), line: 3, message: HOSTILE.to_owned() };
+    world.view.health.reload_refused(world.view.clock.now(), vec![problem]);
+    world.raise("disk.low", Words::new(HOSTILE, HOSTILE)).await;
+    let house = House::open(&world).await;
+    (world, house)
+}
+
+/// Pages are told when to look again, until they leave; whoever finds no place is told so.
+#[tokio::test]
+async fn pages_are_told_when_to_look_again() {
+    let world = World::new().await;
+    let house = House::open(&world).await;
+    let mut open = Vec::new();
+    for n in 0..=PAGES_MAX {
+        let mut stream = house.connect(Some(&house.operator)).await.unwrap();
+        stream.write_all(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        while !text.contains("data: 2026-07-01T00:01:30Z") && !text.contains("limit.concurrency") {
+            let mut bytes = [0; 4_096];
+            let read = stream.read(&mut bytes).await.unwrap();
+            assert!(read > 0, "{text}");
+            text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+        }
+        assert_eq!(text.starts_with("HTTP/1.1 200"), n < PAGES_MAX, "{n}: {text}");
+        open.push(stream);
+    }
+    assert!(open.len() > PAGES_MAX);
 }

@@ -13,7 +13,7 @@ use portolan::mapping::Library;
 use portolan::metrics::{Exchanged, Metrics};
 use portolan::ops::partners::LimitsLeft;
 use portolan::ops::status::Ending;
-use portolan::ops::{Guard, Health, Lookups, OpsView};
+use portolan::ops::{Guard, Health, Lookups, OpsView, Watchers};
 use portolan::receipt::Keys;
 use portolan::seams::Clock;
 use portolan::statement::Statements;
@@ -25,6 +25,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
+
+/// Pages that are told of changes at once.
+pub const PAGES_MAX: usize = 2;
 
 /// The configuration of `docs/example`, a journal with two exchanges, and a clock that stands at
 /// 2026-07-01T00:00:00Z.
@@ -39,6 +42,11 @@ pub struct World {
 impl World {
     /// One exchange of a partner that is configured, and one of another that is not any more.
     pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same with a configuration that is changed first.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::new(7));
         let keys = Arc::new(Keys::open_or_create(&folder.path().join("keys"), clock.clone()).unwrap());
@@ -58,6 +66,7 @@ impl World {
         clock.advance(SignedDuration::from_secs(90));
         let mut config = Config::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/example")).unwrap();
         config.gateway.operators.deliveries_alone_max = 1;
+        change(&mut config);
         let live = Live {
             config: Arc::new(config),
             library: Library::load(&[]).unwrap(),
@@ -86,6 +95,7 @@ impl World {
             clock: clock.clone(),
             pauses: Arc::default(),
             guard: Guard::new(&*clock),
+            watchers: Watchers::new(PAGES_MAX),
             health: Arc::new(health),
             lookups: Lookups {
                 endings: Arc::new(|| vec![ending("2026-07-05T00:00:00Z", 3)]),

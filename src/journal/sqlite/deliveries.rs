@@ -20,7 +20,7 @@ const LEASES_MAX: usize = 256;
 /// What is due at a destination.
 pub(super) const DUE: &str = "SELECT d.sequence, d.id, d.attempts + 1, e.id, e.partner, e.flow, e.received_at, d.destination, d.mapping,
     e.mapping_digest, e.schema_digest, e.flow_digest, d.rendered, e.trace_id, d.destination_bit, d.first_row, d.rows,
-    d.due_since, d.repeated_ids, e.trace_span, e.trace_flags, e.trace_state
+    d.due_since, d.repeated_ids, e.trace_span, e.trace_flags, e.trace_state, d.records
     FROM delivery d JOIN exchange e ON e.sequence = d.exchange
     WHERE d.destination = ?1 AND d.state <= 1 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3";
 /// Lets the next one of an order key go.
@@ -201,6 +201,7 @@ fn read_lease(row: &Row, until: Timestamp) -> Result<Lease, JournalError> {
         rows: number(row, 16)?,
         due_since: timestamp(row.get(17)?)?,
         repeated_ids: row.get(18)?,
+        records: number(row, 22)?,
     })
 }
 

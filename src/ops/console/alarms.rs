@@ -1,0 +1,148 @@
+//! Alarms as pages show them: a list, worst first, and a page for each with what to do about it.
+
+use super::figures::{age, short_time, time};
+use super::parts::{Column, Tone, badge, facts, form, link, live, table};
+use super::words::{self, Lang, text};
+use super::{layout, prose::prose};
+use crate::alarms::Kind;
+use crate::domain::Role;
+use crate::fault::{Fault, FaultCode};
+use crate::http::Response;
+use crate::journal::acts::{Act, Deed};
+use crate::journal::alarms::{AlarmFilter, AlarmRow, AlarmSeverity, AlarmSubject};
+use crate::ops::access::Ask;
+use crate::ops::view::OpsView;
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+/// One alarm: what it says, what to do, and what was said of it.
+///
+/// # Errors
+/// An alarm that there is not; the journal's failures.
+pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
+    let lang = Lang::of_ask(&ask);
+    let unknown = || Fault::new(FaultCode::AlarmUnknown);
+    let number: u64 = ask.segment(0).parse().map_err(|_| unknown())?;
+    let before = number.checked_add(1).ok_or_else(unknown)?;
+    let rows = view.journal.alarms(AlarmFilter::Before(Some(before))).await?;
+    let row = rows.into_iter().find(|row| row.number == number).ok_or_else(unknown)?;
+    let kind = row.kind.parse::<Kind>().ok();
+    let now = view.clock.now();
+    let body = html! {
+        (live(&ask, lang, "alarm", &html! { (whole(&row, now, lang)) }))
+        @if let Some(kind) = kind {
+            h2 { (lang.say("怎么办", "What to do")) }
+            div.sheet.plain { (prose(kind.page(), lang)) }
+        }
+        @if ask.operator.role >= Role::Operate { (changes(view, &ask, &row, lang)) }
+    };
+    Ok(layout::page(view, &ask, &title(&row, lang), &body))
+}
+
+/// What an alarm is called.
+pub fn title(row: &AlarmRow, lang: Lang) -> String {
+    row.kind.parse::<Kind>().map_or_else(|_| row.kind.clone(), |kind| lang.say(kind.title().0, kind.title().1).to_owned())
+}
+
+/// How bad it is, in word, shape and colour.
+pub fn severity(row: &AlarmRow, lang: Lang) -> Markup {
+    badge(tone(row), lang.words(&row.state.severity.words()))
+}
+
+/// Its tone.
+pub fn tone(row: &AlarmRow) -> Tone {
+    match row.state.severity {
+        AlarmSeverity::Critical => Tone::Bad,
+        AlarmSeverity::Warning => Tone::Warn,
+    }
+}
+
+/// Alarms as a table: those that nobody has taken on first, of them the worst, of them the oldest.
+pub fn list(rows: &[&AlarmRow], now: Timestamp, lang: Lang) -> Markup {
+    let columns = [
+        Column::Words(words::ALARM),
+        Column::Words(text("级别", "Severity")),
+        Column::Words(words::PARTY),
+        Column::Words(text("涉及", "About")),
+        Column::Figure(text("已持续", "For")),
+        Column::Words(text("确认", "Taken on")),
+    ];
+    let mut rows = rows.to_vec();
+    rows.sort_by_key(|row| (row.acknowledgement().is_some(), row.state.severity == AlarmSeverity::Warning, row.number));
+    let cells = |row: &&AlarmRow| {
+        vec![
+            html! { a id={ "alarm-" (row.number) } href={ "/alarms/" (row.number) } { (title(row, lang)) } small { (lang.words(&row.state.words)) } },
+            severity(row, lang),
+            html! { (lang.party(&row.state.party)) },
+            subject(&row.subject),
+            html! { span { (age(now.duration_since(row.since).as_secs(), lang)) small { (short_time(row.since, now)) } } },
+            html! { @if let Some(act) = row.acknowledgement() { (who(act)) } @else { strong { (lang.say("无人确认", "nobody")) } } },
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = rows.iter().map(cells).collect();
+    table(lang, lang.of(words::ALARMS), &columns, &rows, lang.say("没有告警。", "No alarm is open."))
+}
+
+/// What an alarm is about, each with its page.
+fn subject(subject: &AlarmSubject) -> Markup {
+    html! {
+        span.lines {
+            @if let Some(partner) = &subject.partner { span { (link(&format!("/partners/{partner}"), &html! { (partner) })) } }
+            @if let Some(flow) = &subject.flow { span { (link(&format!("/flows/{flow}"), &html! { (flow) })) } }
+            @if let Some(to) = &subject.destination { span { (link(&format!("/partners/{}", to.partner), &html! { (to) })) } }
+            @if let Some(what) = &subject.what { span { (what) } }
+            @if *subject == AlarmSubject::default() { span.none { (words::NOTHING) } }
+        }
+    }
+}
+
+fn who(act: &Act) -> Markup {
+    html! { @match &act.entry.operator { Some(operator) => { (operator.name) } None => { (words::NOTHING) } } }
+}
+
+fn whole(row: &AlarmRow, now: Timestamp, lang: Lang) -> Markup {
+    let standing = match row.closed_at {
+        Some(at) => html! { (badge(Tone::Good, lang.say("已解除", "over"))) " " (time(at)) },
+        None => html! { (severity(row, lang)) },
+    };
+    let acts = row.acts.iter().map(|act| {
+        let said = match &act.entry.deed {
+            Deed::AcknowledgeAlarm { .. } => lang.say("确认", "taken on"),
+            _ => lang.say("说明", "note"),
+        };
+        let at = act.entry.at.parse::<Timestamp>().ok();
+        vec![html! { @if let Some(at) = at { (time(at)) } }, html! { (said) }, who(act), html! { (act.entry.reason) }]
+    });
+    let acts: Vec<Vec<Markup>> = acts.collect();
+    let columns = [
+        Column::Words(text("时间", "Time")),
+        Column::Words(text("操作", "What")),
+        Column::Words(text("操作员", "Who")),
+        Column::Words(text("内容", "Words")),
+    ];
+    html! {
+        (facts(&[
+            (lang.of(words::STATE), standing),
+            (lang.say("内容", "It says"), html! { (lang.words(&row.state.words)) }),
+            (lang.of(words::PARTY), html! { (lang.party(&row.state.party)) }),
+            (lang.say("涉及", "About"), subject(&row.subject)),
+            (lang.of(words::SINCE), html! { (time(row.since)) " " span.soft { (lang.say("已持续 ", "for ")) (age(row.closed_at.unwrap_or(now).duration_since(row.since).as_secs(), lang)) } }),
+            (lang.say("种类", "Kind"), html! { code { (row.kind) } " · " (lang.say("第 ", "number ")) (row.number) (lang.say(" 号", "")) }),
+        ]))
+        h2 { (lang.say("处理经过", "What was said of it")) }
+        (table(lang, lang.say("处理经过", "What was said of it"), &columns, &acts, lang.say("还没有人处理。", "Nobody has said anything yet.")))
+    }
+}
+
+fn changes(view: &OpsView, ask: &Ask<'_>, row: &AlarmRow, lang: Lang) -> Markup {
+    let (number, here) = (row.number, format!("/alarms/{}", row.number));
+    let nothing = html! {};
+    html! {
+        @if row.closed_at.is_none() && row.acknowledgement().is_none() {
+            h2 { (lang.say("确认告警", "Take it on")) }
+            div.sheet.padded { (form(view, ask, lang, &format!("/v1/alarms/{number}/acknowledge"), &here, lang.say("确认", "Take it on"), &nothing)) }
+        }
+        h2 { (lang.say("记下发现和处理", "Note what was found and done")) }
+        div.sheet.padded { (form(view, ask, lang, &format!("/v1/alarms/{number}/note"), &here, lang.say("记下", "Note it"), &nothing)) }
+    }
+}

@@ -1,0 +1,158 @@
+//! A flow: who sends it and who receives it, how much of it came and how long that took, and whether it came when expected.
+
+use super::chart;
+use super::figures::{age, count};
+use super::partner::{CHARTS_SECONDS, kept_table, pause_form, rules_table, sent_cells, sent_columns};
+use super::parts::{Column, Tone, badge, facts, live, live_seldom, table};
+use super::words::{self, Lang, text};
+use super::{alarms, layout};
+use crate::config::{Config, Flow, OnInvalid, Order};
+use crate::domain::Role;
+use crate::fault::Fault;
+use crate::http::Response;
+use crate::journal::alarms::AlarmRow;
+use crate::ops::access::Ask;
+use crate::ops::kept::{Expected, expected};
+use crate::ops::partners::{self, Standing, Sums};
+use crate::ops::standing::worst_of_route;
+use crate::ops::view::OpsView;
+use jiff::Timestamp;
+use maud::{Markup, html};
+use std::sync::Arc;
+
+/// One flow.
+///
+/// # Errors
+/// A flow that is not configured; the journal's failures.
+pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
+    let (lang, now) = (Lang::of_ask(&ask), view.clock.now());
+    let is_month = partners::is_month(&ask)?;
+    let config = Arc::clone(&view.live.load().config);
+    let flow = partners::configured_flow(&config, ask.segment(0))?;
+    let standing = partners::everybody(view).await?;
+    let hours = partners::hours_of_flow(view, &flow.id, is_month).await?;
+    let rules = partners::rules(view, None, Some(flow.id.clone()), is_month).await?;
+    let slots = chart::slots(&hours, &[], is_month, now);
+    let from = partners::begin(is_month, now);
+    let schedule: Vec<Expected> = flow.senders.keys().flat_map(|partner| expected(&config, &flow, partner, &hours, from, now)).collect();
+    let is_paused = view.pauses.holds(&flow.id);
+    let charts = html! {
+        div.charts {
+            (chart::volume("volume", &slots, is_month, lang))
+            (chart::latency("latency", lang.say("接收用时（收完至提交）", "Time to commit, after the last byte"), &slots, |slot| &slot.sent.latencies, is_month, lang))
+        }
+    };
+    let body = html! {
+        (live(&ask, lang, "standing", &html! { (standing_part(&flow, &standing, &config, is_paused, now, lang)) }))
+        div.split { h2 { (lang.say("报送", "What came")) (chart::since(is_month, now, lang)) } (chart::spans(&ask, is_month, lang)) }
+        (live_seldom(&ask, lang, "charts", CHARTS_SECONDS, &charts))
+        @if !schedule.is_empty() {
+            h2 { (lang.say("报送时限", "Schedule")) }
+            (kept_table(&schedule, lang))
+        }
+        h2 { (lang.say("校验问题最多的规则", "Rules with the most findings")) }
+        (rules_table(&rules, &format!("flow={}", flow.id), lang))
+        h2 { (lang.say("约定", "As agreed")) }
+        (agreed(&flow, lang))
+        @if ask.operator.role >= Role::Operate {
+            h2 { (lang.say("暂停与恢复接收", "Pausing and resuming")) }
+            div.sheet.padded.forms { (pause_form(view, &ask, lang, &format!("/v1/flows/{}", flow.id), flow.id.as_str(), is_paused, &format!("/flows/{}", flow.id))) }
+        }
+    };
+    Ok(layout::page(view, &ask, lang.words(&flow.title), &body))
+}
+
+fn standing_part(flow: &Flow, standing: &Standing, config: &Config, is_paused: bool, now: Timestamp, lang: Lang) -> Markup {
+    let open: Vec<&AlarmRow> = standing.alarms.iter().filter(|alarm| alarm.subject.flow.as_ref() == Some(&flow.id)).collect();
+    html! {
+        p.standing {
+            span.badges {
+                @if is_paused { (badge(Tone::Warn, lang.say("已暂停", "paused"))) }
+                @if open.is_empty() { @if !is_paused { (badge(Tone::Good, lang.say("正常", "healthy"))) } }
+                @else { @for alarm in &open { (badge(alarms::tone(alarm), &alarms::title(alarm, lang))) } }
+            }
+            " " code { (flow.id) } " · " code { (flow.canonical) }
+        }
+        @if !open.is_empty() { (alarms::list(&open, now, lang)) }
+        h2 { (lang.say("报送方", "Senders")) small { (lang.say("近 24 小时", "last 24 hours")) } }
+        (senders(flow, standing, config, now, lang))
+        h2 { (lang.say("接收方", "Receivers")) }
+        (receivers(flow, standing, config, now, lang))
+    }
+}
+
+fn senders(flow: &Flow, standing: &Standing, config: &Config, now: Timestamp, lang: Lang) -> Markup {
+    let rows = flow.senders.keys().map(|partner| {
+        let sums: Sums = standing.hours.iter().filter(|hour| hour.partner == *partner && hour.flow == flow.id).collect();
+        let last = standing.status.flows.iter().find(|known| known.partner == *partner && known.flow == flow.id);
+        let minute = standing.last_minute.sent.get(&(partner.clone(), flow.id.clone())).copied().unwrap_or(0);
+        let title = config.partners.get(partner).map(|known| lang.words(&known.title)).unwrap_or_default();
+        let name = html! { a id={ "partner-" (partner) } href={ "/partners/" (partner) } { (title) } small { (partner) } };
+        sent_cells(name, last.and_then(|row| row.last_received_at), minute, &sums, now, lang)
+    });
+    let rows: Vec<Vec<Markup>> = rows.collect();
+    table(
+        lang,
+        lang.say("报送方", "Senders"),
+        &sent_columns(words::PARTNER),
+        &rows,
+        lang.say("没有配置报送方。", "No sender is configured."),
+    )
+}
+
+fn receivers(flow: &Flow, standing: &Standing, config: &Config, now: Timestamp, lang: Lang) -> Markup {
+    let columns = [
+        Column::Words(words::DESTINATION),
+        Column::Words(words::MAPPING),
+        Column::Words(text("条件", "Condition")),
+        Column::Words(words::STATE),
+        Column::Figure(words::RATE),
+        Column::Figure(words::QUEUED),
+        Column::Figure(text("最早待投递", "Oldest waiting")),
+    ];
+    let rows = flow.routes.iter().map(|route| {
+        let row = standing.status.destinations.iter().find(|row| row.to == route.to);
+        let title = config.partners.get(&route.to.partner).map(|known| lang.words(&known.title)).unwrap_or_default();
+        let minute = standing.last_minute.delivered.get(&(flow.id.clone(), route.to.clone())).copied().unwrap_or(0);
+        let state = match worst_of_route(&standing.alarms, &flow.id, &route.to) {
+            Some(alarm) => badge(alarms::tone(alarm), &alarms::title(alarm, lang)),
+            None if row.is_some_and(|row| row.circuit_open) => badge(Tone::Bad, lang.say("线路断开", "circuit open")),
+            None => badge(Tone::Good, lang.say("正常", "normal")),
+        };
+        vec![
+            html! { a href={ "/partners/" (route.to.partner) } { (title) } small { (route.to) } },
+            html! { code { (route.mapping) } },
+            html! { @if let Some(when) = &route.when { code { (when) } } @else { span.soft { (lang.say("全部记录", "every record")) } } },
+            state,
+            count(minute),
+            count(row.map_or(0, |row| row.queued)),
+            html! { @if let Some(at) = row.and_then(|row| row.oldest_waiting) { (age(now.duration_since(at).as_secs(), lang)) } @else { (super::figures::nothing()) } },
+        ]
+    });
+    let rows: Vec<Vec<Markup>> = rows.collect();
+    table(lang, lang.of(words::DESTINATION), &columns, &rows, lang.say("没有接收方。", "It is kept, and sent to nobody."))
+}
+
+/// What its file says.
+fn agreed(flow: &Flow, lang: Lang) -> Markup {
+    let on_invalid = match flow.on_invalid {
+        OnInvalid::RefuseBody => lang.say("整份报文退回", "the whole body is refused"),
+        OnInvalid::RefuseRecord => lang.say("只退回该记录", "that record alone is refused"),
+    };
+    let order = match &flow.order {
+        Order::None => html! { (lang.say("不保证", "none")) },
+        Order::Sender => html! { (lang.say("按报送方", "for each sender")) },
+        Order::Key(path) => html! { (lang.say("按字段 ", "for each value of ")) code { (path) } },
+    };
+    let promise = flow.promise.map(super::figures::took);
+    facts(&[
+        (lang.say("标准记录", "Canonical record"), html! { code { (flow.canonical) } }),
+        (lang.say("有错误的记录", "A record with an error"), html! { (on_invalid) }),
+        (lang.say("投递顺序", "Order of deliveries"), order),
+        (
+            lang.say("承诺投递时限", "Delivery promised within"),
+            html! { @if let Some(promise) = promise { (promise) } @else { (super::figures::nothing()) } },
+        ),
+        (lang.say("时区", "Time zone"), html! { (flow.zone) }),
+    ])
+}

@@ -1,0 +1,67 @@
+//! The console in a browser: Debian's Chromium walks every page of a demonstration that runs, in both languages, at both
+//! widths, light and dark (`walk.mjs`). Screenshots go to the build's folder, `tmp/console`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+#[path = "../support/tools.rs"]
+mod tools;
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A demonstration; it ends with the test.
+struct Demo(Child);
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Demo {
+    /// Plays one until it says where to look next; then it stays up and traffic trickles on.
+    fn start(folder: &Path, operator_port: u16) -> Self {
+        let [partner_port, receiver_port] = [free_port(), free_port()].map(|port| port.to_string());
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_portolan"))
+            .args(["demo", "--records", "300", "--folder"])
+            .arg(folder)
+            .args(["--partner-port", &partner_port, "--operator-port", &operator_port.to_string(), "--receiver-port", &receiver_port])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let demo = Self(demo);
+        assert!(lines.any(|line| line.contains("The gateway stays up")), "the demonstration ended before it was up");
+        // What it goes on to say is read, so that it never waits for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        demo
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
+}
+
+#[test]
+fn every_page_is_sound_in_both_languages_at_both_widths() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let _demo = Demo::start(folder.path(), port);
+    let certificate = folder.path().join("certs/issued/operator.pem");
+    let walked = Command::new("node")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/console/walk.mjs"))
+        .arg(format!("https://localhost:{port}"))
+        .args([&certificate, &certificate.with_extension("key")])
+        .args([tools::package("playwright-core").join("index.js"), tools::package("axe-core")])
+        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("console"))
+        .output()
+        .unwrap();
+    let (wrong, walk) = (String::from_utf8_lossy(&walked.stdout), String::from_utf8_lossy(&walked.stderr));
+    assert!(walked.status.success() && wrong.is_empty(), "{wrong}{walk}");
+    for page in [" /partners/", " /flows/"] {
+        assert!(walk.contains(page), "no page {page}NAME was walked: {walk}");
+    }
+}
