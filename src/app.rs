@@ -215,9 +215,6 @@ impl Gateway {
         if let Some(exporter) = self.exporter.take() {
             exporter.shutdown(end.saturating_duration_since(Instant::now())).await;
         }
-        if let Some(exporter) = self.exporter.take() {
-            exporter.shutdown(end.saturating_duration_since(Instant::now())).await;
-        }
         tracing::info!("the gateway is down");
     }
 }
