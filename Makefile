@@ -26,7 +26,7 @@ APT_PACKAGES := openssl python3 python3-cryptography python3-venv libxml2-utils 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-test: tools ## every test: format, licences, lints, shipped mappings and example, tests
+test: tools ## every test but the long ones: format, licences, lints, shipped mappings and example, tests
 	@failed=(); \
 	for step in $(STEPS); do \
 		echo "==> $$step"; \

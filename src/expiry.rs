@@ -5,7 +5,7 @@
 //! [`URGENT_DAYS`]. What was renewed is forgotten. The metrics show the soonest end of each kind.
 
 use crate::config::Config;
-use crate::ingress::identity::{Expiring, Expiry, Operators, Partners, TrustStore, expiring_outbound};
+use crate::ingress::identity::{Expiring, Expiry, Operators, Partners, TrustStore, expiring_listed, expiring_outbound};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::seams::SharedClock;
@@ -51,12 +51,13 @@ impl Endings {
     fn within(&self, config: &Config, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
         let partners = self.partners.expiring(warning_days, now);
         let operators = self.operators.expiring(warning_days, now);
-        soonest_first([partners, operators, expiring_outbound(config, warning_days, now)])
+        soonest_first([partners, operators, expiring_outbound(config, warning_days, now), expiring_listed(config, warning_days, now)])
     }
 }
 
-/// What ends, soonest first and each once: both listeners may have the same certificate and the same authorities.
-pub fn soonest_first(found: [Vec<Expiry>; 3]) -> Vec<Expiry> {
+/// What ends, soonest first and each once: both listeners may have the same certificate and the same authorities, and a
+/// partner may have called with a certificate that its file lists.
+pub fn soonest_first(found: [Vec<Expiry>; 4]) -> Vec<Expiry> {
     let mut all: Vec<Expiry> = found.into_iter().flatten().collect();
     all.sort_by(|a, b| (a.not_after, &a.what).cmp(&(b.not_after, &b.what)));
     all.dedup_by(|a, b| a.what == b.what);

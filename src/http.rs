@@ -17,11 +17,11 @@ use crate::config::RequestLimits;
 use crate::fault::problem::{PROBLEM_TYPE, problem};
 use crate::fault::{Fault, FaultCode, Retry};
 use bytes::Bytes;
-use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::pki_types::CertificateDer;
@@ -255,8 +255,18 @@ fn answering<D: Door>(
                 format!("a connection may have at most {STREAMS_MAX} requests under way"),
             )),
         };
-        answered.unwrap_or_else(|fault| door.refuse(&caller, &head, &fault))
+        let response = answered.unwrap_or_else(|fault| door.refuse(&caller, &head, &fault));
+        if head.method == Method::HEAD { without_body(response) } else { response }
     }
+}
+
+/// The answer to HEAD: that to GET, whose length is told and whose body stays here (RFC 9110, section 9.3.2). HTTP/2 has
+/// no place for bytes behind it.
+fn without_body(mut response: Response) -> Response {
+    let length = response.body().size_hint().lower();
+    *response.body_mut() = Body::default();
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response
 }
 
 /// An answer under way.

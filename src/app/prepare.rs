@@ -6,7 +6,9 @@ use crate::config::{Draft, ListenerDraft, NamedFile, Problem};
 use crate::delivery::tls::{client_certificate, client_config, server_trust};
 use crate::expiry::soonest_first;
 use crate::ingress::authorities::Authorities;
-use crate::ingress::identity::{Expiry, Operators, Partners, PreparedTrust, Register, Trust, expiring_outbound, server_certificate};
+use crate::ingress::identity::{
+    Expiry, Operators, Partners, PreparedTrust, Register, Trust, expiring_listed, expiring_outbound, server_certificate,
+};
 use crate::journal::sqlite::SqliteJournal;
 use crate::live::Live;
 use crate::receipt::keys::{self, keys_folder};
@@ -63,9 +65,10 @@ impl Prepared {
 
     /// What has ended or ends within the configured warning spans, soonest first. Reads files.
     pub fn expiring(&self, now: Timestamp) -> Vec<Expiry> {
-        let warning_days = &self.live.config.gateway.expiry_warning_days;
+        let config = &self.live.config;
+        let warning_days = &config.gateway.expiry_warning_days;
         let (partners, operators) = (self.partners.expiring(warning_days, now), self.operators.expiring(warning_days, now));
-        soonest_first([partners, operators, expiring_outbound(&self.live.config, warning_days, now)])
+        soonest_first([partners, operators, expiring_outbound(config, warning_days, now), expiring_listed(config, warning_days, now)])
     }
 }
 

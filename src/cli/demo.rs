@@ -98,8 +98,13 @@ async fn play(args: &Demo) -> Result<bool, BoxError> {
     if exact {
         println!("The tax bureau holds exactly what was accepted, field by field.");
     }
-    if args.once && args.folder.is_none() {
-        println!("The folder is removed now, with all that is in it; --folder keeps it.");
+    match &args.folder {
+        None if args.once => println!("The folder is removed now, with all that is in it; --folder keeps it."),
+        Some(_) if args.once => {
+            println!("\nThe folder stays. Where to look next:");
+            print_what_is_kept(&play);
+        }
+        _ => {}
     }
     if !args.once {
         let (page, link) = Loopback::open(Arc::clone(&play.gateway.view), 0).await?;
@@ -117,8 +122,8 @@ async fn play(args: &Demo) -> Result<bool, BoxError> {
 
 fn print_where_next(play: &Play, link: &str) {
     let (url, out) = (play.world.url(), play.world.out());
-    let (certs, jwks) = (play.world.folder.join("certs"), play.world.gateway().join("data/keys/jwks.json"));
-    let (certs, jwks) = (certs.display(), jwks.display());
+    let certs = play.world.folder.join("certs");
+    let certs = certs.display();
     println!("\nThe gateway stays up and traffic trickles on. Where to look next:");
     println!("  how it stands (one use)  {link}");
     println!(
@@ -128,11 +133,18 @@ fn print_where_next(play: &Play, link: &str) {
         "  send a file yourself     portolan send --url {url} --flow platform-income --cert {certs}/issued/platform.pem --key {certs}/issued/platform.key --ca {certs}/ca.pem {}",
         out.join("platform-income.csv").display()
     );
+    print_what_is_kept(play);
+    println!("Ctrl-C ends it.");
+}
+
+/// What can be looked at without the gateway.
+fn print_what_is_kept(play: &Play) {
+    let (out, jwks) = (play.world.out(), play.world.gateway().join("data/keys/jwks.json"));
     println!(
-        "  prove what was sent      portolan verify {} {} --jwks {jwks}",
+        "  prove what was sent      portolan verify {} {} --jwks {}",
         out.join("bank.receipt.json").display(),
-        out.join("bank.camt054.xml").display()
+        out.join("bank.camt054.xml").display(),
+        jwks.display()
     );
     println!("  the refused rows         {}", refused_rows(play).display());
-    println!("Ctrl-C ends it.");
 }

@@ -83,7 +83,7 @@ pub struct Draft {
     /// Operators by name.
     pub operators: BTreeMap<Name, Arc<Operator>>,
     calendars: Calendars,
-    certificate_files: BTreeSet<PathBuf>,
+    certificate_files: BTreeMap<PathBuf, Option<PartnerId>>,
 }
 
 /// The gateway's own settings, as far as they can be read.
@@ -134,7 +134,7 @@ impl Draft {
         let mut problems = Vec::new();
         let (mappings, gateway) = load_gateway(folder, &mut problems);
         let identity_given = gateway.whole.as_ref().is_none_or(|whole| whole.outbound_identity.is_some());
-        let (mut certificate_files, mut destinations) = (BTreeSet::new(), Vec::new());
+        let (mut certificate_files, mut destinations) = (BTreeMap::new(), Vec::new());
         let partners = load_partners(folder, identity_given, &mut certificate_files, &mut destinations, &mut problems);
         let calendars = alarms::calendars(folder, &mut problems);
         let flows = load_flows(folder, &partners, &calendars, &mut problems);
@@ -197,7 +197,7 @@ fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> (Option<Vec<PathB
 fn load_partners(
     folder: &Path,
     identity_given: bool,
-    certificate_files: &mut BTreeSet<PathBuf>,
+    certificate_files: &mut BTreeMap<PathBuf, Option<PartnerId>>,
     destinations: &mut Vec<Arc<Destination>>,
     problems: &mut Vec<Problem>,
 ) -> Partners {
@@ -206,7 +206,7 @@ fn load_partners(
     for (id, file) in named_files(&folder.join("partners"), problems) {
         let mut page = Page::read(file);
         let partner = page.parse::<RawPartner>().and_then(|raw| {
-            certificate_files.extend(files_of(&raw.certificate, folder));
+            certificate_files.extend(files_of(&raw.certificate, folder).map(|file| (file, Some(id.clone()))));
             let mut checker = Checker { page: &mut page, folder };
             let certificates = checker.certificates(&raw.certificate, "partner");
             checker.certificates_are_new(&id, "partner", &certificates, &mut seen);

@@ -31,7 +31,7 @@ use crate::domain::{DestinationId, Digest, FlowId, Name, PartnerId, Role, Severi
 use crate::schedule::{BusinessDay, Calendar, Schedule};
 use jiff::civil::Time;
 use portolan_contract::Words;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,8 +59,9 @@ pub struct Config {
     pub reconciliations: BTreeMap<Name, Arc<Reconciliation>>,
     /// Every operator.
     pub operators: BTreeMap<Name, Arc<Operator>>,
-    /// The certificate files that partners' and operators' files name.
-    pub certificate_files: BTreeSet<PathBuf>,
+    /// The certificate files that partners' and operators' files name, and the partner that shows it; `None` for an
+    /// operator's.
+    pub certificate_files: BTreeMap<PathBuf, Option<PartnerId>>,
 }
 
 /// The gateway's own settings (`portolan.toml`).

@@ -124,7 +124,7 @@ impl Scope {
                 .map(|file| file.to_path_buf()),
         );
         files.extend(destinations().flat_map(|d| &d.authorities).map(|file| file.to_path_buf()));
-        files.extend(config.certificate_files.iter().cloned());
+        files.extend(config.certificate_files.keys().cloned());
         let webhooks = gateway.alarms.webhooks.values();
         files.extend(webhooks.flat_map(|webhook| webhook.authorities.iter().chain([&webhook.secret])).map(|file| file.to_path_buf()));
         files.insert(keys_folder(&gateway.data).join(NEXT_KEY_FILE));

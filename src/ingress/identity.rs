@@ -492,6 +492,17 @@ pub fn expiring_outbound(config: &Config, warning_days: &[u32], now: Timestamp) 
     ends.filter_map(|(file, end)| Expiry::of(Expiring::OutboundCertificate(file.to_owned()), end, warning_days, now)).collect()
 }
 
+/// The certificates that partners' files list and that end within the longest of `warning_days`, whether or not their
+/// holders have called yet.
+pub fn expiring_listed(config: &Config, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
+    let listed = config.certificate_files.iter().filter_map(|(file, partner)| Some((file, partner.clone()?)));
+    let ends = listed.filter_map(|(file, partner)| {
+        let Summary { subject, serial, not_after, .. } = Summary::of(files::read_certificates(file).ok()?.first()?).ok()?;
+        Expiry::of(Expiring::PartnerCertificate { partner, subject, serial }, not_after, warning_days, now)
+    });
+    ends.collect()
+}
+
 fn names_match(certificate: &CertificateMatch, caller: &Caller) -> bool {
     match certificate {
         CertificateMatch::Key(key) => *key == caller.key_sha256,

@@ -12,9 +12,8 @@ use crate::domain::Operator;
 use crate::fault::problem::prefers_chinese;
 use crate::fault::{Fault, FaultCode};
 use crate::http::{self, Door, Response, TurnedAway};
-use hyper::Method;
-use hyper::body::{Body, Incoming};
-use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue, VARY};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, COOKIE, HeaderMap, HeaderValue, VARY};
 use hyper::http::request;
 use rustls::pki_types::CertificateDer;
 use std::io;
@@ -88,7 +87,7 @@ impl<G: Gate> Door for OperatorDoor<G> {
 
     async fn answer(self: Arc<Self>, caller: Arc<G::Caller>, head: Arc<request::Parts>, body: Incoming) -> Response {
         match self.answered(&caller, &head, body).await {
-            Ok(response) => finished(response, &head, asks_chinese(&head)),
+            Ok(response) => finished(response, asks_chinese(&head)),
             Err(fault) => self.refuse(&caller, &head, &fault),
         }
     }
@@ -107,7 +106,7 @@ impl<G: Gate> Door for OperatorDoor<G> {
             Some(operator) => refusal(&self.view, &operator, head, fault),
             None => http::refusal(fault, 0, zh),
         };
-        finished(response, head, zh)
+        finished(response, zh)
     }
 }
 
@@ -162,13 +161,8 @@ pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)>
     fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
-/// The header fields of every answer; nothing here may be kept by a cache unless it says so. HEAD gets no body.
-pub(super) fn finished(mut response: Response, request: &request::Parts, zh: bool) -> Response {
-    if request.method == Method::HEAD {
-        let length = response.body().size_hint().lower();
-        *response.body_mut() = http::Body::default();
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
+/// The header fields of every answer; nothing here may be kept by a cache unless it says so.
+pub(super) fn finished(mut response: Response, zh: bool) -> Response {
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(if zh { "zh" } else { "en" }));

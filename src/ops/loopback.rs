@@ -147,7 +147,7 @@ impl Desk {
                 Err(fault) => refusal(&self.view, &viewer, request, &fault),
             }
         };
-        finished(response, request, zh)
+        finished(response, zh)
     }
 
     /// What the operators' listener would answer to one who may only look.

@@ -13,7 +13,7 @@ use portolan::journal::{Committed, DeliveryRow, DeliveryState, Journal, NewExcha
 use portolan::receipt::keys::Keys;
 use portolan::seams::{Clock, SystemClock, new_id};
 use portolan::traces::{TraceContext, Traces};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -339,7 +339,7 @@ fn config(folder: PathBuf, destinations: Vec<Destination>) -> Config {
         reconciliations: BTreeMap::new(),
         queries: BTreeMap::new(),
         operators: BTreeMap::new(),
-        certificate_files: BTreeSet::new(),
+        certificate_files: BTreeMap::new(),
     }
 }
 

@@ -107,12 +107,13 @@ async fn what_ends_soon_is_told_of_once_and_shown_among_the_metrics() {
     let urgent = gateway.logs("the gateway's server certificate", 1).await;
     assert_eq!((&urgent["level"], &urgent["days_left"]), (&"ERROR".into(), &4.into()));
     gateway.logs("the gateway's outbound certificate", 1).await;
-    // A partner's certificate is known once it has called; the next look tells of it.
-    assert!(world.is_let_in(&gateway, "bank").await);
-    assert!(gateway.logged("certificate CN=bank").is_empty());
-    gateway.signal("HUP");
+    // A partner's certificate that its file lists is known before it has called, and is the same once it has.
     let warned = gateway.logs("the certificate CN=bank of bank", 1).await;
     assert_eq!((&warned["level"], &warned["days_left"]), (&"WARN".into(), &19.into()));
+    assert!(world.is_let_in(&gateway, "bank").await);
+    gateway.signal("HUP");
+    gateway.logs("the new configuration is in force", 1).await;
+    assert_eq!(gateway.logged("certificate CN=bank").len(), 1, "told once");
     assert_eq!(gateway.logged("the gateway's server certificate").len(), 1, "told once");
 
     let renewed = world.renew("gateway", false, 200);

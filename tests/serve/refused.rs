@@ -129,6 +129,9 @@ async fn what_has_ended_is_warned_of_by_name() {
     issue(&mut world.authority, "ended", Usage::Both, ended);
     let text = fs::read_to_string(world.path("conf/portolan.toml")).unwrap();
     world.write("conf/portolan.toml", &text.replace("issued/console", "issued/ended").replace("issued/outbound", "issued/ended"));
+    // One who sends once a quarter and has not called yet.
+    let rarely = "title = { zh = \"季报单位\", en = \"Rarely\" }\n\n[[certificate]]\nfile = \"../ca/issued/ended.pem\"\n";
+    world.write("conf/partners/rarely.toml", rarely);
     world.authority.renew_list(&DaysAgo(400)).unwrap();
     let checked = portolan().args(["check", "--config", "conf"]).current_dir(world.path("")).output().unwrap();
     let printed = String::from_utf8(checked.stdout).unwrap();
@@ -137,6 +140,7 @@ async fn what_has_ended_is_warned_of_by_name() {
         "the gateway's server certificate conf/../ca/issued/ended.pem has ended",
         "the gateway's outbound certificate conf/../ca/issued/ended.pem has ended",
         "the revocation list of CN=Test CA has ended",
+        "the certificate CN=ended of rarely has ended",
     ];
     for sentence in &sentences {
         assert!(printed.lines().any(|line| line == format!("warning: {sentence}")), "{printed}");
