@@ -120,10 +120,7 @@ impl Statement {
 fn lines(book: &DayBook, day: Date) -> Vec<StatementLine> {
     let mut sent: BTreeMap<&Line, Sum> = BTreeMap::new();
     for sum in book.sums.iter().filter(|sum| matches!(sum.measure, Measure::Accepted | Measure::Refused)) {
-        let total = sent.entry(&sum.line).or_default();
-        // What has too many digits together is counted, and its amount not told.
-        let uncounted = Sum { records: total.records.saturating_add(sum.sum.records), amount: None };
-        *total = total.checked_add(sum.sum).unwrap_or(uncounted);
+        *sent.entry(&sum.line).or_default() += sum.sum;
     }
     let line = |measure: &str, other: &str, line: &Line, sum: &Sum| StatementLine {
         amount: sum.amount.map(|amount| amount.to_string()),

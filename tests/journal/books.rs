@@ -170,6 +170,26 @@ pub async fn a_day_has_a_bounded_number_of_sums(store: &dyn Store) {
     assert!(of_day.sums.iter().any(|sum| sum.line.date == "…" && sum.sum.amount.is_some()));
 }
 
+/// Amounts that come to more digits than a sum holds: everything goes on and is counted, their sum is no longer told.
+pub async fn absurd_amounts_stop_nothing(store: &dyn Store) {
+    let journal = store.open();
+    let nines = "9".repeat(28);
+    for (body, amount) in [("first", nines.as_str()), ("second", "0.0000000001"), ("third", "1.00"), ("fourth", "1.00")] {
+        let mut exchange = sample(store.clock(), body);
+        exchange.verdict.tally.accepted = amounts(&[(amount, "CNY", ""), ("1.00", "EUR", "")]);
+        new(journal.as_ref(), exchange).await;
+        let now = store.clock().now();
+        let to = "tax/inbox".parse().unwrap();
+        let lease = journal.lease(&to, now, now + SignedDuration::from_mins(1), 1).await.unwrap().remove(0);
+        let delivered = Settlement::Acknowledged(amounts(&[(amount, "CNY", "")]));
+        assert!(journal.settle(lease.delivery, lease.token, now, delivered).await.unwrap());
+    }
+    let received = |of_day: &DayBook| told(of_day).into_iter().filter(|sum| sum.contains(" received ")).collect::<Vec<_>>();
+    let sender = book(journal.as_ref(), "bank", "2026-07-01").await;
+    assert_eq!(received(&sender), ["accepted received CNY 4 -", "accepted received EUR 4 4.00", "delivered tax/inbox received CNY 4 -"]);
+    assert_eq!(received(&book(journal.as_ref(), "tax", "2026-07-01").await), ["taken bank received CNY 4 -"]);
+}
+
 pub async fn a_statement_is_kept_once(store: &dyn Store) {
     let journal = store.open();
     let kept = |text: &str| KeptStatement { text: text.to_owned(), workbook: text.as_bytes().to_vec() };
