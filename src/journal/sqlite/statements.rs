@@ -53,7 +53,7 @@ impl Days {
         self.rules.insert(flow.to_string(), business_day.clone());
     }
 
-    /// A delivery that was acknowledged.
+    /// A delivery that was acknowledged. Returns when its exchange was received.
     pub fn delivered(
         &mut self,
         connection: &Connection,
@@ -61,17 +61,17 @@ impl Days {
         to: &str,
         amounts: &Amounts,
         now: Timestamp,
-    ) -> Result<(), JournalError> {
-        let find = "SELECT e.partner, e.flow, r.zone, r.cut_off FROM delivery d JOIN exchange e ON e.sequence = d.exchange
+    ) -> Result<Option<i64>, JournalError> {
+        let find = "SELECT e.partner, e.flow, e.received_at, r.zone, r.cut_off FROM delivery d JOIN exchange e ON e.sequence = d.exchange
             LEFT JOIN day_rule r ON r.flow = e.flow WHERE d.sequence = ?1";
-        let of = |row: &Row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, read_rule(row, 2)?));
-        let Some((sender, flow, rule)) = one(connection, find, [delivery], of)? else { return Ok(()) };
+        let of = |row: &Row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, read_rule(row, 3)?));
+        let Some((sender, flow, received_at, rule)) = one(connection, find, [delivery], of)? else { return Ok(None) };
         let day = self.rules.get(&flow).unwrap_or(&rule).of(now);
         let receiver = to.parse::<DestinationId>().map(|to| to.partner.to_string()).map_err(JournalError::Damaged)?;
         for (partner, measure, other) in [(sender.clone(), Measure::Delivered, to.to_owned()), (receiver, Measure::Taken, sender)] {
             self.sums.entry((partner, flow.clone(), day)).or_default().entry((measure, other)).or_default().add(amounts);
         }
-        Ok(())
+        Ok(Some(received_at))
     }
 
     /// Adds what was gathered to the tables.
