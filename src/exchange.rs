@@ -239,9 +239,12 @@ fn still_entitled(exchanges: &Exchanges, identity: &ConnectionIdentity, intake: 
 }
 
 /// The first answer, where this submission was made before, byte for byte. Other bytes under a known
-/// key are the commit's to judge: only translation finds the message id, which may be known too.
+/// key are the commit's to judge, and so is what has no key: only translation finds the message id, which may be known too.
 async fn find_repeat(exchanges: &Exchanges, received: &Received) -> Result<Option<Answer>, Fault> {
     let intake = &received.intake;
+    if intake.idempotency_key.is_none() {
+        return Ok(None);
+    }
     let query = RepeatQuery {
         partner: intake.partner.clone(),
         flow: intake.flow.flow.id.clone(),
