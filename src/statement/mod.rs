@@ -25,7 +25,7 @@ pub const STATEMENT_TYPE: &str = "portolan-statement";
 pub const STATEMENT_VERSION: u64 = 1;
 /// `typ` of its signature.
 pub const SIGNATURE_TYPE: &str = "portolan-statement+jws";
-/// Bytes of a statement; one with all the sums that a day may have is about a megabyte.
+/// Bytes of a statement; all the sums that a measure may have with one other party are about half a megabyte.
 pub const STATEMENT_BYTES_MAX: usize = 4 << 20;
 
 /// A statement, in the order of its canonical JSON.

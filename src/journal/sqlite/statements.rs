@@ -7,7 +7,9 @@ use super::{JournalError, SqliteJournal, column};
 use crate::amounts::{Amounts, Basis, Line, OTHERS, Sum};
 use crate::domain::{Counts, DestinationId, FlowId, Outcome, PartnerId};
 use crate::journal::NewExchange;
-use crate::journal::statements::{CLOSING_SPAN, DayBook, DayExchanges, DaySum, KeptStatement, Measure, SUMS_PER_DAY_MAX, StatementBook};
+use crate::journal::statements::{
+    CLOSING_SPAN, DayBook, DayExchanges, DaySum, KeptStatement, Measure, SUMS_PER_MEASURE_MAX, StatementBook,
+};
 use crate::schedule::BusinessDay;
 use crate::schedule::day::ZONE_DEFAULT;
 use jiff::Timestamp;
@@ -30,7 +32,7 @@ pub(super) struct NewStatement {
 #[derive(Default)]
 pub(super) struct Days {
     exchanges: BTreeMap<Key, DayExchanges>,
-    sums: BTreeMap<Key, BTreeMap<(Measure, String), Amounts>>,
+    sums: BTreeMap<(Key, Measure, String), Amounts>,
     rules: BTreeMap<String, BusinessDay>,
 }
 
@@ -47,7 +49,7 @@ impl Days {
         exchanges.repeated_records += counts.repeated;
         for (measure, amounts) in [(Measure::Accepted, &verdict.tally.accepted), (Measure::Refused, &verdict.tally.refused)] {
             if !amounts.is_empty() {
-                self.sums.entry(key.clone()).or_default().entry((measure, String::new())).or_default().add(amounts);
+                self.sums.entry((key.clone(), measure, String::new())).or_default().add(amounts);
             }
         }
         self.rules.insert(flow.to_string(), business_day.clone());
@@ -69,7 +71,7 @@ impl Days {
         let day = self.rules.get(&flow).unwrap_or(&rule).of(now);
         let receiver = to.parse::<DestinationId>().map(|to| to.partner.to_string()).map_err(JournalError::Damaged)?;
         for (partner, measure, other) in [(sender.clone(), Measure::Delivered, to.to_owned()), (receiver, Measure::Taken, sender)] {
-            self.sums.entry((partner, flow.clone(), day)).or_default().entry((measure, other)).or_default().add(amounts);
+            self.sums.entry(((partner, flow.clone(), day), measure, other)).or_default().add(amounts);
         }
         Ok(Some(received_at))
     }
@@ -89,11 +91,9 @@ impl Days {
             let [all, in_part, refused, repeated] = [all, in_part, refused, repeated_records].map(column);
             connection.prepare_cached(add)?.execute(params![partner, flow, day.to_string(), all, in_part, refused, repeated])?;
         }
-        for ((partner, flow, day), sums) in &self.sums {
-            let mut table = DayTable { connection, partner, flow, day: day.to_string(), rows: None };
-            for ((measure, other), amounts) in sums {
-                amounts.iter().try_for_each(|(line, sum)| table.add(*measure, other, line, *sum))?;
-            }
+        for (((partner, flow, day), measure, other), amounts) in &self.sums {
+            let mut table = SumTable { connection, partner, flow, day: day.to_string(), measure: *measure, other, rows: None };
+            amounts.iter().try_for_each(|(line, sum)| table.add(line, *sum))?;
         }
         Ok(())
     }
@@ -106,29 +106,30 @@ fn read_rule(row: &Row, first: usize) -> Result<BusinessDay, JournalError> {
     Ok(BusinessDay::new(zone.as_deref().unwrap_or(ZONE_DEFAULT), cut_off))
 }
 
-/// The sums of one day, as they are added to.
-struct DayTable<'a> {
+/// The sums of one day and measure with one other party, as they are added to. Each party has room of its own, so that
+/// none takes that of all others.
+struct SumTable<'a> {
     connection: &'a Connection,
     partner: &'a str,
     flow: &'a str,
     day: String,
+    measure: Measure,
+    other: &'a str,
     /// How many there are, once that was asked: counted once for all that a group adds.
     rows: Option<i64>,
 }
 
-impl DayTable<'_> {
-    /// Adds to one sum. A day has no more sums than it may have: what is beyond goes to those of other dates, then to
-    /// those of other currencies, which have no amount.
-    fn add(&mut self, measure: Measure, other: &str, line: &Line, sum: Sum) -> Result<(), JournalError> {
-        let known = self.read(measure, other, line)?;
-        if known.is_none() && line.currency != OTHERS && self.is_full(line.date != OTHERS)? {
-            let others = if line.date == OTHERS {
-                Line { currency: OTHERS.to_owned(), direction: String::new(), ..line.clone() }
-            } else {
-                Line { date: OTHERS.to_owned(), ..line.clone() }
-            };
+impl SumTable<'_> {
+    /// Adds to one sum. There are no more than there may be: what is beyond goes to those of other dates, then to those
+    /// of other currencies, which have no amount.
+    fn add(&mut self, line: &Line, sum: Sum) -> Result<(), JournalError> {
+        let known = self.read(line)?;
+        if known.is_none()
+            && let Some(others) = beyond(line)
+            && self.is_full(line.date != OTHERS)?
+        {
             let amount = sum.amount.filter(|_| others.currency != OTHERS);
-            return self.add(measure, other, &others, Sum { amount, ..sum });
+            return self.add(&others, Sum { amount, ..sum });
         }
         if known.is_none() {
             self.rows = self.rows.map(|rows| rows + 1);
@@ -141,8 +142,8 @@ impl DayTable<'_> {
             self.partner,
             self.flow,
             self.day,
-            measure_number(measure),
-            other,
+            measure_number(self.measure),
+            self.other,
             basis_number(line.basis),
             line.date,
             line.currency,
@@ -153,15 +154,15 @@ impl DayTable<'_> {
         Ok(())
     }
 
-    fn read(&self, measure: Measure, other: &str, line: &Line) -> Result<Option<Sum>, JournalError> {
+    fn read(&self, line: &Line) -> Result<Option<Sum>, JournalError> {
         let find = "SELECT records, amount FROM day_sum WHERE partner = ?1 AND flow = ?2 AND day = ?3 AND measure = ?4 AND other = ?5
             AND basis = ?6 AND date = ?7 AND currency = ?8 AND direction = ?9";
         let of = params![
             self.partner,
             self.flow,
             self.day,
-            measure_number(measure),
-            other,
+            measure_number(self.measure),
+            self.other,
             basis_number(line.basis),
             line.date,
             line.currency,
@@ -170,18 +171,27 @@ impl DayTable<'_> {
         one(self.connection, find, of, |row| Ok(Sum { records: number(row, 0)?, amount: amount_of(row.get(1)?)? }))
     }
 
-    /// Whether the day has all the sums that it may have; those of other dates have some room behind that.
+    /// Whether there are all the sums that there may be; those of other dates have some room behind that.
     fn is_full(&mut self, of_dates: bool) -> Result<bool, JournalError> {
         let rows = match self.rows {
             Some(rows) => rows,
             None => {
-                let count = "SELECT count(*) FROM day_sum WHERE partner = ?1 AND flow = ?2 AND day = ?3";
-                let of = params![self.partner, self.flow, self.day];
+                let count = "SELECT count(*) FROM day_sum WHERE partner = ?1 AND flow = ?2 AND day = ?3 AND measure = ?4 AND other = ?5";
+                let of = params![self.partner, self.flow, self.day, measure_number(self.measure), self.other];
                 *self.rows.insert(self.connection.prepare_cached(count)?.query_row(of, |row| row.get(0))?)
             }
         };
-        let max = if of_dates { SUMS_PER_DAY_MAX } else { SUMS_PER_DAY_MAX + SUMS_PER_DAY_MAX / 8 };
+        let max = if of_dates { SUMS_PER_MEASURE_MAX } else { SUMS_PER_MEASURE_MAX + SUMS_PER_MEASURE_MAX / 8 };
         Ok(rows >= column(max as u64))
+    }
+}
+
+/// The line that has what a line has no room for; the last one of all always has room.
+fn beyond(line: &Line) -> Option<Line> {
+    match (line.date == OTHERS, line.currency == OTHERS) {
+        (false, _) => Some(Line { date: OTHERS.to_owned(), ..line.clone() }),
+        (true, false) => Some(Line { currency: OTHERS.to_owned(), direction: String::new(), ..line.clone() }),
+        (true, true) => None,
     }
 }
 
