@@ -10,7 +10,7 @@ use crate::domain::{BusinessAnswer, DestinationId, Digest, ExchangeId, Finding, 
 use crate::fault::{Fault, FaultCode};
 use crate::ingress::admit::{Admitted, Mode, not_empty};
 use crate::ingress::identity::{ConnectionIdentity, Partners, TrustStore};
-use crate::ingress::in_flight::{InFlight, Places};
+use crate::ingress::in_flight::InFlight;
 use crate::ingress::limits::Admission;
 use crate::ingress::receive::{ReceivedBody, receive};
 use crate::journal::{Committed, Journal, JournalError, NewExchange, RepeatQuery, resolve};
@@ -18,6 +18,7 @@ use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::mapping::write::NotWritten;
 use crate::pauses::Pauses;
+use crate::places::Places;
 use crate::receipt::Receipt;
 use crate::references::look_up;
 use crate::schedule::Period;
