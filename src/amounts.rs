@@ -1,23 +1,27 @@
 //! Amounts of records, added up exactly: by currency and direction, and by the dates that records carry.
 //!
 //! Translation adds up each body while it passes, the journal adds bodies up by day. Nothing here is ever a
-//! binary fraction or rounded. However many records there are, a sum has at most [`CURRENCIES_MAX`] currencies
-//! (with their directions) and [`DATES_MAX`] dates of a kind; what is beyond is added up under [`OTHERS`].
+//! binary fraction or rounded. However many records there are, a sum has at most [`DATES_MAX`] dates of a kind and
+//! for each [`CURRENCIES_MAX`] currencies (with their directions); what is beyond is added up under [`OTHERS`].
 
 use jiff::civil::Date;
-use std::cmp::Ordering;
 use std::fmt;
+use std::ops::AddAssign;
 use std::str::FromStr;
 
-/// Pairs of currency and direction that one sum tells apart.
+/// Pairs of currency and direction that one sum tells apart for each date.
 pub const CURRENCIES_MAX: usize = 32;
 /// Dates of one kind that one sum tells apart.
 pub const DATES_MAX: usize = 64;
 /// The date, or the currency, of all those that are not told apart.
 pub const OTHERS: &str = "…";
-/// Digits of one amount, and digits behind its point.
+/// Characters of a currency, and of a direction; a record that has more has no amount that can be told.
+pub const WORD_CHARS_MAX: usize = 16;
+/// Digits of an amount, of one record or of many, and digits behind its point.
 const DIGITS_MAX: usize = 28;
 const SCALE_MAX: usize = 10;
+/// What the units of an amount stay below.
+const UNITS_END: u128 = 10_u128.pow(DIGITS_MAX as u32);
 
 /// An exact amount: a whole number of the units that `scale` digits behind the point make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,10 +31,12 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// The sum; `None` where it has more digits than can be kept, which no real amounts come to.
+    /// The sum; `None` where it has more digits than an amount may have, which no real amounts come to. So a sum that
+    /// is written can be read again.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let scale = self.scale.max(other.scale);
-        Some(Self { units: self.units_at(scale)?.checked_add(other.units_at(scale)?)?, scale })
+        let units = self.units_at(scale)?.checked_add(other.units_at(scale)?)?;
+        (units.unsigned_abs() < UNITS_END).then_some(Self { units, scale })
     }
 
     /// Whether two amounts are worth the same, however many zeros they are written with.
@@ -118,14 +124,16 @@ pub struct Sum {
     pub amount: Option<Amount>,
 }
 
-impl Sum {
-    /// Adds another sum of the same line; `None` where the amount has too many digits.
-    pub fn checked_add(self, other: Self) -> Option<Self> {
-        let amount = match (self.amount, other.amount) {
-            (Some(one), Some(other)) => Some(one.checked_add(other)?),
-            (one, other) => one.or(other),
+impl AddAssign for Sum {
+    /// Adds records of the same line. Their amount can be told as long as that of each can, and all together have no more
+    /// digits than an amount may have; they are counted in any case.
+    fn add_assign(&mut self, other: Self) {
+        self.amount = match (self.records, other.records) {
+            (0, _) => other.amount,
+            (_, 0) => self.amount,
+            _ => self.amount.zip(other.amount).and_then(|(one, other)| one.checked_add(other)),
         };
-        Some(Self { records: self.records.checked_add(other.records)?, amount })
+        self.records = self.records.saturating_add(other.records);
     }
 }
 
@@ -144,18 +152,18 @@ pub struct Noted<'r> {
     pub booking_date: Option<&'r str>,
 }
 
-/// The amounts of some records, in the order of their lines.
+/// The amounts of some records, in the order of their lines: those of one basis and date stand together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Amounts(Vec<(Line, Sum)>);
+pub struct Amounts(Vec<Vec<(Line, Sum)>>);
 
 impl Amounts {
     /// Adds a record.
     pub fn note(&mut self, noted: Noted<'_>) {
-        let amount = noted.amount.and_then(|text| text.parse::<Amount>().ok()).filter(|_| noted.currency.is_some());
-        let (currency, direction) = match amount {
-            Some(_) => (noted.currency.unwrap_or_default(), noted.direction.unwrap_or_default()),
-            None => ("", ""),
-        };
+        let (currency, direction) = (noted.currency.unwrap_or_default(), noted.direction.unwrap_or_default());
+        let is_told =
+            !matches!(currency, "" | OTHERS) && [currency, direction].iter().all(|word| word.chars().nth(WORD_CHARS_MAX).is_none());
+        let amount = noted.amount.filter(|_| is_told).and_then(|text| text.parse::<Amount>().ok());
+        let (currency, direction) = if amount.is_some() { (currency, direction) } else { ("", "") };
         let sum = Sum { records: 1, amount };
         for (basis, date) in [(Basis::Received, Some("")), (Basis::Work, noted.work_date), (Basis::Booking, noted.booking_date)] {
             let Some(date) = date.map(|date| if date.parse::<Date>().is_ok() { date } else { "" }) else { continue };
@@ -165,7 +173,7 @@ impl Amounts {
 
     /// Adds the records of another.
     pub fn add(&mut self, other: &Self) {
-        other.0.iter().for_each(|(line, sum)| self.add_at((line.basis, &line.date, &line.currency, &line.direction), *sum));
+        other.iter().for_each(|(line, sum)| self.add_at((line.basis, &line.date, &line.currency, &line.direction), *sum));
     }
 
     /// Adds records that nothing is known of, so that there are as many as were counted.
@@ -178,12 +186,12 @@ impl Amounts {
 
     /// The records, each once.
     pub fn records(&self) -> u64 {
-        self.0.iter().filter(|(line, _)| line.basis == Basis::Received).map(|(_, sum)| sum.records).sum()
+        self.iter().filter(|(line, _)| line.basis == Basis::Received).map(|(_, sum)| sum.records).sum()
     }
 
     /// The sums in the order of their lines.
     pub fn iter(&self) -> impl Iterator<Item = (&Line, &Sum)> {
-        self.0.iter().map(|(line, sum)| (line, sum))
+        self.0.iter().flatten().map(|(line, sum)| (line, sum))
     }
 
     /// Whether there is no record.
@@ -194,50 +202,40 @@ impl Amounts {
     /// Adds to a line; one that is beyond what is told apart goes to those of all others.
     fn add_at(&mut self, key: Key<'_>, sum: Sum) {
         let (basis, date, currency, direction) = key;
-        let place = self.place(key);
-        if let Ok(place) = place
-            && let Some((_, known)) = self.0.get_mut(place)
-            && let Some(added) = known.checked_add(sum)
-        {
-            *known = added;
-            return;
-        }
-        let others = (basis, date, OTHERS, "");
-        match place {
-            // More digits than a sum holds: counted, and its amount left to nobody's guess.
-            Ok(_) if key != others => self.add_at(others, Sum { amount: None, ..sum }),
-            Ok(_) => {}
-            Err(_) if currency != OTHERS && self.currencies_are_full(basis, currency, direction) => {
-                self.add_at(others, Sum { amount: None, ..sum });
+        let place = match self.0.binary_search_by(|lines| date_of(lines).cmp(&(basis, date))) {
+            Ok(place) => place,
+            Err(_) if date != OTHERS && self.dates(basis) >= DATES_MAX => return self.add_at((basis, OTHERS, currency, direction), sum),
+            Err(place) => {
+                self.0.insert(place, Vec::new());
+                place
             }
-            Err(_) if date != OTHERS && self.dates_are_full(basis, date) => self.add_at((basis, OTHERS, currency, direction), sum),
+        };
+        let Some(lines) = self.0.get_mut(place) else { return };
+        match lines.binary_search_by(|(line, _)| (line.currency.as_str(), line.direction.as_str()).cmp(&(currency, direction))) {
+            Ok(place) => {
+                if let Some((_, known)) = lines.get_mut(place) {
+                    *known += sum;
+                }
+            }
+            Err(_) if currency != OTHERS && lines.len() >= CURRENCIES_MAX => {
+                self.add_at((basis, date, OTHERS, ""), Sum { amount: None, ..sum });
+            }
             Err(place) => {
                 let line = Line { basis, date: date.to_owned(), currency: currency.to_owned(), direction: direction.to_owned() };
-                self.0.insert(place, (line, sum));
+                lines.insert(place, (line, sum));
             }
         }
     }
 
-    fn place(&self, key: Key<'_>) -> Result<usize, usize> {
-        let order =
-            |line: &Line| -> Ordering { (line.basis, line.date.as_str(), line.currency.as_str(), line.direction.as_str()).cmp(&key) };
-        self.0.binary_search_by(|(line, _)| order(line))
+    /// Dates of a basis.
+    fn dates(&self, basis: Basis) -> usize {
+        self.0.iter().filter(|lines| date_of(lines).0 == basis).count()
     }
+}
 
-    fn currencies_are_full(&self, basis: Basis, currency: &str, direction: &str) -> bool {
-        let of_basis = || self.0.iter().map(|(line, _)| line).filter(|line| line.basis == basis);
-        let mut pairs: Vec<(&str, &str)> = of_basis().map(|line| (line.currency.as_str(), line.direction.as_str())).collect();
-        pairs.sort_unstable();
-        pairs.dedup();
-        pairs.len() >= CURRENCIES_MAX && pairs.binary_search(&(currency, direction)).is_err()
-    }
-
-    fn dates_are_full(&self, basis: Basis, date: &str) -> bool {
-        let mut dates: Vec<&str> =
-            self.0.iter().map(|(line, _)| line).filter(|line| line.basis == basis).map(|line| line.date.as_str()).collect();
-        dates.dedup();
-        dates.len() >= DATES_MAX && !dates.contains(&date)
-    }
+/// The basis and the date of lines that stand together.
+fn date_of(lines: &[(Line, Sum)]) -> (Basis, &str) {
+    lines.first().map_or((Basis::Received, ""), |(line, _)| (line.basis, line.date.as_str()))
 }
 
 type Key<'k> = (Basis, &'k str, &'k str, &'k str);
@@ -307,6 +305,24 @@ mod tests {
             ]
         );
         assert_eq!(amounts.records(), 5);
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_counted() {
+        let mut amounts = Amounts::default();
+        let nines = "9".repeat(DIGITS_MAX);
+        for amount in [nines.as_str(), "0.01", "1.00"] {
+            amounts.note(noted(amount, "CNY", ""));
+        }
+        amounts.note(noted("1.00", "EUR", ""));
+        for currency in ["", OTHERS, "A".repeat(WORD_CHARS_MAX + 1).as_str()] {
+            amounts.note(noted("1.00", currency, ""));
+        }
+        amounts.note(Noted { direction: Some(&nines), ..noted("1.00", "CNY", "") });
+        assert_eq!(
+            lines(&amounts),
+            ["received   4 -", "received  CNY 3 -", "received  EUR 1 1.00", "booking   4 -", "booking  CNY 3 -", "booking  EUR 1 1.00"]
+        );
     }
 
     #[test]

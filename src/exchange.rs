@@ -10,7 +10,7 @@ use crate::domain::{BusinessAnswer, DestinationId, Digest, ExchangeId, Finding, 
 use crate::fault::{Fault, FaultCode};
 use crate::ingress::admit::{Admitted, Mode, not_empty};
 use crate::ingress::identity::{ConnectionIdentity, Partners, TrustStore};
-use crate::ingress::in_flight::{InFlight, Places};
+use crate::ingress::in_flight::InFlight;
 use crate::ingress::limits::Admission;
 use crate::ingress::receive::{ReceivedBody, receive};
 use crate::journal::{Committed, Journal, JournalError, NewExchange, RepeatQuery, resolve};
@@ -18,6 +18,7 @@ use crate::live::Live;
 use crate::mapping::Mapping;
 use crate::mapping::write::NotWritten;
 use crate::pauses::Pauses;
+use crate::places::Places;
 use crate::receipt::Receipt;
 use crate::references::look_up;
 use crate::schedule::Period;
@@ -239,9 +240,12 @@ fn still_entitled(exchanges: &Exchanges, identity: &ConnectionIdentity, intake: 
 }
 
 /// The first answer, where this submission was made before, byte for byte. Other bytes under a known
-/// key are the commit's to judge: only translation finds the message id, which may be known too.
+/// key are the commit's to judge, and so is what has no key: only translation finds the message id, which may be known too.
 async fn find_repeat(exchanges: &Exchanges, received: &Received) -> Result<Option<Answer>, Fault> {
     let intake = &received.intake;
+    if intake.idempotency_key.is_none() {
+        return Ok(None);
+    }
     let query = RepeatQuery {
         partner: intake.partner.clone(),
         flow: intake.flow.flow.id.clone(),

@@ -42,6 +42,7 @@ pub mod metrics;
 pub mod ops;
 pub mod pauses;
 pub mod pinned;
+pub mod places;
 pub mod profile;
 pub mod query;
 pub mod receipt;

@@ -8,15 +8,15 @@ use crate::delivery::worker::Parts;
 use crate::delivery::{Attempted, DeliveryRequest, Ended, TransportError, later, spans};
 use crate::fault::{Fault, FaultCode};
 use crate::journal::{Lease, Settlement};
+use crate::places::Places;
 use crate::traces::{Span, SpanKind, TraceContext, key};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// Carries one leased delivery to its end. Nothing is lost when this is dropped midway: the lease
 /// runs out and the delivery is leased again. All of it is within the span.
-pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Arc<Destination>, lease: Lease, whole: Span) -> Ended {
+pub(super) async fn attempt(parts: &Parts, renders: &Places, destination: &Arc<Destination>, lease: Lease, whole: Span) -> Ended {
     let began = parts.clock.now();
     let rendering = parts.traces.child("render", SpanKind::Internal, whole.context());
     let (judgement, amounts, told) = match rendering.ended(prepare(parts, renders, destination, &lease).await) {
@@ -50,9 +50,9 @@ pub(super) async fn attempt(parts: &Parts, renders: &Semaphore, destination: &Ar
 }
 
 /// Everything up to the sending, and the amounts of what is sent; the journal knows the digest before the first byte leaves.
-async fn prepare(parts: &Parts, renders: &Semaphore, destination: &Destination, lease: &Lease) -> Result<(Payload, Amounts), Fault> {
+async fn prepare(parts: &Parts, renders: &Places, destination: &Destination, lease: &Lease) -> Result<(Payload, Amounts), Fault> {
     // A closed semaphore cannot be: it is never closed.
-    let _turn = renders.acquire().await.map_err(|e| Fault::new(FaultCode::Internal).caused_by(e))?;
+    let _turn = renders.enter(&destination.id.partner).await.map_err(|e| Fault::new(FaultCode::Internal).caused_by(e))?;
     let mut payload = payload(parts.journal.clone(), parts.render.clone(), lease.clone()).await?;
     match lease.rendered {
         None => parts.journal.rendered(lease.delivery, lease.token, payload.digest).await.map_err(journal_fault)?,

@@ -6,10 +6,11 @@ use crate::delivery::circuit::Circuit;
 use crate::delivery::worker::Parts;
 use crate::delivery::{Ended, later, spans};
 use crate::fault::Party;
+use crate::places::Places;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
@@ -26,8 +27,8 @@ const JOURNAL_SLEEP: Duration = Duration::from_secs(1);
 /// One destination's task.
 pub(super) struct Outlet {
     pub parts: Arc<Parts>,
-    /// Renderings at once, over all destinations.
-    pub renders: Arc<Semaphore>,
+    /// Renderings at once, over all destinations; one place is left to the other receivers.
+    pub renders: Arc<Places>,
     /// The destination as configured; its end is the end of the task.
     pub settings: watch::Receiver<Arc<Destination>>,
     /// Something was queued.

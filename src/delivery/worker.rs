@@ -9,15 +9,16 @@ use crate::delivery::outlet::Outlet;
 use crate::delivery::{Observer, Render, Transport};
 use crate::domain::DestinationId;
 use crate::journal::Journal;
+use crate::places::Places;
 use crate::seams::SharedClock;
 use crate::traces::Traces;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::{Mutex, Notify, Semaphore, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinSet;
 
-/// Deliveries being rendered at once, over all destinations.
+/// Deliveries being rendered at once, over all destinations; one fewer of a single receiver.
 pub const RENDERS_MAX: usize = 4;
 
 /// What deliveries are made with.
@@ -80,7 +81,7 @@ impl Delivery {
 struct Wakes(RwLock<BTreeMap<DestinationId, Arc<Notify>>>);
 
 async fn supervise(parts: Arc<Parts>, mut config: watch::Receiver<Arc<Config>>, wakes: Arc<Wakes>, mut stop: watch::Receiver<bool>) {
-    let renders = Arc::new(Semaphore::new(RENDERS_MAX));
+    let renders = Arc::new(Places::new(RENDERS_MAX));
     let mut settings = BTreeMap::<DestinationId, watch::Sender<Arc<Destination>>>::new();
     let mut outlets = JoinSet::new();
     loop {

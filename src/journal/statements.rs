@@ -15,8 +15,9 @@ use jiff::civil::Date;
 pub const CLOSING_SPAN: SignedDuration = SignedDuration::from_mins(10);
 /// How long after a day's end its statement is final: a commit that began within the span above has ended by then.
 pub const FINAL_AFTER: SignedDuration = SignedDuration::from_mins(11);
-/// Different sums of one partner, flow and day; what is beyond is added up as other dates and currencies.
-pub const SUMS_PER_DAY_MAX: usize = 4_096;
+/// Different sums of one measure with one other party, in a day of a partner and flow; what is beyond is added up as other
+/// dates and currencies.
+pub const SUMS_PER_MEASURE_MAX: usize = 2_048;
 
 /// What a sum of a day is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

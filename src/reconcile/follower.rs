@@ -73,15 +73,21 @@ impl Follower {
         }
     }
 
-    /// Looks at everything that was committed until now.
+    /// Looks at everything that was committed until now. A reconciliation that cannot go on keeps no other from it.
     ///
     /// # Errors
-    /// When the journal cannot be read or written; the next look goes on from where this one came to.
+    /// The first reason why one could not go on; the next look goes on from where this one came to.
     pub async fn look(&mut self) -> Result<(), LookError> {
         let plans: Vec<Arc<ReconciliationPlan>> = self.live.load().reconciliations.values().cloned().collect();
+        let mut looked = Ok(());
         for plan in plans {
-            while self.advance(&plan).await? {}
+            looked = looked.and(self.catch_up(&plan).await);
         }
+        looked
+    }
+
+    async fn catch_up(&mut self, plan: &ReconciliationPlan) -> Result<(), LookError> {
+        while self.advance(plan).await? {}
         Ok(())
     }
 
@@ -113,7 +119,7 @@ impl Follower {
         if nothing && cursor.sequence - written.cursor.sequence < SKIPPED_MAX {
             self.reached.insert(name.to_string(), after);
         } else {
-            self.write(&step, Some(written), after).await?;
+            self.write(step, Some(written), after).await?;
         }
         Ok(full || !whole)
     }
@@ -127,19 +133,12 @@ impl Follower {
         }
         let sequence = self.journal.first_received(plan.begins_at).await?;
         let step = Step { plan, seen: Vec::new(), left_out: 0, bytes: 0, read: 0 };
-        self.write(&step, None, Progress { declaration: plan.digest, cursor: Cursor { sequence, row: 0 } }).await
+        self.write(step, None, Progress { declaration: plan.digest, cursor: Cursor { sequence, row: 0 } }).await
     }
 
-    async fn write(&self, step: &Step<'_>, before: Option<Progress>, after: Progress) -> Result<(), LookError> {
+    async fn write(&self, step: Step<'_>, before: Option<Progress>, after: Progress) -> Result<(), LookError> {
         let Step { plan, seen, left_out, .. } = step;
-        let step = MatterStep {
-            name: plan.reconciliation.name.clone(),
-            before,
-            after,
-            within: plan.within(),
-            seen: seen.clone(),
-            left_out: *left_out,
-        };
+        let step = MatterStep { name: plan.reconciliation.name.clone(), before, after, within: plan.within(), seen, left_out };
         match self.journal.reconcile(step).await? {
             true => Ok(()),
             false => Err(JournalError::Unavailable("the reconciliation stands elsewhere".to_owned()).into()),

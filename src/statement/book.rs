@@ -88,7 +88,6 @@ impl Statements {
             return Err(Fault::new(FaultCode::QueryInvalid)
                 .detail(format!("{day} 尚未开始；最近为 {last}"), format!("{day} has not begun; the latest day is {last}")));
         }
-        let name = |statement: &Statement| statement.file_name();
         let provisional = now < to.saturating_add(FINAL_AFTER).unwrap_or(to);
         let mut statement = Statement {
             cut_off: business_day.cut_off().map(|time| time.strftime("%H:%M").to_string()),
@@ -105,30 +104,33 @@ impl Statements {
             workbook_sha256: Digest::default(),
             zone: business_day.zone().to_owned(),
         };
+        let name = statement.file_name();
         if let Some(kept) = self.journal.statement(partner, flow, day).await? {
-            return Ok((name(&statement), kept));
+            return Ok((name, kept));
         }
         let book = self.journal.day_book(partner, flow, day).await?;
         statement.exchanges = Exchanges { all: book.exchanges.all, in_part: book.exchanges.in_part, refused: book.exchanges.refused };
         statement.repeated_records = book.exchanges.repeated_records;
         statement.lines = lines(&book, day);
-        let made = self.sign(&mut statement)?;
+        // A workbook of thousands of rows takes long: no message waits for it.
+        let keys = Arc::clone(&self.keys);
+        let made = tokio::task::spawn_blocking(move || signed(statement, &keys)).await;
+        let made = made.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal).caused_by(error)))?;
         let kept = if provisional { made } else { self.journal.keep_statement(partner, flow, day, made).await? };
-        Ok((name(&statement), kept))
+        Ok((name, kept))
     }
+}
 
-    /// Writes the workbook, and signs the statement that names it.
-    fn sign(&self, statement: &mut Statement) -> Result<KeptStatement, Fault> {
-        let failed = |why: String| Fault::new(FaultCode::Internal).caused_by(why);
-        let workbook = sheet(statement).map_err(failed)?;
-        statement.workbook_sha256 = Digest::of(&workbook);
-        let canonical = statement.to_canonical().map_err(|error| failed(error.to_string()))?;
-        let signature = self.keys.sign_detached(SIGNATURE_TYPE, canonical.as_bytes());
-        // The statement is canonical JSON and a JWS needs no escapes: both stand as they are.
-        let text =
-            format!(r#"{{"type":"{STATEMENT_TYPE}","version":{STATEMENT_VERSION},"statement":{canonical},"signature":"{signature}"}}"#);
-        Ok(KeptStatement { text, workbook })
-    }
+/// Writes the workbook, and signs the statement that names it.
+fn signed(mut statement: Statement, keys: &Keys) -> Result<KeptStatement, Fault> {
+    let failed = |why: String| Fault::new(FaultCode::Internal).caused_by(why);
+    let workbook = sheet(&statement).map_err(failed)?;
+    statement.workbook_sha256 = Digest::of(&workbook);
+    let canonical = statement.to_canonical().map_err(|error| failed(error.to_string()))?;
+    let signature = keys.sign_detached(SIGNATURE_TYPE, canonical.as_bytes());
+    // The statement is canonical JSON and a JWS needs no escapes: both stand as they are.
+    let text = format!(r#"{{"type":"{STATEMENT_TYPE}","version":{STATEMENT_VERSION},"statement":{canonical},"signature":"{signature}"}}"#);
+    Ok(KeptStatement { text, workbook })
 }
 
 /// A day as an address has it: `2026-07-01` or `20260701`.

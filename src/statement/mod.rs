@@ -25,7 +25,7 @@ pub const STATEMENT_TYPE: &str = "portolan-statement";
 pub const STATEMENT_VERSION: u64 = 1;
 /// `typ` of its signature.
 pub const SIGNATURE_TYPE: &str = "portolan-statement+jws";
-/// Bytes of a statement; one with all the sums that a day may have is about a megabyte.
+/// Bytes of a statement; all the sums that a measure may have with one other party are about half a megabyte.
 pub const STATEMENT_BYTES_MAX: usize = 4 << 20;
 
 /// A statement, in the order of its canonical JSON.
@@ -120,10 +120,7 @@ impl Statement {
 fn lines(book: &DayBook, day: Date) -> Vec<StatementLine> {
     let mut sent: BTreeMap<&Line, Sum> = BTreeMap::new();
     for sum in book.sums.iter().filter(|sum| matches!(sum.measure, Measure::Accepted | Measure::Refused)) {
-        let total = sent.entry(&sum.line).or_default();
-        // What has too many digits together is counted, and its amount not told.
-        let uncounted = Sum { records: total.records.saturating_add(sum.sum.records), amount: None };
-        *total = total.checked_add(sum.sum).unwrap_or(uncounted);
+        *sent.entry(&sum.line).or_default() += sum.sum;
     }
     let line = |measure: &str, other: &str, line: &Line, sum: &Sum| StatementLine {
         amount: sum.amount.map(|amount| amount.to_string()),

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use portolan::amounts::{Amount, Amounts, Basis, Noted};
 use portolan::domain::{Digest, Name, Outcome};
 use portolan::journal::matters::{Cursor, MatterCounts, MatterFilter, MatterRow, MatterState, MatterStep, NewSeen, Progress, Seen};
-use portolan::journal::statements::{DayBook, KeptStatement, Measure, SUMS_PER_DAY_MAX};
+use portolan::journal::statements::{DayBook, KeptStatement, Measure, SUMS_PER_MEASURE_MAX};
 use portolan::journal::{Committed, Journal, NewExchange, Settlement};
 use portolan::schedule::BusinessDay;
 use portolan::seams::{Clock, new_id};
@@ -164,10 +164,54 @@ pub async fn a_day_has_a_bounded_number_of_sums(store: &dyn Store) {
         new(journal.as_ref(), exchange).await;
     }
     let of_day = book(journal.as_ref(), "bank", "2026-07-01").await;
-    assert!(of_day.sums.len() <= SUMS_PER_DAY_MAX + 2, "{}", of_day.sums.len());
+    assert!(of_day.sums.len() <= SUMS_PER_MEASURE_MAX + 2, "{}", of_day.sums.len());
     let booked = of_day.sums.iter().filter(|sum| sum.line.basis == Basis::Booking).map(|sum| sum.sum.records).sum::<u64>();
     assert_eq!(booked, records, "nothing is left out");
     assert!(of_day.sums.iter().any(|sum| sum.line.date == "…" && sum.sum.amount.is_some()));
+}
+
+/// Amounts that come to more digits than a sum holds: everything goes on and is counted, their sum is no longer told.
+pub async fn absurd_amounts_stop_nothing(store: &dyn Store) {
+    let journal = store.open();
+    let nines = "9".repeat(28);
+    for (body, amount) in [("first", nines.as_str()), ("second", "0.0000000001"), ("third", "1.00"), ("fourth", "1.00")] {
+        let mut exchange = sample(store.clock(), body);
+        exchange.verdict.tally.accepted = amounts(&[(amount, "CNY", ""), ("1.00", "EUR", "")]);
+        deliver(journal.as_ref(), store, exchange, amounts(&[(amount, "CNY", "")])).await;
+    }
+    let received = |of_day: &DayBook| told(of_day).into_iter().filter(|sum| sum.contains(" received ")).collect::<Vec<_>>();
+    let sender = book(journal.as_ref(), "bank", "2026-07-01").await;
+    assert_eq!(received(&sender), ["accepted received CNY 4 -", "accepted received EUR 4 4.00", "delivered tax/inbox received CNY 4 -"]);
+    assert_eq!(received(&book(journal.as_ref(), "tax", "2026-07-01").await), ["taken bank received CNY 4 -"]);
+}
+
+/// A sender whose records have any number of currencies and dates takes no room from what another has sent to the same receiver.
+pub async fn a_sender_takes_no_room_of_anothers_sums(store: &dyn Store) {
+    let journal = store.open();
+    let currencies: Vec<String> =
+        (0..40_u8).map(|number| format!("X{}{}", char::from(b'A' + number / 26), char::from(b'A' + number % 26))).collect();
+    let start = day("2000-01-01");
+    for body in 0..4 {
+        let dates: Vec<String> = (0..60).map(|n| start.saturating_add(jiff::Span::new().days(body * 60 + n)).to_string()).collect();
+        let every = dates.iter().flat_map(|date| currencies.iter().map(move |currency| ("1.00", currency.as_str(), date.as_str())));
+        deliver(journal.as_ref(), store, sample(store.clock(), &format!("body {body}")), amounts(&every.collect::<Vec<_>>())).await;
+    }
+    let other = NewExchange { partner: name("customs"), ..sample(store.clock(), "another's") };
+    deliver(journal.as_ref(), store, other, amounts(&[("2.50", "CNY", "2026-06-30")])).await;
+    let receiver = told(&book(journal.as_ref(), "tax", "2026-07-01").await);
+    let room = SUMS_PER_MEASURE_MAX + SUMS_PER_MEASURE_MAX / 8 + 3;
+    assert!((SUMS_PER_MEASURE_MAX..room).contains(&(receiver.len() - 2)), "{}", receiver.len());
+    for expected in ["taken customs received CNY 1 2.50", "taken customs booking 2026-06-30 CNY 1 2.50"] {
+        assert!(receiver.iter().any(|sum| sum == expected), "{expected}");
+    }
+}
+
+/// Commits an exchange and acknowledges its delivery as one of these amounts.
+async fn deliver(journal: &dyn Journal, store: &dyn Store, exchange: NewExchange, of: Amounts) {
+    new(journal, exchange).await;
+    let now = store.clock().now();
+    let lease = journal.lease(&"tax/inbox".parse().unwrap(), now, now + SignedDuration::from_mins(1), 1).await.unwrap().remove(0);
+    assert!(journal.settle(lease.delivery, lease.token, now, Settlement::Acknowledged(of)).await.unwrap());
 }
 
 pub async fn a_statement_is_kept_once(store: &dyn Store) {

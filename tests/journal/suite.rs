@@ -76,6 +76,8 @@ macro_rules! journal_suite {
             a_late_commit_is_the_next_days
             days_add_up_however_bodies_are_split
             a_day_has_a_bounded_number_of_sums
+            absurd_amounts_stop_nothing
+            a_sender_takes_no_room_of_anothers_sums
             a_statement_is_kept_once
             matters_stand_as_they_should
             matters_meet_in_any_order

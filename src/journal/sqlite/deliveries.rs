@@ -101,14 +101,11 @@ impl Group<'_> {
         match settlement {
             Settlement::Acknowledged(amounts) => {
                 self.end_attempt(&open, token, now, None)?;
-                self.days.delivered(self.connection, open.sequence, &open.destination, amounts, now)?;
+                let received_at = self.days.delivered(self.connection, open.sequence, &open.destination, amounts, now)?;
                 let end = "UPDATE delivery SET state = 4, acknowledged_at = ?2 WHERE sequence = ?1";
                 self.connection.prepare_cached(end)?.execute(params![open.sequence, milliseconds(now)])?;
                 self.release_next(&open, now)?;
-                let (added, received_at) = (
-                    hours::Destination { acknowledged: 1, records: open.records, ..none },
-                    hours::received_at(self.connection, open.sequence)?,
-                );
+                let added = hours::Destination { acknowledged: 1, records: open.records, ..none };
                 self.hours.settled(&open.destination, now, added, received_at);
                 let total = self.destination_totals.entry(open.destination).or_default();
                 (total.queued, total.acknowledged) = (total.queued - open.records, total.acknowledged + open.records);

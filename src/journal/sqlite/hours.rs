@@ -10,7 +10,7 @@ use crate::journal::hours::{
 };
 use crate::journal::{JournalError, NewExchange};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -245,12 +245,6 @@ fn latencies(connection: &Connection, series: &str, hour: i64) -> Result<Latenci
         }
     }
     Ok(latencies)
-}
-
-/// When the exchange of a delivery was received.
-pub(super) fn received_at(connection: &Connection, delivery: i64) -> Result<Option<i64>, JournalError> {
-    let find = "SELECT e.received_at FROM delivery d JOIN exchange e ON e.sequence = d.exchange WHERE d.sequence = ?1";
-    Ok(connection.prepare_cached(find)?.query_row([delivery], |row| row.get(0)).optional()?)
 }
 
 /// The number of the first hour that begins at or after a moment.

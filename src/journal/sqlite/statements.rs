@@ -7,12 +7,14 @@ use super::{JournalError, SqliteJournal, column};
 use crate::amounts::{Amounts, Basis, Line, OTHERS, Sum};
 use crate::domain::{Counts, DestinationId, FlowId, Outcome, PartnerId};
 use crate::journal::NewExchange;
-use crate::journal::statements::{CLOSING_SPAN, DayBook, DayExchanges, DaySum, KeptStatement, Measure, SUMS_PER_DAY_MAX, StatementBook};
+use crate::journal::statements::{
+    CLOSING_SPAN, DayBook, DayExchanges, DaySum, KeptStatement, Measure, SUMS_PER_MEASURE_MAX, StatementBook,
+};
 use crate::schedule::BusinessDay;
 use crate::schedule::day::ZONE_DEFAULT;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use std::collections::BTreeMap;
 
 /// Partner, flow and day.
@@ -53,7 +55,7 @@ impl Days {
         self.rules.insert(flow.to_string(), business_day.clone());
     }
 
-    /// A delivery that was acknowledged.
+    /// A delivery that was acknowledged. Returns when its exchange was received.
     pub fn delivered(
         &mut self,
         connection: &Connection,
@@ -61,20 +63,17 @@ impl Days {
         to: &str,
         amounts: &Amounts,
         now: Timestamp,
-    ) -> Result<(), JournalError> {
-        let find = "SELECT e.partner, e.flow, r.zone, r.cut_off FROM delivery d JOIN exchange e ON e.sequence = d.exchange
+    ) -> Result<Option<i64>, JournalError> {
+        let find = "SELECT e.partner, e.flow, e.received_at, r.zone, r.cut_off FROM delivery d JOIN exchange e ON e.sequence = d.exchange
             LEFT JOIN day_rule r ON r.flow = e.flow WHERE d.sequence = ?1";
-        let Some((sender, flow, rule)) =
-            one(connection, find, [delivery], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, read_rule(row, 2)?)))?
-        else {
-            return Ok(());
-        };
+        let of = |row: &Row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, read_rule(row, 3)?));
+        let Some((sender, flow, received_at, rule)) = one(connection, find, [delivery], of)? else { return Ok(None) };
         let day = self.rules.get(&flow).unwrap_or(&rule).of(now);
         let receiver = to.parse::<DestinationId>().map(|to| to.partner.to_string()).map_err(JournalError::Damaged)?;
         for (partner, measure, other) in [(sender.clone(), Measure::Delivered, to.to_owned()), (receiver, Measure::Taken, sender)] {
             self.sums.entry(((partner, flow.clone(), day), measure, other)).or_default().add(amounts);
         }
-        Ok(())
+        Ok(Some(received_at))
     }
 
     /// Adds what was gathered to the tables.
@@ -92,10 +91,9 @@ impl Days {
             let [all, in_part, refused, repeated] = [all, in_part, refused, repeated_records].map(column);
             connection.prepare_cached(add)?.execute(params![partner, flow, day.to_string(), all, in_part, refused, repeated])?;
         }
-        for ((key, measure, other), amounts) in &self.sums {
-            for (line, sum) in amounts.iter() {
-                add_sum(connection, key, *measure, other, line, *sum)?;
-            }
+        for (((partner, flow, day), measure, other), amounts) in &self.sums {
+            let mut table = SumTable { connection, partner, flow, day: day.to_string(), measure: *measure, other, rows: None };
+            amounts.iter().try_for_each(|(line, sum)| table.add(line, *sum))?;
         }
         Ok(())
     }
@@ -108,69 +106,93 @@ fn read_rule(row: &Row, first: usize) -> Result<BusinessDay, JournalError> {
     Ok(BusinessDay::new(zone.as_deref().unwrap_or(ZONE_DEFAULT), cut_off))
 }
 
-/// Adds to one sum. A day has no more sums than it may have: what is beyond goes to those of other dates, then to
-/// those of other currencies, which have no amount.
-fn add_sum(connection: &Connection, key: &Key, measure: Measure, other: &str, line: &Line, sum: Sum) -> Result<(), JournalError> {
-    let known = read_sum(connection, key, measure, other, line)?;
-    let known = match known {
-        Some(known) => known,
-        None if line.currency != OTHERS && is_full(connection, key, line.date != OTHERS)? => {
-            let others = if line.date == OTHERS {
-                Line { currency: OTHERS.to_owned(), direction: String::new(), ..line.clone() }
-            } else {
-                Line { date: OTHERS.to_owned(), ..line.clone() }
-            };
+/// The sums of one day and measure with one other party, as they are added to. Each party has room of its own, so that
+/// none takes that of all others.
+struct SumTable<'a> {
+    connection: &'a Connection,
+    partner: &'a str,
+    flow: &'a str,
+    day: String,
+    measure: Measure,
+    other: &'a str,
+    /// How many there are, once that was asked: counted once for all that a group adds.
+    rows: Option<i64>,
+}
+
+impl SumTable<'_> {
+    /// Adds to one sum. There are no more than there may be: what is beyond goes to those of other dates, then to those
+    /// of other currencies, which have no amount.
+    fn add(&mut self, line: &Line, sum: Sum) -> Result<(), JournalError> {
+        let known = self.read(line)?;
+        if known.is_none()
+            && let Some(others) = beyond(line)
+            && self.is_full(line.date != OTHERS)?
+        {
             let amount = sum.amount.filter(|_| others.currency != OTHERS);
-            return add_sum(connection, key, measure, other, &others, Sum { amount, ..sum });
+            return self.add(&others, Sum { amount, ..sum });
         }
-        None => Sum::default(),
-    };
-    let added = known.checked_add(sum).ok_or_else(|| JournalError::Unavailable("a day's amounts have too many digits".to_owned()))?;
-    let (partner, flow, day) = key;
-    let write = "INSERT OR REPLACE INTO day_sum (partner, flow, day, measure, other, basis, date, currency, direction, records, amount)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-    connection.prepare_cached(write)?.execute(params![
-        partner,
-        flow,
-        day.to_string(),
-        measure_number(measure),
-        other,
-        basis_number(line.basis),
-        line.date,
-        line.currency,
-        line.direction,
-        column(added.records),
-        added.amount.map(|amount| amount.to_string())
-    ])?;
-    Ok(())
+        if known.is_none() {
+            self.rows = self.rows.map(|rows| rows + 1);
+        }
+        let mut added = known.unwrap_or_default();
+        added += sum;
+        let write = "INSERT OR REPLACE INTO day_sum (partner, flow, day, measure, other, basis, date, currency, direction, records, amount)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        self.connection.prepare_cached(write)?.execute(params![
+            self.partner,
+            self.flow,
+            self.day,
+            measure_number(self.measure),
+            self.other,
+            basis_number(line.basis),
+            line.date,
+            line.currency,
+            line.direction,
+            column(added.records),
+            added.amount.map(|amount| amount.to_string())
+        ])?;
+        Ok(())
+    }
+
+    fn read(&self, line: &Line) -> Result<Option<Sum>, JournalError> {
+        let find = "SELECT records, amount FROM day_sum WHERE partner = ?1 AND flow = ?2 AND day = ?3 AND measure = ?4 AND other = ?5
+            AND basis = ?6 AND date = ?7 AND currency = ?8 AND direction = ?9";
+        let of = params![
+            self.partner,
+            self.flow,
+            self.day,
+            measure_number(self.measure),
+            self.other,
+            basis_number(line.basis),
+            line.date,
+            line.currency,
+            line.direction
+        ];
+        one(self.connection, find, of, |row| Ok(Sum { records: number(row, 0)?, amount: amount_of(row.get(1)?)? }))
+    }
+
+    /// Whether there are all the sums that there may be; those of other dates have some room behind that.
+    fn is_full(&mut self, of_dates: bool) -> Result<bool, JournalError> {
+        let rows = match self.rows {
+            Some(rows) => rows,
+            None => {
+                let count = "SELECT count(*) FROM day_sum WHERE partner = ?1 AND flow = ?2 AND day = ?3 AND measure = ?4 AND other = ?5";
+                let of = params![self.partner, self.flow, self.day, measure_number(self.measure), self.other];
+                *self.rows.insert(self.connection.prepare_cached(count)?.query_row(of, |row| row.get(0))?)
+            }
+        };
+        let max = if of_dates { SUMS_PER_MEASURE_MAX } else { SUMS_PER_MEASURE_MAX + SUMS_PER_MEASURE_MAX / 8 };
+        Ok(rows >= column(max as u64))
+    }
 }
 
-fn read_sum(connection: &Connection, key: &Key, measure: Measure, other: &str, line: &Line) -> Result<Option<Sum>, JournalError> {
-    let (partner, flow, day) = key;
-    let find = "SELECT records, amount FROM day_sum WHERE partner = ?1 AND flow = ?2 AND day = ?3 AND measure = ?4 AND other = ?5
-        AND basis = ?6 AND date = ?7 AND currency = ?8 AND direction = ?9";
-    let of = params![
-        partner,
-        flow,
-        day.to_string(),
-        measure_number(measure),
-        other,
-        basis_number(line.basis),
-        line.date,
-        line.currency,
-        line.direction
-    ];
-    let row =
-        connection.prepare_cached(find)?.query_row(of, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))).optional()?;
-    row.map(|(records, amount)| Ok(Sum { records: records.unsigned_abs(), amount: amount_of(amount)? })).transpose()
-}
-
-/// Whether a day has all the sums that it may have; those of other dates have some room behind that.
-fn is_full(connection: &Connection, (partner, flow, day): &Key, of_dates: bool) -> Result<bool, JournalError> {
-    let count = "SELECT count(*) FROM day_sum WHERE partner = ?1 AND flow = ?2 AND day = ?3";
-    let sums: i64 = connection.prepare_cached(count)?.query_row(params![partner, flow, day.to_string()], |row| row.get(0))?;
-    let max = if of_dates { SUMS_PER_DAY_MAX } else { SUMS_PER_DAY_MAX + SUMS_PER_DAY_MAX / 8 };
-    Ok(sums >= column(max as u64))
+/// The line that has what a line has no room for; the last one of all always has room.
+fn beyond(line: &Line) -> Option<Line> {
+    match (line.date == OTHERS, line.currency == OTHERS) {
+        (false, _) => Some(Line { date: OTHERS.to_owned(), ..line.clone() }),
+        (true, false) => Some(Line { currency: OTHERS.to_owned(), direction: String::new(), ..line.clone() }),
+        (true, true) => None,
+    }
 }
 
 fn amount_of(text: Option<String>) -> Result<Option<crate::amounts::Amount>, JournalError> {
