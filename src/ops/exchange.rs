@@ -11,9 +11,9 @@
 //! | `GET /v1/exchanges/ID/deliveries?after=&rows=` | 200, a page of deliveries, at most [`DELIVERIES_MAX`], each with the attempts that are kept |
 //! | `GET /v1/deliveries/ID` | 200, one of them |
 //!
-//! Body, canonical records and answer take the role operate; each look at body and canonical records is logged with the
-//! operator's name. Personal values in findings and canonical records are masked unless `?reveal=REASON` says why they are needed,
-//! which is logged too. A body and an answer are as they came, and cannot be masked.
+//! Body, canonical records and answer take the role operate, and each look at them is logged with the operator's name. Personal
+//! values in findings and canonical records are masked unless `?reveal=REASON` says why they are needed, which is logged too. A
+//! body and an answer are as they came, and cannot be masked.
 
 use super::access::{Ask, REVEAL};
 use super::acts::{answer, entry};
@@ -75,6 +75,7 @@ pub(super) async fn receipt(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fa
 /// An exchange that there is not, or that has no such answer; the journal's failures.
 pub(super) async fn business_answer(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let row = row(view, &ask).await?;
+    note(&ask, &row, "the answer to its sender");
     let given = view.journal.answer(row.journaled.exchange()).await?;
     let BusinessAnswer { media_type, bytes } = given.ok_or_else(|| Fault::new(FaultCode::PathUnknown))?;
     let mut response = http::answer(StatusCode::OK, "application/octet-stream", bytes);
