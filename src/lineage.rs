@@ -7,17 +7,17 @@
 //! translation waits. Reading ends when nobody waits for the answer any more.
 
 use crate::coding::{self, Coding, DecodeLimits};
-use crate::domain::{ExchangeId, Finding, Outcome, Severity, Stored};
+use crate::domain::{ExchangeId, Finding, Outcome, Pins, Severity, Stored};
 use crate::exchange::{journal_fault, report};
 use crate::fault::problem::FindingEntry;
 use crate::fault::{Fault, FaultCode};
 use crate::journal::{ExchangeRow, Journal};
 use crate::live::Live;
-use crate::mapping::Mapping;
 use crate::mapping::findings::FINDINGS_PER_RECORD_MAX;
 use crate::mapping::lineage::{Asked, Lineage, Reached, lineage};
+use crate::mapping::{Canonical, Mapping};
 use crate::mask::{self, Shown};
-use crate::pinned::{PinnedMappings, Unavailable};
+use crate::pinned::{Compiled, PinnedMappings, Unavailable};
 use crate::spool;
 use crate::translate::{Stop, storage_fault};
 use arc_swap::ArcSwap;
@@ -53,22 +53,14 @@ impl Lineages {
         let record = number.parse::<u64>().ok().filter(|n| (1..=records).contains(n)).ok_or_else(|| unknown(row))?;
         let told = report(self.journal.as_ref(), row.journaled.exchange()).await?;
         let (kept, permit, caller) = self.kept(row).await?;
-        let (journal, mappings, pins) = (Arc::clone(&self.journal), Arc::clone(&self.mappings), row.pins);
-        let runtime = Handle::current();
+        let (mapping, zone) = self.compiled(row.pins).await?;
+        let reading = Arc::clone(&mapping);
         let read = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let pinned = |digest| {
-                let text = runtime.block_on(journal.pinned(digest)).map_err(journal_fault)?;
-                text.ok_or_else(|| Fault::new(FaultCode::Internal).caused_by(format!("no text with the digest {digest}")))
-            };
-            let (mapping, zone) = mappings.compiled(&pins, &pinned).map_err(|error| match error {
-                Unavailable::Text(fault) => fault,
-                Unavailable::Broken(message) => Fault::new(FaultCode::Internal).caused_by(message),
-            })?;
             let limits = Limits::default();
-            let asked = Asked { mapping: &mapping, zone: &zone, limits: &limits, findings_max: FINDINGS_PER_RECORD_MAX, record };
+            let asked = Asked { mapping: &reading, zone: &zone, limits: &limits, findings_max: FINDINGS_PER_RECORD_MAX, record };
             match lineage(&asked, &|| kept.open()).map_err(Stop::of) {
-                Ok(Reached::Record(lineage)) => Ok(Some((mapping, lineage))),
+                Ok(Reached::Record(lineage)) => Ok(Some(lineage)),
                 Ok(Reached::End(_)) => Ok(None),
                 Err(Stop::Body(code, finding)) => Err(Fault { findings: vec![*finding], ..Fault::new(code) }),
                 Err(Stop::Gateway(error)) => Err(storage_fault(error)),
@@ -76,17 +68,44 @@ impl Lineages {
         });
         let read = read.await.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal).caused_by(error)));
         drop(caller);
-        let (mapping, mut lineage) = read?.ok_or_else(|| unknown(row))?;
+        let mut lineage = read?.ok_or_else(|| unknown(row))?;
         add_told(&mut lineage, told);
         if shown == Shown::Masked {
-            // The record's own schema, and the one of that name that is in force: marks may have come since.
-            let live = self.live.load();
-            let schemas = [Some(mapping.canonical.as_ref()), live.library.canonical(&mapping.canonical.name).map(AsRef::as_ref)];
-            mask::lineage(&mut lineage, &schemas.into_iter().flatten().collect::<Vec<_>>());
+            mask::lineage(&mut lineage, &self.marking(&mapping).iter().map(AsRef::as_ref).collect::<Vec<_>>());
         }
         let mut answer = answer(row, &mapping, &lineage, zh);
         answer["masked"] = json!(shown == Shown::Masked);
         Ok(answer)
+    }
+
+    /// The schemas that say what is personal in an exchange's records.
+    ///
+    /// # Errors
+    /// Failures of the gateway.
+    pub async fn schemas(&self, row: &ExchangeRow) -> Result<Vec<Arc<Canonical>>, Fault> {
+        Ok(self.marking(&self.compiled(row.pins).await?.0))
+    }
+
+    /// The schema of the records that a mapping reads, and the one of that name that is in force: marks may have come since.
+    fn marking(&self, mapping: &Mapping) -> Vec<Arc<Canonical>> {
+        let live = self.live.load();
+        [Some(&mapping.canonical), live.library.canonical(&mapping.canonical.name)].into_iter().flatten().cloned().collect()
+    }
+
+    /// The mapping that a commit pinned, and the zone of its flow.
+    async fn compiled(&self, pins: Pins) -> Result<Compiled, Fault> {
+        let (journal, mappings, runtime) = (Arc::clone(&self.journal), Arc::clone(&self.mappings), Handle::current());
+        let compiling = tokio::task::spawn_blocking(move || {
+            let pinned = |digest| {
+                let text = runtime.block_on(journal.pinned(digest)).map_err(journal_fault)?;
+                text.ok_or_else(|| Fault::new(FaultCode::Internal).caused_by(format!("no text with the digest {digest}")))
+            };
+            mappings.compiled(&pins, &pinned).map_err(|error| match error {
+                Unavailable::Text(fault) => fault,
+                Unavailable::Broken(message) => Fault::new(FaultCode::Internal).caused_by(message),
+            })
+        });
+        compiling.await.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal).caused_by(error)))
     }
 }
 

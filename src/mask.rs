@@ -6,8 +6,10 @@
 //! enough that they do not tell it; how long it is cannot be seen.
 //!
 //! [`lineage`] hides them in what operators are told of a record: in the canonical record, in the texts that they were
-//! read from, and in the messages that repeat them. Logs hold no value of any record.
+//! read from, and in the messages that repeat them. [`record`] and [`finding`] do so where a canonical record or a finding is
+//! shown by itself. Logs hold no value of any record.
 
+use crate::domain::Finding;
 use crate::mapping::Canonical;
 use crate::mapping::lineage::Lineage;
 use crate::mapping::trace::Rule;
@@ -92,20 +94,37 @@ pub fn lineage(lineage: &mut Lineage, schemas: &[&Canonical]) {
             *found = masked(found);
         }
     }
+    hide(secrets, &mut lineage.findings);
+    record(&mut lineage.canonical, schemas);
+}
+
+/// Hides what a finding tells of a personal value, where the values of its record are not at hand. What was found of no canonical
+/// value, as by an XML Schema, may be of any, so that it is hidden as well where the schemas mark anything.
+pub fn finding(finding: &mut Finding, schemas: &[&Canonical]) {
+    let hidden = match &finding.canonical {
+        Some(path) => is_personal(path, schemas),
+        None => schemas.iter().any(|schema| schema.has_personal()),
+    };
+    if let Some(found) = finding.found.as_mut().filter(|_| hidden) {
+        let secret = std::mem::replace(found, masked(found));
+        hide(vec![secret], std::slice::from_mut(finding));
+    }
+}
+
+/// Hides personal texts in findings that repeat them.
+fn hide(mut secrets: Vec<String>, findings: &mut [Finding]) {
     // The longest first: what is within another is gone with it.
     secrets.retain(|secret| secret.trim().chars().count() >= SOUGHT_CHARS_MIN);
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets.dedup();
-    let hide = |text: &mut String| {
-        for secret in secrets.iter().filter(|secret| text.contains(secret.trim())).collect::<Vec<_>>() {
-            *text = text.replace(secret.trim(), &masked(secret));
-        }
-    };
-    for finding in &mut lineage.findings {
+    for finding in findings {
         let Words { zh, en } = &mut finding.words;
-        [Some(zh), Some(en), finding.found.as_mut()].into_iter().flatten().for_each(hide);
+        for text in [Some(zh), Some(en), finding.found.as_mut()].into_iter().flatten() {
+            for secret in secrets.iter().filter(|secret| text.contains(secret.trim())).collect::<Vec<_>>() {
+                *text = text.replace(secret.trim(), &masked(secret));
+            }
+        }
     }
-    record(&mut lineage.canonical, schemas);
 }
 
 fn is_personal(path: &str, schemas: &[&Canonical]) -> bool {
@@ -119,7 +138,7 @@ fn text_of(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Finding, Severity};
+    use crate::domain::Severity;
     use crate::mapping::trace::{SourceText, Traced};
     use portolan_contract::Position;
     use serde_json::json;
@@ -158,6 +177,42 @@ mod tests {
         assert!(Canonical::compile("person.v1", &unknown).is_err_and(|problem| problem.message.contains("nobody")));
     }
 
+    fn found_at(canonical: Option<&str>, found: Option<&str>, words: &str) -> Finding {
+        Finding {
+            severity: Severity::Error,
+            rule: "r".to_owned(),
+            record: Some(1),
+            part: None,
+            at: Position::default(),
+            source: None,
+            canonical: canonical.map(str::to_owned),
+            found: found.map(str::to_owned),
+            words: Words::new(words, words),
+        }
+    }
+
+    #[test]
+    fn a_finding_by_itself_tells_no_personal_value() {
+        let marked = Canonical::compile("person.v1", SCHEMA).unwrap();
+        let unmarked = Canonical::compile("person.v1", r#"{"properties": {"name": {"title": "Name"}}}"#).unwrap();
+        let cases = [
+            (&marked, Some("accounts.0.number"), Some("6222 0000 0000 1234"), "****1234"),
+            (&marked, Some("amount"), Some("10.001"), "10.001"),
+            // Of no canonical value: it may be of any.
+            (&marked, None, Some("李小四"), "李**"),
+            (&unmarked, None, Some("李小四"), "李小四"),
+            (&unmarked, Some("name"), Some("李小四"), "李小四"),
+            (&marked, Some("name"), None, ""),
+        ];
+        for (schema, canonical, found, expected) in cases {
+            let words = |text: &str| format!("the value '{text}' is not allowed");
+            let mut told = found_at(canonical, found, &words(found.unwrap_or_default()));
+            finding(&mut told, &[schema]);
+            assert_eq!(told.found.as_deref(), found.map(|_| expected), "{canonical:?} {found:?}");
+            assert_eq!((&told.words.zh, &told.words.en), (&words(expected), &words(expected)), "{canonical:?} {found:?}");
+        }
+    }
+
     #[test]
     fn a_lineage_repeats_no_personal_value() {
         let schema = Canonical::compile("person.v1", SCHEMA).unwrap();
@@ -172,17 +227,6 @@ mod tests {
             source: source(text),
             rule: rule.clone(),
         };
-        let finding = |canonical: Option<&str>, found: Option<&str>, words: &str| Finding {
-            severity: Severity::Error,
-            rule: "r".to_owned(),
-            record: Some(1),
-            part: None,
-            at: Position::default(),
-            source: None,
-            canonical: canonical.map(str::to_owned),
-            found: found.map(str::to_owned),
-            words: Words::new(words, words),
-        };
         let mut told = Lineage {
             record: 1,
             at: Position::default(),
@@ -194,8 +238,8 @@ mod tests {
                 traced("amount", json!("10.00"), "10.00"),
             ],
             findings: vec![
-                finding(None, Some("李小四;10.00"), "“李小四”之后多出一格"),
-                finding(Some("accounts.0.number"), Some("6222-0000-0000-9999"), "6222-0000-0000-9999 is no account"),
+                found_at(None, Some("李小四;10.00"), "“李小四”之后多出一格"),
+                found_at(Some("accounts.0.number"), Some("6222-0000-0000-9999"), "6222-0000-0000-9999 is no account"),
             ],
             findings_left_out: 0,
         };

@@ -15,7 +15,7 @@ use crate::journal::acts::Pausable;
 use crate::journal::alarms::{ActivityRow, AlarmSeverity, AlarmState, AlarmSubject, ProfileRow};
 use crate::journal::matters::MatterCounts;
 use crate::metrics::recent::Latencies;
-use crate::schedule::{Calendar, Occurrence, Seen, Standing, standing};
+use crate::schedule::{Occurrence, Seen, Standing, standing};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -108,7 +108,7 @@ impl Evidence {
         let judged = schedules.filter_map(|(flow, partner, sender)| {
             let schedule = sender.schedule.as_ref()?;
             let seen = self.feeds.get(&(partner.clone(), flow.id.clone()))?;
-            let calendar = schedule.calendar.as_ref().and_then(|name| self.config.calendars.get(name)).unwrap_or(Calendar::WEEKENDS_ALONE);
+            let calendar = schedule.calendar_of(&self.config.calendars);
             let zone = zone(&flow.zone);
             let found = match standing(&schedule.late_by(self.now, calendar, &zone), seen, self.now) {
                 Standing::Kept => return None,

@@ -16,7 +16,7 @@ use crate::journal::{ExchangeFilter, HeadSigner, Journal, JournalError};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::receipt::Keys;
-use crate::schedule::{Calendar, Schedule, Seen};
+use crate::schedule::{Schedule, Seen};
 use crate::seams::SharedClock;
 use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
@@ -212,7 +212,7 @@ impl AlarmWatch {
         last_accepted: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<BTreeSet<crate::schedule::Period>, JournalError> {
-        let calendar = schedule.calendar.as_ref().and_then(|name| config.calendars.get(name)).unwrap_or(Calendar::WEEKENDS_ALONE);
+        let calendar = schedule.calendar_of(&config.calendars);
         let zone = TimeZone::get(&flow.zone).unwrap_or(TimeZone::UTC);
         let mut declared = BTreeSet::new();
         for occurrence in schedule.late_by(now, calendar, &zone) {

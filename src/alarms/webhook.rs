@@ -111,7 +111,8 @@ impl Webhooks {
     /// Has a task for each webhook of the configuration, and none for another.
     fn follow(&self, workers: &mut BTreeMap<String, Worker>, config: &Config) {
         let webhooks = &config.gateway.alarms.webhooks;
-        workers.retain(|name, worker| webhooks.values().any(|webhook| webhook.name.as_str() == name && same(webhook, &worker.webhook)));
+        workers
+            .retain(|name, worker| webhooks.values().any(|webhook| webhook.name.as_str() == name && Arc::ptr_eq(webhook, &worker.webhook)));
         for webhook in webhooks.values() {
             workers.entry(webhook.name.to_string()).or_insert_with(|| self.start(Arc::clone(webhook)));
         }
@@ -135,10 +136,6 @@ impl Worker {
         }
         progress.told.contains(&id)
     }
-}
-
-fn same(one: &Arc<Webhook>, other: &Arc<Webhook>) -> bool {
-    Arc::ptr_eq(one, other)
 }
 
 fn is_quiet(quiet: &[QuietHours], kind: Kind, row: &AlarmRow, now: Timestamp) -> bool {

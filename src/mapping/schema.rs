@@ -192,6 +192,11 @@ impl Canonical {
         })
     }
 
+    /// Whether it marks anything as personal.
+    pub fn has_personal(&self) -> bool {
+        !self.annotations.personal.is_empty()
+    }
+
     /// The title of a canonical path, whatever its list indexes; the path itself where it has none.
     pub fn title(&self, path: &str) -> Words {
         let steps: Vec<&str> = path.split('.').filter(|step| step.parse::<usize>().is_err()).collect();

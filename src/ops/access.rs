@@ -6,9 +6,10 @@
 //! says in `then` which page its browser goes to afterwards.
 
 use super::guard::TOKEN_FIELD;
-use crate::domain::Operator;
+use crate::domain::{ExchangeId, Operator};
 use crate::fault::{Fault, FaultCode};
 use crate::http::query::{bad_query, parse_query, percent_decoded};
+use crate::mask::Shown;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName};
@@ -27,7 +28,7 @@ pub const SAID: &str = "said";
 /// Characters of a reason.
 pub const REASON_CHARS_MAX: usize = 500;
 /// The parameter that asks for personal values.
-const REVEAL: &str = "reveal";
+pub const REVEAL: &str = "reveal";
 /// Bytes of a request's body.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Fields of one request.
@@ -75,18 +76,18 @@ impl Ask<'_> {
         Some(format!("{then}{}{SAID}={said}", if then.contains('?') { '&' } else { '?' }))
     }
 
-    /// Why the operator wants to see personal values, where it does: `?reveal=REASON`.
+    /// Whether the personal values in `what` of an exchange are shown: to who says why, as `?reveal=REASON`, which is logged.
     ///
     /// # Errors
     /// [`FaultCode::QueryInvalid`] for a reason that says nothing.
-    pub fn reveal(&self) -> Result<Option<String>, Fault> {
-        let Some((name, reason)) = self.query().into_iter().find(|(name, _)| name == REVEAL) else { return Ok(None) };
-        let reason = reason.trim();
-        if is_reason(reason) {
-            Ok(Some(reason.to_owned()))
-        } else {
-            Err(bad_query(&name, &format!("{REVEAL}=REASON (1-{REASON_CHARS_MAX})")))
+    pub fn shown(&self, exchange: ExchangeId, what: &str) -> Result<Shown, Fault> {
+        let Some(reason) = self.given(REVEAL) else { return Ok(Shown::Masked) };
+        let (reason, operator) = (reason.trim(), self.operator);
+        if !is_reason(reason) {
+            return Err(bad_query(REVEAL, &format!("{REVEAL}=REASON (1-{REASON_CHARS_MAX})")));
         }
+        tracing::warn!(%exchange, what, %operator, reason, "an operator looks at the personal values of a record");
+        Ok(Shown::Whole)
     }
 
     /// Why the operator acts.

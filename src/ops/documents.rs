@@ -20,7 +20,6 @@ use super::view::OpsView;
 use crate::domain::ExchangeId;
 use crate::fault::{Fault, FaultCode};
 use crate::http::{self, Response};
-use crate::mask::Shown;
 use hyper::StatusCode;
 use serde_json::json;
 
@@ -73,17 +72,10 @@ pub(super) async fn token(view: &OpsView, ask: Ask<'_>) -> Result<Response, Faul
 
 pub(super) async fn record(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let unknown = || Fault::new(FaultCode::ExchangeUnknown);
-    let reveal = ask.reveal()?;
     let exchange: ExchangeId = ask.segment(0).parse().map_err(|_| unknown())?;
-    let row = view.journal.exchange(exchange).await?.ok_or_else(unknown)?;
     let (number, operator) = (ask.segment(1), ask.operator);
-    let shown = match reveal {
-        None => Shown::Masked,
-        Some(reason) => {
-            tracing::warn!(%exchange, number, %operator, reason, "an operator looks at the personal values of a record");
-            Shown::Whole
-        }
-    };
+    let shown = ask.shown(exchange, &format!("record {number}"))?;
+    let row = view.journal.exchange(exchange).await?.ok_or_else(unknown)?;
     tracing::info!(%exchange, number, %operator, "an operator looks into a record");
     Ok(answer(StatusCode::OK, &view.lineages.record(&row, number, shown, ask.zh).await?))
 }

@@ -11,9 +11,11 @@
 //! | `GET /v1/exchanges/ID/deliveries?after=&rows=` | 200, a page of deliveries, at most [`DELIVERIES_MAX`], each with the attempts that are kept |
 //! | `GET /v1/deliveries/ID` | 200, one of them |
 //!
-//! Body and canonical records take the role operate, and each look at them is logged with the operator's name.
+//! Body, canonical records and answer take the role operate, and each look at them is logged with the operator's name. Personal
+//! values in findings and canonical records are masked unless `?reveal=REASON` says why they are needed, which is logged too. A
+//! body and an answer are as they came, and cannot be masked.
 
-use super::access::Ask;
+use super::access::{Ask, REVEAL};
 use super::acts::{answer, entry};
 use super::view::OpsView;
 use crate::domain::{BusinessAnswer, DeliveryId, ExchangeId, Finding};
@@ -26,6 +28,8 @@ use crate::journal::chain::{leaf_hash, root_of};
 use crate::journal::evidence::Head;
 use crate::journal::search::{Attempt, DeliverySums};
 use crate::journal::{DeliveryRow, ExchangeRow};
+use crate::mapping::Canonical;
+use crate::mask::{self, Shown};
 use crate::receipt::Receipt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -33,6 +37,7 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Bytes of one window of a body.
 pub const WINDOW_BYTES_MAX: u64 = 64 * 1024;
@@ -70,6 +75,7 @@ pub(super) async fn receipt(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fa
 /// An exchange that there is not, or that has no such answer; the journal's failures.
 pub(super) async fn business_answer(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let row = row(view, &ask).await?;
+    note(&ask, &row, "the answer to its sender");
     let given = view.journal.answer(row.journaled.exchange()).await?;
     let BusinessAnswer { media_type, bytes } = given.ok_or_else(|| Fault::new(FaultCode::PathUnknown))?;
     let mut response = http::answer(StatusCode::OK, "application/octet-stream", bytes);
@@ -84,18 +90,24 @@ pub(super) async fn business_answer(view: &OpsView, ask: Ask<'_>) -> Result<Resp
 /// # Errors
 /// An exchange that there is not; the journal's failures.
 pub(super) async fn findings(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    let [from, rows] = numbers(&ask, ["from", "rows"])?;
+    let [from, rows] = numbers(&ask, ["from", "rows"], Some(REVEAL))?;
     let row = row(view, &ask).await?;
+    let schemas = marking(view, &ask, &row, "findings").await?;
     let all = report(view.journal.as_ref(), row.journaled.exchange()).await?;
     let from = usize::try_from(from.unwrap_or(0)).unwrap_or(usize::MAX);
     let rows = rows.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(FINDINGS_MAX).clamp(1, FINDINGS_MAX);
-    let page: Vec<&Finding> = all.iter().skip(from).take(rows).collect();
-    let next = Some(from.saturating_add(rows)).filter(|next| *next < all.len());
+    let (kept, next) = (all.len(), Some(from.saturating_add(rows)).filter(|next| *next < all.len()));
+    let mut page: Vec<Finding> = all.into_iter().skip(from).take(rows).collect();
+    if let Some(schemas) = &schemas {
+        let schemas: Vec<&Canonical> = schemas.iter().map(AsRef::as_ref).collect();
+        page.iter_mut().for_each(|finding| mask::finding(finding, &schemas));
+    }
     Ok(answer(
         StatusCode::OK,
         &json!({
-            "findings": page.into_iter().map(|finding| FindingEntry::new(finding, ask.zh)).collect::<Vec<_>>(),
-            "kept": all.len(),
+            "findings": page.iter().map(|finding| FindingEntry::new(finding, ask.zh)).collect::<Vec<_>>(),
+            "masked": schemas.is_some(),
+            "kept": kept,
             "left_out": row.findings_left_out,
             "next_from": next,
         }),
@@ -107,7 +119,7 @@ pub(super) async fn findings(view: &OpsView, ask: Ask<'_>) -> Result<Response, F
 /// # Errors
 /// An exchange that there is not, a body that cannot be decoded; the journal's failures.
 pub(super) async fn body(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    let [from, bytes] = numbers(&ask, ["from", "bytes"])?;
+    let [from, bytes] = numbers(&ask, ["from", "bytes"], None)?;
     let (from, bytes) = (from.unwrap_or(0), bytes.unwrap_or(WINDOW_BYTES_MAX).clamp(1, WINDOW_BYTES_MAX));
     let row = row(view, &ask).await?;
     note(&ask, &row, "the body");
@@ -130,9 +142,10 @@ pub(super) async fn body(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
 /// # Errors
 /// An exchange that there is not; the journal's failures.
 pub(super) async fn canonical(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    let [from, rows] = numbers(&ask, ["from", "rows"])?;
+    let [from, rows] = numbers(&ask, ["from", "rows"], Some(REVEAL))?;
     let (from, rows) = (from.unwrap_or(0), rows.unwrap_or(CANONICAL_ROWS_MAX).clamp(1, CANONICAL_ROWS_MAX));
     let row = row(view, &ask).await?;
+    let schemas = marking(view, &ask, &row, "canonical records").await?;
     note(&ask, &row, "canonical records");
     let id = row.journaled.exchange();
     let index = view.journal.index(id, from, rows).await?;
@@ -151,14 +164,18 @@ pub(super) async fn canonical(view: &OpsView, ask: Ask<'_>) -> Result<Response, 
         _ => Vec::new(),
     };
     let text = String::from_utf8(lines).map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))?;
+    let marks: Option<Vec<&Canonical>> = schemas.as_ref().map(|schemas| schemas.iter().map(AsRef::as_ref).collect());
     let records = index.iter().zip(text.lines()).map(|((row, repeated), line)| {
-        let record: Option<&RawValue> = serde_json::from_str(line).ok();
+        let mut record: Value = serde_json::from_str(line).unwrap_or_default();
+        if let Some(marks) = &marks {
+            mask::record(&mut record, marks);
+        }
         json!({ "record": row.record, "line": row.source_line, "repeated": repeated, "canonical": record })
     });
     let records: Vec<Value> = records.collect();
     let next = from + records.len() as u64;
     let more = !view.journal.index(id, next, 1).await?.is_empty();
-    Ok(answer(StatusCode::OK, &json!({ "records": records, "next_from": more.then_some(next) })))
+    Ok(answer(StatusCode::OK, &json!({ "records": records, "masked": marks.is_some(), "next_from": more.then_some(next) })))
 }
 
 /// A page of its deliveries.
@@ -206,10 +223,18 @@ fn note(ask: &Ask<'_>, row: &ExchangeRow, what: &str) {
     tracing::info!(exchange = %row.journaled.exchange(), operator = %ask.operator, what, "an operator looks into an exchange");
 }
 
-/// Two parameters that are whole numbers, and no others.
-fn numbers(ask: &Ask<'_>, names: [&str; 2]) -> Result<[Option<u64>; 2], Fault> {
+/// The schemas that say what is to be masked in what is shown of an exchange; none where the operator said why it is not.
+async fn marking(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, what: &str) -> Result<Option<Vec<Arc<Canonical>>>, Fault> {
+    Ok(match ask.shown(row.journaled.exchange(), what)? {
+        Shown::Masked => Some(view.lineages.schemas(row).await?),
+        Shown::Whole => None,
+    })
+}
+
+/// Two parameters that are whole numbers, and no others but the one `beside` them.
+fn numbers(ask: &Ask<'_>, names: [&str; 2], beside: Option<&str>) -> Result<[Option<u64>; 2], Fault> {
     let mut numbers = [None, None];
-    for (name, value) in ask.query() {
+    for (name, value) in ask.query().into_iter().filter(|(name, _)| Some(name.as_str()) != beside) {
         let place = names.iter().position(|known| *known == name);
         let number = value.parse::<u64>().ok();
         match (place.and_then(|place| numbers.get_mut(place)), number) {

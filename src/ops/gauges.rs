@@ -70,7 +70,7 @@ fn registry(status: &Status) -> Registry {
             Family::<DestinationLabels, Gauge>::default(),
             Family::<DestinationLabels, Gauge>::default(),
         );
-        for row in &journal.destinations {
+        for row in &journal.traffic.destinations {
             let labels = DestinationLabels { destination: row.to.to_string() };
             queued.get_or_create(&labels).set(row.queued.cast_signed());
             dead.get_or_create(&labels).set(row.dead.cast_signed());

@@ -67,7 +67,7 @@ impl Expected {
 /// of the span since then.
 pub fn expected(config: &Config, flow: &Flow, partner: &PartnerId, hours: &[FlowHour], from: Timestamp, now: Timestamp) -> Vec<Expected> {
     let Some(schedule) = flow.senders.get(partner).and_then(|sender| sender.schedule.as_ref()) else { return Vec::new() };
-    let calendar = schedule.calendar.as_ref().and_then(|name| config.calendars.get(name)).unwrap_or(Calendar::WEEKENDS_ALONE);
+    let calendar = schedule.calendar_of(&config.calendars);
     let zone = TimeZone::get(&flow.zone).unwrap_or(TimeZone::UTC);
     let came: Vec<Timestamp> = hours
         .iter()

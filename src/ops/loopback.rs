@@ -1,13 +1,14 @@
 //! The console by a one-time link on loopback, for who has no operator's certificate in the browser.
 //!
-//! Plain HTTP/1.1 on 127.0.0.1 alone, and nothing but what the role read may look at: nothing is changed here. The link
+//! Plain HTTP/1.1 on 127.0.0.1 alone, and nothing but what the role read may look at: nothing is changed here, and no
+//! personal value is shown, since the log could not say to whom. The link
 //! `http://127.0.0.1:PORT/open/TOKEN` holds 256 random bits, works once within [`LINK_AGE_MAX`], and
 //! gives the browser a cookie of another 256 that works for [`SESSION_AGE_MAX`]. Whatever comes without
 //! the cookie is 403. `Host` must be this address, so that no other name that someone points at
 //! 127.0.0.1 reaches it (DNS rebinding). The cookie is named after the port: cookies are shared
 //! by all ports of a host.
 
-use super::access::{Ask, Fields};
+use super::access::{Ask, Fields, REVEAL};
 use super::console::Lang;
 use super::console::layout::notice;
 use super::door::{asks_chinese, cookies, finished, refusal};
@@ -159,7 +160,14 @@ impl Desk {
             Found::Nothing => return Err(Fault::new(FaultCode::PathUnknown)),
         };
         route.admits(viewer)?;
-        (route.answer)(&self.view, Ask { request, open, operator: viewer, fields: Fields::default(), zh }).await
+        let ask = Ask { request, open, operator: viewer, fields: Fields::default(), zh };
+        if ask.given(REVEAL).is_some() {
+            return Err(Fault::new(FaultCode::RoleForbidden).detail(
+                "一次性链接不指明操作员，不显示个人信息；请凭证书访问操作员端口",
+                "the one-time link names no operator, and shows no personal values; use your certificate on the operators' listener",
+            ));
+        }
+        (route.answer)(&self.view, ask).await
     }
 
     /// Whether the request names this address, in `Host` and, where it is there, in its target.

@@ -13,7 +13,7 @@ use super::access::Ask;
 use super::acts::answer;
 use super::kept::expected;
 use super::standing::{State, states};
-use super::status::{DestinationStatus, FlowStatus, JournalStatus};
+use super::status::{DestinationStatus, FlowStatus, Traffic};
 use super::view::OpsView;
 use crate::config::{Config, Flow, Partner};
 use crate::domain::{DestinationId, FlowId, PartnerId};
@@ -127,8 +127,8 @@ impl<'h> FromIterator<&'h DestinationHour> for Taken {
 
 /// Every partner as it stands now, with everything that it was made from.
 pub struct Standing {
-    /// What the journal says.
-    pub status: JournalStatus,
+    /// What came and went, and what waits.
+    pub status: Traffic,
     /// The alarms that are open, oldest first.
     pub alarms: Arc<Vec<AlarmRow>>,
     /// What came and went within the last minute.
@@ -180,9 +180,7 @@ impl Sums {
 /// # Errors
 /// The journal's failures.
 pub async fn everybody(view: &OpsView) -> Result<Standing, Fault> {
-    let status = view.status().await;
-    let (alarms, journal) = (status.alarms, status.journal);
-    let status = journal.map_err(|reason| Fault::new(FaultCode::Unavailable).caused_by(reason))?;
+    let (status, alarms) = (view.traffic().await?, (view.lookups.alarms)());
     let span = span(view, false);
     let taken = view.journal.destination_hours(None, span.from, span.to).await?;
     let hours = view.journal.flow_hours(span).await?;
@@ -233,9 +231,10 @@ pub(super) async fn show(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
     let live = view.live.load_full();
     let partner = configured(&live.config, ask.segment(0))?;
     let (standing, now) = (everybody(view).await?, view.clock.now());
+    // Gone where a reload came between.
+    let row = standing.partners.into_iter().find(|row| row.partner == partner.id).ok_or_else(no_partner)?;
     let (hours, taken) = hours_of(view, &partner, is_month).await?;
     let rules = rules(view, Some(partner.id.clone()), None, is_month).await?;
-    let row = row(&partner, &standing, view.partner_facts().await(&partner.id), now);
     let mut whole = PartnerRow { sent: hours.iter().collect(), taken: taken.iter().collect(), ..row }.to_json(now);
     whole["hours"] = json!(hours.iter().map(flow_hour).collect::<Vec<_>>());
     whole["received"] = json!(taken.iter().map(destination_hour).collect::<Vec<_>>());
@@ -250,8 +249,11 @@ pub(super) async fn show(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
 /// # Errors
 /// One that is not configured.
 pub fn configured(config: &Config, name: &str) -> Result<Arc<Partner>, Fault> {
-    let unknown = || Fault::new(FaultCode::PathUnknown).detail("没有此接入单位", "there is no such partner");
-    name.parse::<PartnerId>().ok().and_then(|id| config.partners.get(&id).cloned()).ok_or_else(unknown)
+    name.parse::<PartnerId>().ok().and_then(|id| config.partners.get(&id).cloned()).ok_or_else(no_partner)
+}
+
+fn no_partner() -> Fault {
+    Fault::new(FaultCode::PathUnknown).detail("没有此接入单位", "there is no such partner")
 }
 
 /// A flow by its name.
@@ -278,7 +280,7 @@ pub(super) async fn flow(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
     let (is_month, now) = (is_month(&ask)?, view.clock.now());
     let live = view.live.load_full();
     let flow = configured_flow(&live.config, ask.segment(0))?;
-    let status = view.status().await.journal.map_err(|reason| Fault::new(FaultCode::Unavailable).caused_by(reason))?;
+    let status = view.traffic().await?;
     let hours = hours_of_flow(view, &flow.id, is_month).await?;
     let rules = rules(view, None, Some(flow.id.clone()), is_month).await?;
     let sums: Sums = hours.iter().collect();

@@ -40,21 +40,28 @@ pub struct Status {
     pub alarms: Arc<Vec<AlarmRow>>,
 }
 
-/// What the journal and the configuration say together.
-#[derive(Clone, Debug, Default)]
+/// What the journal says.
+#[derive(Clone, Debug)]
 pub struct JournalStatus {
+    /// What came and went.
+    pub traffic: Traffic,
+    /// How far the chain reaches; `None` while it is empty.
+    pub chain: Option<ChainPosition>,
+    /// How the reconciliations stand.
+    pub reconciliations: Vec<Reconciled>,
+}
+
+/// What came and went, and what waits, beside what is configured.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic {
     /// One row for each partner and flow, at most [`ROWS_MAX`].
     pub flows: Vec<FlowStatus>,
     /// One row for each destination, at most [`ROWS_MAX`].
     pub destinations: Vec<DestinationStatus>,
     /// Rows that found no room.
     pub rows_left_out: usize,
-    /// How far the chain reaches; `None` while it is empty.
-    pub chain: Option<ChainPosition>,
     /// What operators have paused.
     pub paused: Vec<Paused>,
-    /// How the reconciliations stand.
-    pub reconciliations: Vec<Reconciled>,
 }
 
 /// What one partner has sent under one flow.
@@ -127,11 +134,11 @@ pub struct Sums {
     pub dead: u64,
 }
 
-impl JournalStatus {
+impl Traffic {
     /// Puts the journal's numbers beside what is configured.
     pub fn new(
         totals: Totals,
-        chain: Option<ChainPosition>,
+        paused: Vec<Paused>,
         config: &Config,
         metrics: &Metrics,
         circuit_open: impl Fn(&DestinationId) -> bool,
@@ -140,7 +147,7 @@ impl JournalStatus {
         let rows_left_out = flows.len().saturating_sub(ROWS_MAX) + destinations.len().saturating_sub(ROWS_MAX);
         flows.truncate(ROWS_MAX);
         destinations.truncate(ROWS_MAX);
-        Self { flows, destinations, rows_left_out, chain, paused: Vec::new(), reconciliations: Vec::new() }
+        Self { flows, destinations, rows_left_out, paused }
     }
 
     /// Sums over the rows.
@@ -170,6 +177,7 @@ impl Status {
     pub fn to_json(&self) -> Value {
         let refused = self.health.refused_reload.as_ref().map(|refused| refused.to_json());
         let journal = self.journal.as_ref();
+        let traffic = journal.map(|journal| &journal.traffic);
         json!({
             "at": self.at.to_string(),
             "version": env!("CARGO_PKG_VERSION"),
@@ -185,10 +193,10 @@ impl Status {
                 "refused_reload": refused,
                 "for_next_start": self.health.for_next_start,
             },
-            "flows": journal.map(|j| j.flows.iter().map(FlowStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
-            "destinations": journal.map(|j| j.destinations.iter().map(DestinationStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
-            "paused": journal.map(|j| j.paused.iter().map(pauses::one).collect::<Vec<_>>()).unwrap_or_default(),
-            "rows_left_out": journal.map_or(0, |j| j.rows_left_out),
+            "flows": traffic.map(|traffic| traffic.flows.iter().map(FlowStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
+            "destinations": traffic.map(|traffic| traffic.destinations.iter().map(DestinationStatus::to_json).collect::<Vec<_>>()).unwrap_or_default(),
+            "paused": traffic.map(|traffic| traffic.paused.iter().map(pauses::one).collect::<Vec<_>>()).unwrap_or_default(),
+            "rows_left_out": traffic.map_or(0, |traffic| traffic.rows_left_out),
             "endings": self.endings.iter().map(Ending::to_json).collect::<Vec<_>>(),
             "alarms": self.alarms.iter().take(ROWS_MAX).map(alarm_entry).collect::<Vec<_>>(),
         })

@@ -5,11 +5,11 @@ use super::console::live::Watchers;
 use super::guard::Guard;
 use super::health::Health;
 use super::partners::{LimitsLeft, PartnerFacts};
-use super::status::{Ending, JournalStatus, Status};
+use super::status::{Ending, JournalStatus, Status, Traffic};
 use crate::domain::{DestinationId, Digest, PartnerId};
-use crate::journal::acts::Paused;
+use crate::fault::{Fault, FaultCode};
 use crate::journal::alarms::AlarmRow;
-use crate::journal::{ChainPosition, ExchangeFilter, Journal, Totals};
+use crate::journal::{ChainPosition, ExchangeFilter, Journal, JournalError};
 use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -78,25 +78,24 @@ impl OpsView {
     pub async fn status(&self) -> Status {
         let endings = Arc::clone(&self.lookups.endings);
         let endings = tokio::task::spawn_blocking(move || endings());
-        let journal = self
-            .in_time(async {
-                Ok((self.journal.totals().await?, self.chain_end().await?, self.journal.paused().await?, self.reconciled().await?))
-            })
-            .await;
+        let journal = self.in_time(async {
+            let (traffic, chain) = (self.asked_traffic().await?, self.chain_end().await?);
+            Ok(JournalStatus { traffic, chain, reconciliations: self.reconciled().await? })
+        });
+        let journal = journal.await;
         let endings = endings.await.unwrap_or_else(|error| {
             tracing::error!(%error, "what ends soon could not be found out");
             Vec::new()
         });
-        Status {
-            at: self.clock.now(),
-            health: self.health.state(),
-            journal: journal.map(|(totals, chain, paused, reconciliations)| JournalStatus {
-                reconciliations,
-                ..self.beside_configuration(totals, chain, paused)
-            }),
-            endings,
-            alarms: (self.lookups.alarms)(),
-        }
+        Status { at: self.clock.now(), health: self.health.state(), journal, endings, alarms: (self.lookups.alarms)() }
+    }
+
+    /// What came and went, and what waits: what pages ask for again and again, without the rest of a status.
+    ///
+    /// # Errors
+    /// [`FaultCode::Unavailable`] where the journal does not answer.
+    pub async fn traffic(&self) -> Result<Traffic, Fault> {
+        self.in_time(self.asked_traffic()).await.map_err(|reason| Fault::new(FaultCode::Unavailable).caused_by(reason))
     }
 
     /// Whether the journal answers, asked over the connections that exchanges and deliveries need: lists, which
@@ -122,17 +121,17 @@ impl OpsView {
         }
     }
 
-    fn beside_configuration(&self, totals: Totals, chain: Option<ChainPosition>, paused: Vec<Paused>) -> JournalStatus {
-        let status = JournalStatus::new(totals, chain, &self.live.load().config, &self.metrics, &self.lookups.circuit_open);
-        JournalStatus { paused, ..status }
+    async fn asked_traffic(&self) -> Result<Traffic, JournalError> {
+        let (totals, paused) = (self.journal.totals().await?, self.journal.paused().await?);
+        Ok(Traffic::new(totals, paused, &self.live.load().config, &self.metrics, &self.lookups.circuit_open))
     }
 
-    async fn chain_end(&self) -> Result<Option<ChainPosition>, crate::journal::JournalError> {
+    async fn chain_end(&self) -> Result<Option<ChainPosition>, JournalError> {
         let latest = ExchangeFilter { rows_max: LATEST_EXCHANGES, ..ExchangeFilter::default() };
         Ok(self.journal.exchanges(latest).await?.iter().map(|row| row.journaled.position()).max())
     }
 
-    async fn in_time<T>(&self, asking: impl Future<Output = Result<T, crate::journal::JournalError>>) -> Result<T, String> {
+    async fn in_time<T>(&self, asking: impl Future<Output = Result<T, JournalError>>) -> Result<T, String> {
         match tokio::time::timeout(JOURNAL_TIMEOUT, asking).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(error.to_string()),

@@ -17,7 +17,7 @@ use crate::domain::Name;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Days before and after a day among which a working day is looked for.
 const MOVE_DAYS_MAX: usize = 31;
@@ -112,6 +112,11 @@ pub enum Standing {
 }
 
 impl Schedule {
+    /// Its calendar among those that there are.
+    pub fn calendar_of<'c>(&self, calendars: &'c BTreeMap<Name, Calendar>) -> &'c Calendar {
+        self.calendar.as_ref().and_then(|name| calendars.get(name)).unwrap_or(Calendar::WEEKENDS_ALONE)
+    }
+
     /// The latest occurrences that have become late by now, oldest first, at most [`OCCURRENCES_MAX`].
     pub fn late_by(&self, now: Timestamp, calendar: &Calendar, zone: &TimeZone) -> Vec<Occurrence> {
         let today = now.to_zoned_datetime(zone.clone()).date();

@@ -1,4 +1,5 @@
-//! Finding exchanges and looking into one, over mutual TLS. Requests are in `exchanges.toml`.
+//! Finding exchanges and looking into one, over mutual TLS. Requests are in `exchanges.toml`, those for what is personal in
+//! `masked.toml`.
 
 use crate::door::House;
 use crate::samples::{SampleRecord, TestClock, sample, sample_of};
@@ -39,9 +40,32 @@ struct Case {
 async fn exchanges_are_found_and_shown() {
     let world = World::new().await;
     let house = House::open(&world).await;
-    let names = fill(&world).await;
+    check(&house, &fill(&world).await, include_str!("exchanges.toml")).await;
+}
+
+#[tokio::test]
+async fn what_is_personal_is_masked_unless_a_reason_is_given() {
+    let world = World::new().await;
+    let house = House::open(&world).await;
+    // The canonical record has the account beside the body's name.
+    let mut exchange = sample(&*world.clock, r#"M","account":{"number":"6222000000001234"},"currency":"CNY"#);
+    pin_mapping(&world, &mut exchange);
+    let found = |canonical: Option<&str>, text: &str| Finding {
+        canonical: canonical.map(str::to_owned),
+        found: Some(text.to_owned()),
+        words: Words::new(format!("不允许 {text}"), format!("{text} is not allowed")),
+        ..finding("own.rule", 1)
+    };
+    exchange.verdict.findings =
+        vec![found(Some("account.number"), "6222000000005678"), found(Some("currency"), "CNYY"), found(None, "李小四")];
+    let id = commit(&world, exchange).await;
+    check(&house, &[("M", id)], include_str!("masked.toml")).await;
+}
+
+/// Asks each case's request, and compares the answer.
+async fn check(house: &House, names: &[(&str, ExchangeId)], cases: &str) {
     let ids = |text: &str| names.iter().fold(text.to_owned(), |text, (name, id)| text.replace(&format!("<{name}>"), &id.to_string()));
-    let cases: Cases = toml::from_str(include_str!("exchanges.toml")).unwrap();
+    let cases: Cases = toml::from_str(cases).unwrap();
     for case in &cases.case {
         let issued = if case.by == "second" { &house.second } else { &house.reader };
         let head = format!("GET {} HTTP/1.1\r\nhost: localhost\r\naccept-language: en\r\n", ids(&case.request));
@@ -51,7 +75,7 @@ async fn exchanges_are_found_and_shown() {
             let found: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
             let found = found["exchanges"].as_array().unwrap().iter().map(|found| found["exchange"].as_str().unwrap().to_owned());
             let found: Vec<_> =
-                found.map(|id| names.iter().find(|(_, known)| known.to_string() == id).map_or("?", |(name, _)| name)).collect();
+                found.map(|id| names.iter().find(|(_, known)| known.to_string() == id).map_or("?", |(name, _)| *name)).collect();
             assert_eq!(&found, expected, "{}: {}", case.name, answer.body);
         }
         for text in &case.holds {
@@ -104,12 +128,14 @@ async fn fill(world: &World) -> Vec<(&'static str, ExchangeId)> {
     refused.verdict.outcome = Outcome::Refused;
     refused.verdict.fault = Some(FaultCode::RecordsRefused);
     refused.verdict.counts = Counts { records: 1, refused: 1, ..Counts::default() };
+    pin_mapping(world, &mut refused);
     refused.verdict.findings = (1..=3).map(|record| finding("type.money", record)).collect();
     refused.verdict.destinations.clear();
     refused.verdict.chunks.clear();
     names.push(("R", commit(world, refused).await));
     clock.advance(SignedDuration::from_mins(1));
     let mut part = sample_of(clock, "P", &[SampleRecord { key: None, destinations: 3 }, SampleRecord::plain()]);
+    pin_mapping(world, &mut part);
     part.partner = "bank-b".parse().unwrap();
     part.verdict.outcome = Outcome::InPart;
     part.verdict.findings = vec![finding("own.rule", 2)];
@@ -122,6 +148,15 @@ async fn fill(world: &World) -> Vec<(&'static str, ExchangeId)> {
         names.push(("P-DELIVERY", lease.delivery));
     }
     names
+}
+
+/// Has an exchange read by a mapping that there is, so that its schema is known.
+fn pin_mapping(world: &World, exchange: &mut NewExchange) {
+    let live = world.view.live.load_full();
+    let mapping = live.library.mapping("camt054").unwrap();
+    (exchange.verdict.pins.mapping, exchange.verdict.pins.schema) = (mapping.digest, mapping.canonical.digest);
+    exchange.pinned.push((mapping.digest, mapping.text.clone()));
+    exchange.pinned.push((mapping.canonical.digest, mapping.canonical.text.clone()));
 }
 
 async fn commit(world: &World, exchange: NewExchange) -> ExchangeId {

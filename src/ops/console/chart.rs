@@ -1,12 +1,11 @@
 //! Charts of a day or a month. The figures stand in a table, for whoever cannot see a drawing; `assets/console.js` draws that
 //! table with uPlot. So a chart and its table cannot differ, and a chart needs no second request.
 
-use super::figures::{count, local, time, within};
+use super::figures::{SHOWN, count, local, time, within};
 use super::words::{self, Lang, Text, text};
 use crate::journal::hours::{DestinationHour, FlowHour, LATENCY_BOUNDS_MS, Latencies};
 use crate::ops::access::Ask;
 use crate::ops::partners::{self, Sums, Taken};
-use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use maud::{Markup, html};
 
@@ -46,10 +45,9 @@ fn last_hours(now: Timestamp) -> Vec<Timestamp> {
 }
 
 fn days(now: Timestamp) -> Vec<Timestamp> {
-    let zone = TimeZone::get(super::figures::ZONE).unwrap_or(TimeZone::UTC);
-    let today = now.to_zoned_datetime(zone.clone()).date();
+    let today = SHOWN.to_datetime(now).date();
     let days = (0..MONTH_DAYS).rev().filter_map(|back| today.checked_sub(back.days()).ok());
-    days.filter_map(|day| day.to_zoned_datetime(zone.clone()).ok().map(|day| day.timestamp())).collect()
+    days.filter_map(|day| day.to_zoned_datetime(SHOWN.clone()).ok().map(|day| day.timestamp())).collect()
 }
 
 /// The choice between the last day and the last month.

@@ -14,7 +14,8 @@ use std::time::Duration;
 /// The zone of the times shown.
 pub const ZONE: &str = "Asia/Shanghai";
 
-static SHOWN: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::get(ZONE).unwrap_or(TimeZone::UTC));
+/// The same, to reckon with.
+pub(super) static SHOWN: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::get(ZONE).unwrap_or(TimeZone::UTC));
 
 /// Nothing, where a figure would stand.
 pub fn nothing() -> Markup {
