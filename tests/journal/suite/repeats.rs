@@ -1,17 +1,13 @@
 //! Repeats of bodies, and records known by their business keys.
 
 use super::{Store, commit_new, sample_record};
+use crate::cases::cases;
 use crate::support::{SampleRecord, bytes_of, sample, sample_of, spooled, unknown_id};
 use portolan::domain::{ExchangeId, Outcome};
 use portolan::fault::FaultCode;
 use portolan::journal::{Committed, JournalError, Journaled, NewExchange, RepeatQuery};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-
-#[derive(Deserialize)]
-struct Cases<S> {
-    case: Vec<Case<S>>,
-}
 
 #[derive(Deserialize)]
 struct Case<S> {
@@ -70,8 +66,7 @@ fn confirmation() -> String {
 
 pub async fn repeats(store: &dyn Store) {
     let journal = store.open();
-    let cases: Cases<RepeatStep> = toml::from_str(include_str!("../cases/repeats.toml")).unwrap();
-    for (number, case) in cases.case.iter().enumerate() {
+    for (number, case) in cases::<Case<RepeatStep>>(include_str!("../cases/repeats.toml")).iter().enumerate() {
         let mut evidence: BTreeMap<&str, Journaled> = BTreeMap::new();
         for step in &case.steps {
             // The number keeps the cases apart in the one journal.
@@ -225,8 +220,7 @@ pub async fn business_keys_from_files(store: &dyn Store) {
 
 async fn check_business_keys(store: &dyn Store, prepare: impl Fn(NewExchange) -> NewExchange) {
     let journal = store.open();
-    let cases: Cases<KeyStep> = toml::from_str(include_str!("../cases/business-keys.toml")).unwrap();
-    for (number, case) in cases.case.iter().enumerate() {
+    for (number, case) in cases::<Case<KeyStep>>(include_str!("../cases/business-keys.toml")).iter().enumerate() {
         for (place, step) in case.steps.iter().enumerate() {
             let records: Vec<SampleRecord> = step.records.split(' ').map(|record| sample_record(record, number)).collect();
             let mut exchange = sample_of(store.clock(), &format!("{number} {place}"), &records);
