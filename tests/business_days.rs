@@ -2,17 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+#[path = "support/cases.rs"]
+mod cases;
+
+use cases::cases;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use portolan::schedule::BusinessDay;
 use proptest::prelude::*;
 use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cases {
-    case: Vec<Case>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,8 +25,7 @@ struct Case {
 
 #[test]
 fn days_are_as_worked_out_by_hand() {
-    let cases: Cases = toml::from_str(include_str!("business_days.toml")).unwrap();
-    for Case { zone, cut_off, at, day, from, to } in cases.case {
+    for Case { zone, cut_off, at, day, from, to } in cases(include_str!("business_days.toml")) {
         let days = BusinessDay::new(&zone, cut_off.as_deref().map(|time| time.parse().unwrap()));
         assert_eq!(days.of(at), day, "{zone} {cut_off:?} {at}");
         let (begins, ends) = days.span(day);

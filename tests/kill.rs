@@ -17,8 +17,11 @@ use portolan::demo::receiver::HeldDelivery;
 use portolan::domain::{DeliveryId, Digest};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 use support::{Running, free_ports, portolan};
 
@@ -26,6 +29,8 @@ use support::{Running, free_ports, portolan};
 const PLAY_TIMEOUT: Duration = Duration::from_secs(240);
 /// Kills of one round, at most.
 const KILLS_MAX: u64 = 3;
+/// Rounds that run at once. A play waits more than it computes.
+const ROUNDS_AT_ONCE: usize = 4;
 
 #[test]
 fn accepted_work_survives_kill_9() {
@@ -43,13 +48,37 @@ fn play_rounds(rounds: u64, records: u64) {
     let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
     let (seed, rounds) = (asked("PORTOLAN_SEED").unwrap_or_else(now), asked("PORTOLAN_ROUNDS").unwrap_or(rounds));
     println!("PORTOLAN_SEED={seed} PORTOLAN_ROUNDS={rounds}");
-    let undisturbed = Round::new(seed, records).undisturbed();
-    let mut killed = 0;
-    for round_seed in (0..rounds).map(|round| seed.wrapping_add(round)) {
-        killed += Round::new(round_seed, records).killed_and_played_on(&undisturbed);
-    }
+    // As many beside one another as there will be, so that kills fall anywhere in the time that a play takes.
+    let mut plays = at_once(0..ROUNDS_AT_ONCE as u64, |_| Round::new(seed, records).undisturbed());
+    let undisturbed = plays.pop().unwrap();
+    assert!(plays.iter().all(|play| (play.answers, &play.records) == (undisturbed.answers, &undisturbed.records)), "plays differ");
+    let killed = at_once(0..rounds, |round| Round::new(seed.wrapping_add(round), records).killed_and_played_on(&undisturbed));
+    let killed: u64 = killed.iter().sum();
     println!("{rounds} rounds, {killed} kills, nothing lost");
     assert!(killed >= rounds / 2, "most rounds must be killed: {killed} of {rounds} were");
+}
+
+/// Does something for each number, [`ROUNDS_AT_ONCE`] at once; the first that fails ends it.
+fn at_once<T: Send>(numbers: Range<u64>, each: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let numbers = Mutex::new(numbers);
+    let next = || numbers.lock().ok().and_then(|mut numbers| numbers.next());
+    let work = || {
+        let mut done = Vec::new();
+        while let Some(number) = next() {
+            match catch_unwind(AssertUnwindSafe(|| each(number))) {
+                Ok(one) => done.push(one),
+                Err(failure) => {
+                    while next().is_some() {}
+                    resume_unwind(failure);
+                }
+            }
+        }
+        done
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..ROUNDS_AT_ONCE).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|failure| resume_unwind(failure))).collect()
+    })
 }
 
 /// A play that nobody disturbed: how long it takes and what it comes to.

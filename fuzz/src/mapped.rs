@@ -175,8 +175,11 @@ fn written_is_read_again(mapping: &Mapping, records: Vec<Value>) {
         without_empty_objects(&mut record);
         record
     };
-    let read: Vec<Value> = again.records.into_iter().map(|(_, record)| two_way(record)).collect();
-    let records: Vec<Value> = records.into_iter().map(two_way).collect();
+    let mut read: Vec<Value> = again.records.into_iter().map(|(_, record)| two_way(record)).collect();
+    let mut records: Vec<Value> = records.into_iter().map(two_way).collect();
+    for (record, again) in records.iter_mut().zip(&mut read) {
+        without_cut_ids(mapping, record, again);
+    }
     assert_eq!(records, read, "{name}: what was written is read as something else, {:?}\n{}", again.findings, shown());
 }
 
@@ -190,6 +193,18 @@ fn without_what_is_only_read(group: &Group, value: &mut Value) {
         let path = format!("/{}", list.to.replace('.', "/"));
         let items = value.pointer_mut(&path).and_then(Value::as_array_mut);
         items.into_iter().flatten().for_each(|item| without_what_is_only_read(&list.item, item));
+    }
+}
+
+/// Takes out the ids that are too long for their field, in whose end a digest is written.
+fn without_cut_ids(mapping: &Mapping, record: &mut Value, again: &mut Value) {
+    for field in mapping.record.fields.iter().filter(|field| field.direction.writes()) {
+        let Some(chars_max) = field.numbered_max else { continue };
+        let id = record.pointer(&format!("/{}", field.to.replace('.', "/"))).and_then(Value::as_str);
+        if id.is_some_and(|id| id.chars().count() > chars_max) {
+            remove(record, &field.to);
+            remove(again, &field.to);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test fail by panicking")]
 
+use crate::cases::cases;
 use jiff::{SignedDuration, Timestamp};
 use portolan::config::{Flow, Limits, OnInvalid, Order, Partner, Rate, Sender};
 use portolan::domain::{Digest, FlowId, PartnerId};
@@ -11,12 +12,6 @@ use portolan::seams::Clock;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cases {
-    case: Vec<Case>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,8 +26,7 @@ struct Case {
 
 #[test]
 fn sequences() {
-    let cases: Cases = toml::from_str(include_str!("limits.toml")).unwrap();
-    cases.case.iter().for_each(check);
+    cases(include_str!("limits.toml")).iter().for_each(check);
 }
 
 fn check(case: &Case) {

@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of a test fail by panicking")]
 
+#[path = "../support/cases.rs"]
+mod cases;
 mod certs;
 mod limits;
 
+use cases::cases;
 use jiff::{SignedDuration, Timestamp};
 use portolan::certs::{Authority, Issued, Names, Summary, Usage, Validity, files};
 use portolan::config::{CertificateMatch, Destination, Identity, Limits, Listener, NamedFile, Partner};
@@ -28,12 +31,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cases {
-    case: Vec<Case>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -68,8 +65,7 @@ impl Default for Case {
 
 #[tokio::test]
 async fn handshakes() {
-    let cases: Cases = toml::from_str(include_str!("handshakes.toml")).unwrap();
-    for case in &cases.case {
+    for case in &cases(include_str!("handshakes.toml")) {
         check(case).await;
     }
 }

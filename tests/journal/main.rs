@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod books;
+#[path = "../support/cases.rs"]
+mod cases;
 mod chain;
 mod crash;
 mod durability;

@@ -1,6 +1,7 @@
 //! Receipts: ours verified by another program, another program's verified by us, and none that was
 //! changed; and the keys.
 
+use crate::cases::cases;
 use crate::support::{TestClock, sample};
 use jiff::SignedDuration;
 use portolan::journal::sqlite::SqliteJournal;
@@ -19,11 +20,6 @@ use std::sync::Arc;
 const RECEIPT: &str = include_str!("cases/foreign/receipt.json");
 const JWKS: &str = include_str!("cases/foreign/jwks.json");
 const BODY: &[u8] = include_bytes!("cases/foreign/body");
-
-#[derive(Deserialize)]
-struct Cases {
-    case: Vec<Case>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,8 +45,7 @@ fn a_foreign_receipt_holds() {
 
 #[test]
 fn whatever_was_changed_is_found() {
-    let cases: Cases = toml::from_str(include_str!("cases/tampered.toml")).unwrap();
-    for case in cases.case {
+    for case in cases::<Case>(include_str!("cases/tampered.toml")) {
         let mut receipt = changed(RECEIPT, &case.receipt);
         if let Some([from, to]) = &case.replace {
             receipt = RECEIPT.replacen(from, to, 1);
@@ -97,10 +92,7 @@ async fn another_program_verifies_ours() {
         .collect();
     let journaled = futures_util::future::join_all(tasks).await;
     let python = Command::new("python3").args(["-c", "import cryptography"]).output();
-    if !python.is_ok_and(|python| python.status.success()) {
-        println!("not run: python3 with the package cryptography is not here");
-        return;
-    }
+    assert!(python.is_ok_and(|python| python.status.success()), "python3 with the package cryptography is not there: run `make tools`");
     let file = |name: &str| folder.path().join(name);
     std::fs::write(file("jwks.json"), keys.jwks().to_text()).unwrap();
     for (number, journaled) in journaled.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! Who may ask what, and which changes are let through. Requests of the second are in `access.toml`.
 
+use crate::cases::cases;
 use crate::door::House;
 use crate::world::{World, ask};
 use portolan::domain::Role;
@@ -29,12 +30,6 @@ async fn every_address_asks_for_its_role() {
 fn what_changes_something_is_not_for_those_who_only_look() {
     let open: Vec<_> = ROUTES.iter().filter(|route| route.changes() && route.role == Role::Read).map(|route| route.path).collect();
     assert!(open.is_empty(), "{open:?}");
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cases {
-    case: Vec<Case>,
 }
 
 #[derive(Deserialize)]
@@ -69,8 +64,7 @@ async fn a_change_is_asked_for_from_here_or_by_a_program() {
         let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         tokens.push(answer["token"].as_str().unwrap().to_owned());
     }
-    let cases: Cases = toml::from_str(include_str!("access.toml")).unwrap();
-    for case in &cases.case {
+    for case in &cases::<Case>(include_str!("access.toml")) {
         let filled = |text: &str| text.replace("TOKEN-OF-ANOTHER", &tokens[1]).replace("TOKEN", &tokens[0]);
         let fields: String = case.fields.iter().map(|field| format!("{}\r\n", filled(field))).collect();
         let body = filled(&case.body);

@@ -1,17 +1,12 @@
 //! Acts that need a second person, and the log of all. Steps are in `acts.toml`.
 
+use crate::cases::cases;
 use crate::dead_letters::bury;
 use crate::door::House;
 use crate::world::{World, ask_with};
 use jiff::SignedDuration;
 use portolan::journal::acts::ActFilter;
 use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Steps {
-    step: Vec<Step>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,8 +33,7 @@ async fn acts_over_the_threshold_take_two() {
     let world = World::new().await;
     let house = House::open(&world).await;
     let names = bury(&world).await;
-    let steps: Steps = toml::from_str(include_str!("acts.toml")).unwrap();
-    for step in &steps.step {
+    for step in &cases::<Step>(include_str!("acts.toml")) {
         world.clock.advance(SignedDuration::from_hours(step.hours));
         let issued = match step.by.as_str() {
             "operator" => &house.operator,
@@ -54,12 +48,7 @@ async fn acts_over_the_threshold_take_two() {
         );
         let answer = ask_with(house.connect(Some(issued)).await.unwrap(), &head, &ids(&step.body)).await;
         assert_eq!(answer.status, step.status, "{}: {}", step.name, answer.body);
-        for text in &step.holds {
-            assert!(answer.body.contains(&ids(text)), "{}: {text:?} is missing in {}", step.name, answer.body);
-        }
-        for text in &step.lacks {
-            assert!(!answer.body.contains(&ids(text)), "{}: {text:?} is in {}", step.name, answer.body);
-        }
+        answer.says(&step.name, &step.holds, &step.lacks, ids);
     }
     let log = world.view.journal.acts(ActFilter { rows_max: 100, ..ActFilter::default() }).await.unwrap();
     for (newer, older) in log.iter().zip(log.iter().skip(1)) {

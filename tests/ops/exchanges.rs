@@ -1,6 +1,7 @@
 //! Finding exchanges and looking into one, over mutual TLS. Requests are in `exchanges.toml`, those for what is personal in
 //! `masked.toml`.
 
+use crate::cases::cases;
 use crate::door::House;
 use crate::samples::{SampleRecord, TestClock, sample, sample_of};
 use crate::world::{World, ask};
@@ -12,12 +13,6 @@ use portolan::journal::{NewExchange, Settlement};
 use portolan::seams::Clock;
 use portolan_contract::{Position, Words};
 use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cases {
-    case: Vec<Case>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,10 +58,9 @@ async fn what_is_personal_is_masked_unless_a_reason_is_given() {
 }
 
 /// Asks each case's request, and compares the answer.
-async fn check(house: &House, names: &[(&str, ExchangeId)], cases: &str) {
+async fn check(house: &House, names: &[(&str, ExchangeId)], table: &str) {
     let ids = |text: &str| names.iter().fold(text.to_owned(), |text, (name, id)| text.replace(&format!("<{name}>"), &id.to_string()));
-    let cases: Cases = toml::from_str(cases).unwrap();
-    for case in &cases.case {
+    for case in &cases::<Case>(table) {
         let issued = if case.by == "second" { &house.second } else { &house.reader };
         let head = format!("GET {} HTTP/1.1\r\nhost: localhost\r\naccept-language: en\r\n", ids(&case.request));
         let answer = ask(house.connect(Some(issued)).await.unwrap(), &head).await;
@@ -78,12 +72,7 @@ async fn check(house: &House, names: &[(&str, ExchangeId)], cases: &str) {
                 found.map(|id| names.iter().find(|(_, known)| known.to_string() == id).map_or("?", |(name, _)| *name)).collect();
             assert_eq!(&found, expected, "{}: {}", case.name, answer.body);
         }
-        for text in &case.holds {
-            assert!(answer.body.contains(&ids(text)), "{}: {text:?} is missing in {}", case.name, answer.body);
-        }
-        for text in &case.lacks {
-            assert!(!answer.body.contains(&ids(text)), "{}: {text:?} is in {}", case.name, answer.body);
-        }
+        answer.says(&case.name, &case.holds, &case.lacks, ids);
     }
 }
 

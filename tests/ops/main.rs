@@ -4,6 +4,8 @@
 
 mod access;
 mod acts;
+#[path = "../support/cases.rs"]
+mod cases;
 mod command;
 mod dead_letters;
 mod door;

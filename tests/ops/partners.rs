@@ -1,5 +1,6 @@
 //! Partners and flows in numbers, over mutual TLS. Requests are in `partners.toml`.
 
+use crate::cases::cases;
 use crate::door::House;
 use crate::samples::sample;
 use crate::world::{World, ask};
@@ -9,12 +10,6 @@ use portolan::journal::Settlement;
 use portolan::seams::Clock;
 use portolan_contract::{Position, Words};
 use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cases {
-    case: Vec<Case>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,17 +28,11 @@ async fn partners_and_flows_are_told_in_numbers() {
     let world = World::new().await;
     let house = House::open(&world).await;
     fill(&world).await;
-    let cases: Cases = toml::from_str(include_str!("partners.toml")).unwrap();
-    for case in &cases.case {
+    for case in &cases::<Case>(include_str!("partners.toml")) {
         let head = format!("GET {} HTTP/1.1\r\nhost: localhost\r\naccept-language: en\r\n", case.request);
         let answer = ask(house.connect(Some(&house.reader)).await.unwrap(), &head).await;
         assert_eq!(answer.status, case.status, "{}: {}", case.name, answer.body);
-        for text in &case.holds {
-            assert!(answer.body.contains(text), "{}: {text:?} is missing in {}", case.name, answer.body);
-        }
-        for text in &case.lacks {
-            assert!(!answer.body.contains(text), "{}: {text:?} is in {}", case.name, answer.body);
-        }
+        answer.says(&case.name, &case.holds, &case.lacks, str::to_owned);
     }
 }
 

@@ -144,6 +144,17 @@ impl Answer {
     pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).unwrap_or_default()
     }
+
+    /// Fails the case of this name unless the body holds some texts and lacks others, in which `filled` puts what is known
+    /// at run time alone.
+    pub fn says(&self, name: &str, holds: &[String], lacks: &[String], filled: impl Fn(&str) -> String) {
+        for text in holds {
+            assert!(self.body.contains(&filled(text)), "{name}: {text:?} is missing in {}", self.body);
+        }
+        for text in lacks {
+            assert!(!self.body.contains(&filled(text)), "{name}: {text:?} is in {}", self.body);
+        }
+    }
 }
 
 /// Sends a head as it is, and reads the answer to the end of the connection.

@@ -71,38 +71,49 @@ async fn what_is_new_is_picked_up_and_open_lines_stay() {
 
 #[tokio::test]
 async fn a_bad_configuration_is_refused_whole_until_it_is_mended() {
+    let red = |good: &str| good.replacen('\n', "\ncolour = \"red\"\n", 1);
+    // Beside one another: each waits for the looks at its files.
+    tokio::join!(
+        refused_until_mended("conf/partners/bank.toml", red, None, "partners/bank.toml:2: "),
+        refused_until_mended("conf/mappings/notice/mapping.toml", |_| mapping(1), None, "notice/mapping.toml:2: "),
+        refused_until_mended(
+            "conf/partners/bureau.toml",
+            |_| BUREAU.replace("ca.pem", "crl.pem"),
+            Some(BUREAU),
+            "partners/bureau.toml:4: "
+        ),
+        refused_until_mended(
+            "conf/partners/bureau.toml",
+            |_| BUREAU.replace("bureau.key", "bank.key"),
+            Some(BUREAU),
+            "partners/bureau.toml:5: "
+        ),
+    );
+}
+
+/// `bad` is made of what stands there before, which also mends it unless there is something else.
+async fn refused_until_mended(file: &str, bad: impl FnOnce(&str) -> String, mended: Option<&str>, place: &str) {
     let mut world = World::new();
     world.issue("newcomer");
-    let good = std::fs::read_to_string(world.path("conf/partners/bank.toml")).unwrap();
-    let (title, rest) = good.split_once('\n').unwrap();
     let gateway = world.serve().await;
     let mut bank = world.line(&gateway, "bank").await.unwrap();
-    let cases = [
-        ("conf/partners/bank.toml", format!("{title}\ncolour = \"red\"\n{rest}"), good.clone(), "partners/bank.toml:2: "),
-        ("conf/mappings/notice/mapping.toml", mapping(1), String::new(), "notice/mapping.toml:2: "),
-        ("conf/partners/bureau.toml", BUREAU.replace("ca.pem", "crl.pem"), BUREAU.to_owned(), "partners/bureau.toml:4: "),
-        ("conf/partners/bureau.toml", BUREAU.replace("bureau.key", "bank.key"), BUREAU.to_owned(), "partners/bureau.toml:5: "),
-    ];
-    for (file, bad, mended, place) in cases {
-        let refusals = gateway.logged(REFUSED).len();
-        world.write(file, &bad);
-        let told = gateway.logs(REFUSED, refusals + 1).await["message"].to_string();
-        assert!(told.contains(place), "{told}");
-        // Something good beside it is not taken in either: all or nothing.
-        world.partner("newcomer", &["newcomer"], "");
-        gateway.logs(REFUSED, refusals + 2).await;
-        assert!(!world.is_let_in(&gateway, "newcomer").await);
-        assert_eq!(bank.ask(&get("/v1/me")).await.unwrap().status, 200);
+    let good = std::fs::read_to_string(world.path(file)).unwrap_or_default();
+    world.write(file, &bad(&good));
+    let told = gateway.logs(REFUSED, 1).await["message"].to_string();
+    assert!(told.contains(place), "{told}");
+    // Something good beside it is not taken in either: all or nothing.
+    world.partner("newcomer", &["newcomer"], "");
+    gateway.logs(REFUSED, 2).await;
+    assert!(!world.is_let_in(&gateway, "newcomer").await);
+    assert_eq!(bank.ask(&get("/v1/me")).await.unwrap().status, 200);
 
-        if mended.is_empty() {
-            std::fs::remove_file(world.path(file)).unwrap()
-        } else {
-            world.write(file, &mended)
-        }
-        eventually("the mended configuration holds", async || world.is_let_in(&gateway, "newcomer").await.then_some(())).await;
-        std::fs::remove_file(world.path("conf/partners/newcomer.toml")).unwrap();
-        eventually("what was taken away is gone", async || (!world.is_let_in(&gateway, "newcomer").await).then_some(())).await;
+    match mended.unwrap_or(&good) {
+        "" => std::fs::remove_file(world.path(file)).unwrap(),
+        mended => world.write(file, mended),
     }
+    eventually("the mended configuration holds", async || world.is_let_in(&gateway, "newcomer").await.then_some(())).await;
+    std::fs::remove_file(world.path("conf/partners/newcomer.toml")).unwrap();
+    eventually("what was taken away is gone", async || (!world.is_let_in(&gateway, "newcomer").await).then_some(())).await;
     assert_eq!(bank.ask(&get("/v1/me")).await.unwrap().status, 200, "the same line all the while");
 }
 

@@ -109,6 +109,8 @@ async fn a_restored_data_folder_goes_on_in_a_new_epoch() {
         let mut gateway = world.serve().await;
         let mut bank = world.line(&gateway, "bank").await.unwrap();
         let receipt = bank.ask(&post("payments", &payments(message, 1), "")).await.unwrap().json()["receipt"].clone();
+        // A line that stays open is waited for.
+        drop(bank);
         gateway.signal("TERM");
         gateway.ended().await;
         receipt["leaf"]["epoch"].clone()
