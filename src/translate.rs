@@ -302,7 +302,15 @@ impl<'p> Pass<'p> {
         let reader = BodyReader::new(self.mapping, &self.plan.zone, &self.limits.read, findings_max, Box::new(input));
         let mut reader = reader.map_err(Stop::of)?;
         loop {
-            match reader.read().map_err(Stop::of)? {
+            let step = match reader.read() {
+                Ok(step) => step,
+                Err(error) => {
+                    // Whose message it is may be known although none of its records is whole.
+                    self.note_facts(reader.held());
+                    return Err(Stop::of(error));
+                }
+            };
+            match step {
                 Step::Record(ReadRecord { number, raw, canonical, findings, of_body }) => {
                     self.count_record(number, raw)?;
                     self.findings.of_body(of_body);
@@ -338,10 +346,14 @@ impl<'p> Pass<'p> {
         Err(Stop::Body(FaultCode::TooManyRecords, Box::new(body_finding(FaultCode::TooManyRecords, raw.at, None, words))))
     }
 
-    fn note_message(&mut self, raw: &RawRecord) -> Result<(), Stop> {
+    fn note_facts(&mut self, raw: &RawRecord) {
         if self.is_answered {
             self.facts.note_message(self.mapping, raw);
         }
+    }
+
+    fn note_message(&mut self, raw: &RawRecord) -> Result<(), Stop> {
+        self.note_facts(raw);
         if self.message_id.is_none()
             && let Some((id, at)) = self.mapping.message_id_in(raw)
         {

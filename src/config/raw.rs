@@ -400,8 +400,9 @@ pub struct RawSender {
     /// Names of the mappings that it may send with; the first is used unless the request names another.
     #[schemars(extend("x-required" = true))]
     pub mappings: Vec<At<String>>,
-    /// The mapping of `exchange-answer.v1` that it is answered with, such as `contrl`; JSON unless given, and
-    /// whenever the request accepts `application/json`.
+    /// The mapping of `exchange-answer.v1` that it is answered with, such as `contrl`; JSON unless given,
+    /// whenever the request accepts `application/json`, and where the body does not say what the answer must repeat of it, such
+    /// as an interchange without a readable UNB.
     pub answer: Option<At<String>>,
     /// Limits within this flow, besides the partner's own.
     pub limits: RawLimits,

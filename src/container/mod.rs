@@ -190,6 +190,10 @@ impl ReadRecords for Reader<'_> {
             self.document = None;
         }
     }
+
+    fn held(&self) -> &RawRecord {
+        self.document.as_ref().map_or(&self.record, |document| document.held())
+    }
 }
 
 impl<'a> Reader<'a> {

@@ -80,4 +80,9 @@ impl<'m> BodyReader<'m> {
         let of_body = self.checks.record(raw, &canonical);
         Ok(Step::Record(ReadRecord { number: self.read, raw, canonical, findings, of_body }))
     }
+
+    /// What is held of the body after an error, as [`ReadRecords::held`] says.
+    pub fn held(&self) -> &RawRecord {
+        self.input.held()
+    }
 }

@@ -23,7 +23,7 @@ def report(interchange, segments):
             "receiver_qualifier": at(uci, 2, 1),
         },
         "readable": {"7": "true", "4": "false"}[at(uci, 3)],
-        "syntax_fault": {"21": "syntax.character", "2": "encoding.charset", None: None}[at(uci, 4)],
+        "syntax_fault": {"21": "syntax.character", "2": "encoding.charset", "18": "unspecified", None: None}[at(uci, 4)],
         "unreadable": unreadable,
     }
 

@@ -113,6 +113,7 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flows")
 }
 
-fn mappings() -> PathBuf {
+/// The folder of the mappings.
+pub fn mappings() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings")
 }

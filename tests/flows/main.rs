@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod broken;
 mod cases;
 mod example;
 #[path = "../serve/line.rs"]

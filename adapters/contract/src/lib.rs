@@ -91,6 +91,10 @@ pub trait ReadRecords {
     /// # Errors
     /// The body is not well-formed from here on: nothing after the error can be trusted.
     fn read(&mut self) -> Result<Found<'_>, FormatError>;
+
+    /// What is held of the body at present, such as after an error: the values outside the records that were read before
+    /// it, by which its sender can still be answered, and what had been read of a record, which is not to be used.
+    fn held(&self) -> &RawRecord;
 }
 
 /// Writes records one after the other.

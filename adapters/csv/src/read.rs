@@ -3,7 +3,7 @@
 use crate::BoundCsv;
 use crate::cells::{Cell, Cells, End};
 use portolan_contract::table::{ColumnSlots, HeadCell, Header, HeadingSearch};
-use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, ReadRecords, SlotId, Walker, Words};
+use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, RawRecord, ReadRecords, SlotId, Walker, Words};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -191,5 +191,9 @@ impl ReadRecords for Reader<'_> {
                 Row::End => return Ok(Found::End(self.walker.end())),
             }
         }
+    }
+
+    fn held(&self) -> &RawRecord {
+        self.walker.record()
     }
 }

@@ -7,7 +7,7 @@ use crate::cursor::{Cursor, Placement};
 use crate::definition::Layout;
 use crate::envelope::{Envelope, Step};
 use crate::segments::{Piece, Segments};
-use portolan_contract::{FormatCode, FormatError, Found, Limits, NodeId, Position, ReadRecords, SlotId, Walker, Words};
+use portolan_contract::{FormatCode, FormatError, Found, Limits, NodeId, Position, RawRecord, ReadRecords, SlotId, Walker, Words};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -373,5 +373,9 @@ impl ReadRecords for Reader<'_> {
                 Done::End => return Ok(Found::End(self.walker.end())),
             }
         }
+    }
+
+    fn held(&self) -> &RawRecord {
+        self.walker.record()
     }
 }

@@ -3,7 +3,7 @@
 use crate::layout::{Column, Line};
 use crate::line::{Cell, Lines};
 use crate::{Align, BoundFixed, LineEnding, ShortLines, Units};
-use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, ReadRecords, Walker, Words};
+use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, RawRecord, ReadRecords, Walker, Words};
 use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
@@ -216,6 +216,10 @@ impl ReadRecords for Reader<'_> {
             }
             self.held = false;
         }
+    }
+
+    fn held(&self) -> &RawRecord {
+        self.walker.record()
     }
 }
 

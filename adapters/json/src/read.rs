@@ -2,7 +2,7 @@
 
 use crate::Layout;
 use crate::tokens::{Token, Tokens};
-use portolan_contract::{FormatError, Found, Limits, NodeId, Plan, Position, ReadRecords, Walker, Words};
+use portolan_contract::{FormatError, Found, Limits, NodeId, Plan, Position, RawRecord, ReadRecords, Walker, Words};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -119,5 +119,9 @@ impl ReadRecords for Reader<'_> {
                 return Ok(Found::Record(self.walker.record()));
             }
         }
+    }
+
+    fn held(&self) -> &RawRecord {
+        self.walker.record()
     }
 }

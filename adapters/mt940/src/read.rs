@@ -4,7 +4,7 @@ use crate::entry::{self, Balance, Entry};
 use crate::fields::{Event, Field, Fields, sender};
 use crate::tally::{self, Tally};
 use crate::{BoundMt940, Message, info};
-use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, ReadRecords, Walker, Words};
+use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, RawRecord, ReadRecords, Walker, Words};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -452,5 +452,9 @@ impl ReadRecords for Reader<'_> {
                 }
             }
         }
+    }
+
+    fn held(&self) -> &RawRecord {
+        self.walker.record()
     }
 }

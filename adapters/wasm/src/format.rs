@@ -129,6 +129,11 @@ impl ReadRecords for Reader<'_> {
         self.current = self.end.take().unwrap_or_default();
         Ok(Found::End(&self.current))
     }
+
+    /// A component hands over whole records alone: what stands around the last of them is all that is known.
+    fn held(&self) -> &RawRecord {
+        &self.current
+    }
 }
 
 impl Reader<'_> {

@@ -5,7 +5,7 @@ use crate::sheet::{Cell, MergedRows, Row, Rows};
 use crate::workbook::{Sheet, Workbook};
 use crate::{BoundXlsx, SheetChoice};
 use portolan_contract::table::{ColumnSlots, HeadCell, Header, HeadingSearch, trimmed};
-use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, ReadRecords, SlotId, Walker, Words};
+use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, RawRecord, ReadRecords, SlotId, Walker, Words};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -167,6 +167,10 @@ impl ReadRecords for Reader<'_> {
                 Err(error) => return Err(error.within(&self.sheet)),
             }
         }
+    }
+
+    fn held(&self) -> &RawRecord {
+        self.walker.record()
     }
 }
 

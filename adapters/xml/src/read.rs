@@ -7,7 +7,9 @@
 use crate::names::Names;
 use crate::namespaces::{Namespaces, Unfit};
 use crate::syntax::{self, Attribute, Flaw, is_space, qualified};
-use portolan_contract::{Charset, FormatCode, FormatError, Found, Limits, NodeId, Plan, Position, ReadRecords, TextInput, Walker};
+use portolan_contract::{
+    Charset, FormatCode, FormatError, Found, Limits, NodeId, Plan, Position, RawRecord, ReadRecords, TextInput, Walker,
+};
 use quick_xml::errors::{IllFormedError, SyntaxError};
 use quick_xml::events::{BytesStart, Event};
 use std::io::{BufRead, Read};
@@ -81,6 +83,10 @@ impl ReadRecords for Reader<'_> {
                 Err(error) => return Err(self.with_path(error)),
             }
         }
+    }
+
+    fn held(&self) -> &RawRecord {
+        self.walker.record()
     }
 }
 
