@@ -1,12 +1,13 @@
 //! From a mapping file to a [`Mapping`]: every problem at once, each with its line.
 
 mod fields;
+mod rules;
 
 use super::compiled::{AnswerValue, Bundle, Check, Group, ListMap, Mapping, Rule};
 use super::containers;
 use super::draft::nearest;
 use super::file::{
-    AnswerEntry, BodyEntry, CheckEntry, ComputedEntry, ConstantEntry, Direction, FieldEntry, ListEntry, MappingFile, RuleEntry, XsdEntry,
+    AnswerEntry, BodyEntry, CheckEntry, ComputedEntry, ConstantEntry, Direction, FieldEntry, ListEntry, MappingFile, XsdEntry,
 };
 use super::heading;
 use super::place::{Besides, Choice, Place};
@@ -270,6 +271,10 @@ impl<'f> Compiler<'f> {
         }
         self.each(&file.computed, text, Self::computed, &mut parts.computed);
         self.each(&file.rule, text, Self::rule, &mut parts.rules);
+        for entry in &file.severity {
+            self.line = line_of(text, entry.span().start);
+            self.severity(entry.get_ref(), &mut parts);
+        }
         self.each(&file.answer, text, Self::answer, &mut parts.answer);
         if let Some(path) = &self.body.message_id {
             self.line = line_of(text, path.span().start);
@@ -432,48 +437,6 @@ impl<'f> Compiler<'f> {
         let path = self.resolve(&base, &entry.path);
         let slot = self.plan.slot(&path, Repeat::Once, false);
         self.note(slot).map(|slot| (entry.to.clone(), slot))
-    }
-
-    fn rule(&mut self, entry: &RuleEntry) -> Option<Rule> {
-        if let Some(field) = &entry.field {
-            self.knows(field);
-        }
-        let holds = self.expression(&entry.cel)?;
-        Some(Rule { id: entry.id.clone(), holds, severity: entry.severity, field: entry.field.clone(), words: entry.words.clone() })
-    }
-
-    fn check(&mut self, entry: &CheckEntry) -> Option<Check> {
-        let base = join(&self.body.root, &self.body.record);
-        if let Some(sum) = &entry.sum {
-            self.knows(sum);
-        }
-        entry.against.iter().flatten().for_each(|path| self.knows(path));
-        let group = match &entry.within {
-            None => None,
-            Some(_) if entry.after => {
-                self.problem("after = true is for a check of the whole body: a group is forgotten once it has closed".to_owned());
-                return None;
-            }
-            Some(path) => {
-                let path = format!("{}/##", self.resolve(&base, path));
-                let slot = self.plan.slot(&path, Repeat::Once, false);
-                Some(self.note(slot)?)
-            }
-        };
-        let equals = self.resolve(&base, &entry.equals);
-        let equals = self.plan.slot(&equals, Repeat::Once, entry.after);
-        let equals = self.note(equals)?;
-        let comparable = match &entry.comparable {
-            None => None,
-            Some(pair) => {
-                self.knows(&pair.field);
-                let path = self.resolve(&base, &pair.path);
-                let slot = self.plan.slot(&path, Repeat::Once, entry.after);
-                Some((pair.field.clone(), self.note(slot)?))
-            }
-        };
-        let (id, severity, words) = (entry.id.clone(), entry.severity, entry.words.clone());
-        Some(Check { id, group, sum: entry.sum.clone(), against: entry.against.clone(), equals, comparable, severity, words })
     }
 }
 

@@ -83,13 +83,10 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// Whether a check's expected value is computed when a body is written: no field writes it.
+    /// Whether a check's expected value is computed when a body is written: it is about records, and no field writes it.
     pub fn computes(&self, check: &Check) -> bool {
-        !self
-            .record
-            .fields
-            .iter()
-            .any(|field| field.direction.writes() && field.places.first().is_some_and(|place| place.slot == check.equals))
+        let mut fields = self.record.fields.iter().filter(|field| field.direction.writes());
+        check.once.is_none() && !fields.any(|field| field.places.first().is_some_and(|place| place.slot == check.equals))
     }
 }
 
@@ -245,6 +242,8 @@ pub struct Check {
     pub sum: Option<String>,
     /// Canonical paths that differ in a record which counts against the sum.
     pub against: Option<[String; 2]>,
+    /// Slot of the serial number of an element around the records, of which the first in it alone counts.
+    pub once: Option<SlotId>,
     /// Slot of the expected value.
     pub equals: SlotId,
     /// Canonical path and slot that must agree in all records.

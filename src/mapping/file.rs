@@ -33,8 +33,8 @@ pub struct MappingFile {
     pub direction: Direction,
     /// Where a rule, a layout or a code comes from, or what could not be verified.
     pub source: Option<String>,
-    /// Another mapping of the library, whose tables this one has too, before its own. Its title,
-    /// canonical record, direction and source are given here again.
+    /// Another mapping of the library, or a file of tables that several share (`rules/NAME`), whose tables this one has too,
+    /// before its own; what that extends comes first. Title, canonical record, direction and source are given here again.
     pub extends: Option<String>,
     /// What the document stands in, the outermost first.
     pub container: Vec<Spanned<ContainerEntry>>,
@@ -56,6 +56,8 @@ pub struct MappingFile {
     pub rule: Vec<Spanned<RuleEntry>>,
     /// Sums and counts over groups of records.
     pub check: Vec<Spanned<CheckEntry>>,
+    /// What the failure of rules and checks means here, whatever their own entries say.
+    pub severity: Vec<Spanned<SeverityEntry>>,
     /// What a business answer to a body repeats of it.
     pub answer: Vec<Spanned<AnswerEntry>>,
 }
@@ -473,6 +475,17 @@ pub struct RuleEntry {
     pub words: Words,
 }
 
+/// `[[severity]]`: rules and checks of a mapping that is extended, and what their failure means here. Of several entries that
+/// name one the last counts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeverityEntry {
+    /// Their ids.
+    pub of: Vec<String>,
+    /// What their failure means.
+    pub is: CheckSeverity,
+}
+
 /// `[[check]]`: a sum or a count over the records of a group must equal a value of that group.
 /// Where no field writes that value, it is computed when a body is written, and stands where this
 /// entry does among the others.
@@ -491,6 +504,10 @@ pub struct CheckEntry {
     /// within an entry of credits. Where one of them is missing they do not differ.
     #[serde(default)]
     pub against: Option<[String; 2]>,
+    /// The source path of an element around the records: of those in the same one the first alone counts, so that entries
+    /// are counted and not their transactions. Such a check is never computed when a body is written.
+    #[serde(default)]
+    pub once: Option<String>,
     /// The source path of the expected value, outside the record.
     pub equals: String,
     /// It stands after the records; for the whole body alone.

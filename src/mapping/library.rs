@@ -1,6 +1,6 @@
 //! All mappings and canonical schemas: those that ship with the gateway, and the operator's own.
 //!
-//! A folder holds `canonical/NAME.vN.schema.json`, `NAME/mapping.toml`, any code files that the
+//! A folder holds `canonical/NAME.vN.schema.json`, `NAME/mapping.toml`, any code files and shared tables that the
 //! mappings name, and `adapters/NAME.wasm` for formats from outside. A file in an operator's folder takes the place of one that ships with the gateway.
 
 use super::compile::CompileProblem;
@@ -205,40 +205,69 @@ fn read_capped(path: &Path) -> Result<String, String> {
 /// A mapping's text, and where its lines come from.
 struct Extended {
     text: String,
-    /// The lines that another mapping's tables are, that mapping's file, and the line there of the first.
-    inserted: Option<(Range<usize>, PathBuf, usize)>,
+    /// The tables of others, in the order of the text.
+    inserted: Vec<Inserted>,
+}
+
+/// Tables of another file within a mapping's text.
+struct Inserted {
+    lines: Range<usize>,
+    file: PathBuf,
+    /// The line there of the first.
+    first: usize,
 }
 
 impl Extended {
-    /// A mapping's text, with the tables of the one that it extends between its head and its own
-    /// tables: a text that stands alone, whatever becomes of the other.
+    /// A mapping's text, with the tables of what it extends between its head and its own tables, those that are
+    /// extended further before them: a text that stands alone, whatever becomes of the others.
     fn new(text: &str, files: &Files) -> Result<Self, (usize, String)> {
         let (head, tables) = parts(text);
-        let Some((line, base)) = extends(head) else { return Ok(Self { text: text.to_owned(), inserted: None }) };
-        let other = files.get(&format!("{base}/mapping.toml")).ok_or_else(|| (line, format!("extends: there is no mapping {base:?}")))?;
-        let (file, base_text) = other;
-        let (base_head, base_tables) = parts(base_text);
-        if let Some((_, further)) = extends(base_head) {
-            return Err((line, format!("extends: {base:?} itself extends {further:?}; name a mapping that stands alone")));
+        let Some((line, _)) = extends(head) else { return Ok(Self { text: text.to_owned(), inserted: Vec::new() }) };
+        let mut bases: Vec<(&str, &(PathBuf, String))> = Vec::new();
+        let mut next = extends(head);
+        while let Some((_, name)) = next {
+            if bases.iter().any(|(known, _)| *known == name) {
+                return Err((line, format!("extends: {name:?} comes to extend itself")));
+            }
+            let base = files.get(&format!("{name}/mapping.toml")).or_else(|| files.get(&format!("{name}.toml")));
+            let base = base.ok_or_else(|| (line, format!("extends: there is no mapping {name:?}")))?;
+            bases.push((name, base));
+            next = extends(parts(&base.1).0);
         }
-        let [own, others, inserted] = [head, base_head, base_tables].map(|text| text.matches('\n').count());
-        let lines = own + 2..own + inserted + 3;
-        Ok(Self { text: format!("{head}\n{base_tables}\n{tables}"), inserted: Some((lines, file.clone(), others + 1)) })
+        let mut extended = Self { text: head.to_owned(), inserted: Vec::new() };
+        for (_, (file, base)) in bases.iter().rev() {
+            let (base_head, base_tables) = parts(base);
+            extended.text.push('\n');
+            let begins = 1 + line_ends(&extended.text);
+            extended.text.push_str(base_tables);
+            let lines = begins..begins + line_ends(base_tables) + 1;
+            extended.inserted.push(Inserted { lines, file: file.clone(), first: line_ends(base_head) + 1 });
+        }
+        extended.text.push('\n');
+        extended.text.push_str(tables);
+        Ok(extended)
     }
 
     /// Where a line of the text stands.
     fn place(&self, file: &Path, line: usize) -> (PathBuf, usize) {
-        match &self.inserted {
-            Some((lines, other, first)) if lines.contains(&line) => (other.clone(), line - lines.start + first),
-            // An empty line stands before what is inserted.
-            Some((lines, ..)) if line >= lines.end => (file.to_owned(), line - lines.len() - 1),
-            _ => (file.to_owned(), line),
+        if let Some(found) = self.inserted.iter().find(|inserted| inserted.lines.contains(&line)) {
+            return (found.file.clone(), line - found.lines.start + found.first);
         }
+        let before: usize = self.inserted.iter().filter(|inserted| inserted.lines.end <= line).map(|inserted| inserted.lines.len()).sum();
+        // An empty line stands before what is inserted.
+        (file.to_owned(), line - before - usize::from(before > 0))
     }
+}
+
+fn line_ends(text: &str) -> usize {
+    text.matches('\n').count()
 }
 
 /// What stands before the first table, and what stands from there on.
 fn parts(text: &str) -> (&str, &str) {
+    if text.starts_with('[') {
+        return ("", text);
+    }
     text.find("\n[").map_or((text, ""), |at| text.split_at(at + 1))
 }
 

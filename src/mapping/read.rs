@@ -429,6 +429,8 @@ pub struct CheckRunner<'m> {
 #[derive(Default)]
 struct Running {
     group: Option<String>,
+    /// The element whose first record was counted last.
+    once: Option<String>,
     sum: Decimal,
     count: u64,
     /// A part could not be read, or currencies differ: the sum says nothing.
@@ -471,8 +473,14 @@ impl<'m> CheckRunner<'m> {
 
 impl Running {
     fn add(&mut self, check: &Check, raw: &RawRecord, canonical: &Value) {
-        self.count += 1;
         self.expect(check, raw);
+        if let Some(element) = check.once.and_then(|slot| raw.find(slot, None)).map(|v| raw.text(v)) {
+            if self.once.as_deref() == Some(element) {
+                return;
+            }
+            self.once = Some(element.to_owned());
+        }
+        self.count += 1;
         if check.sum.is_some() {
             match check.part(canonical).and_then(|part| self.sum.checked_add(part)) {
                 Some(sum) => self.sum = sum,

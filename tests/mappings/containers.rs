@@ -1,5 +1,4 @@
-//! Containers that another program makes (`containers/make.py`), read; and what is written, read by it
-//! (`containers/read.py`). `containers/cases.toml` says what becomes of each.
+//! Containers that another program makes (`tests/containers/make.py`), read. `tests/containers/cases.toml` says what becomes of each.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

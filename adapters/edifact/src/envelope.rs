@@ -1,4 +1,5 @@
-//! What stands around messages: interchange and groups, whose counts and references must agree.
+//! What stands around messages: interchange and groups, whose counts and references must agree, as must the count of a
+//! message's line items.
 
 use crate::segments::Segments;
 use portolan_contract::{FormatCode, FormatError};
@@ -38,12 +39,16 @@ pub(crate) struct Envelope {
     messages: u64,
     messages_in_group: u64,
     segments: u64,
+    /// Line items of the message, and those of them that are parts of another.
+    lines: u64,
+    sublines: u64,
 }
 
 impl Default for Envelope {
     fn default() -> Self {
         let (interchange, message) = (String::new(), String::new());
-        Self { stage: Stage::Start, interchange, group: None, message, groups: 0, messages: 0, messages_in_group: 0, segments: 0 }
+        let (groups, messages, messages_in_group, segments, lines, sublines) = (0, 0, 0, 0, 0, 0);
+        Self { stage: Stage::Start, interchange, group: None, message, groups, messages, messages_in_group, segments, lines, sublines }
     }
 }
 
@@ -70,32 +75,49 @@ impl Envelope {
             (Stage::Open, b"UNH") => {
                 self.message = segments.text_at(0, 0).to_owned();
                 (self.messages, self.messages_in_group, self.segments) = (self.messages + 1, self.messages_in_group + 1, 1);
+                (self.lines, self.sublines) = (0, 0);
                 self.stage = Stage::InMessage;
                 Ok(Step::MessageBegins)
             }
             (Stage::InMessage, b"UNT") => {
-                agree(segments, "UNT/0074", 0, Told::Count(self.segments))?;
-                agree(segments, "UNT/0062", 1, Told::Reference(&self.message))?;
+                agree(segments, "UNT/0074", (0, 0), Told::Count(self.segments))?;
+                agree(segments, "UNT/0062", (1, 0), Told::Reference(&self.message))?;
                 self.stage = Stage::Open;
                 Ok(Step::MessageEnds)
             }
             (Stage::InMessage, b"UNA" | b"UNB" | b"UNG" | b"UNH" | b"UNE" | b"UNZ") => Err(within(segments, &self.message)),
+            (Stage::InMessage, b"LIN") => {
+                self.lines += 1;
+                self.sublines += u64::from([0, 1].iter().any(|&component| !segments.text_at(3, component).is_empty()));
+                Ok(Step::InMessage)
+            }
+            (Stage::InMessage, b"CNT") => self.lines_agree(segments).map(|()| Step::InMessage),
             (Stage::InMessage, _) => Ok(Step::InMessage),
             (Stage::Open, b"UNE") => {
                 let Some(reference) = self.group.take() else { return Err(misplaced(segments)) };
-                agree(segments, "UNE/0060", 0, Told::Count(self.messages_in_group))?;
-                agree(segments, "UNE/0048", 1, Told::Reference(&reference))?;
+                agree(segments, "UNE/0060", (0, 0), Told::Count(self.messages_in_group))?;
+                agree(segments, "UNE/0048", (1, 0), Told::Reference(&reference))?;
                 Ok(Step::Around(2))
             }
             (Stage::Open, b"UNZ") if self.group.is_none() => {
                 let count = if self.groups > 0 { self.groups } else { self.messages };
-                agree(segments, "UNZ/0036", 0, Told::Count(count))?;
-                agree(segments, "UNZ/0020", 1, Told::Reference(&self.interchange))?;
+                agree(segments, "UNZ/0036", (0, 0), Told::Count(count))?;
+                agree(segments, "UNZ/0020", (1, 0), Told::Reference(&self.interchange))?;
                 self.stage = Stage::End;
                 Ok(Step::Around(3))
             }
             _ => Err(misplaced(segments)),
         }
+    }
+
+    /// Checks the number of line items of a message that has any, UNTDID 6069 code 2. It does not say whether a line item that
+    /// is a part of another (C829 in LIN) counts, so it need not.
+    fn lines_agree(&self, segments: &mut Segments<'_>) -> Result<(), FormatError> {
+        let is_of_lines = self.lines > 0 && segments.text_at(0, 0) == "2";
+        if !is_of_lines || segments.text_at(0, 1).parse() == Ok(self.lines - self.sublines) {
+            return Ok(());
+        }
+        agree(segments, "CNT/C270/6066", (0, 1), Told::Count(self.lines))
     }
 
     /// Checks that the body may end here.
@@ -118,8 +140,8 @@ enum Told<'e> {
     Reference(&'e str),
 }
 
-fn agree(segments: &mut Segments<'_>, path: &str, element: usize, expected: Told<'_>) -> Result<(), FormatError> {
-    let found = segments.text_at(element, 0).to_owned();
+fn agree(segments: &mut Segments<'_>, path: &str, (element, component): (usize, u16), expected: Told<'_>) -> Result<(), FormatError> {
+    let found = segments.text_at(element, component).to_owned();
     let (agrees, zh, en) = match expected {
         Told::Count(count) => (
             found.parse() == Ok(count),
@@ -135,7 +157,7 @@ fn agree(segments: &mut Segments<'_>, path: &str, element: usize, expected: Told
     if agrees {
         return Ok(());
     }
-    Err(FormatError::new(FormatCode::Syntax, segments.place_at(element, 0), zh, en).on(path))
+    Err(FormatError::new(FormatCode::Syntax, segments.place_at(element, component), zh, en).on(path))
 }
 
 fn within(segments: &Segments<'_>, message: &str) -> FormatError {

@@ -7,7 +7,8 @@
 //!
 //! Wire format: UNA or the usual service characters; one interchange in a body, UNB to UNZ, with or
 //! without functional groups; line ends may stand between segments. The charset is that of the level
-//! in UNB, unless the mapping names one. Counts and references of UNT, UNE and UNZ must agree.
+//! in UNB, unless the mapping names one. Counts and references of UNT, UNE and UNZ must agree, and so
+//! must the number of line items (LIN) in CNT.
 //! Not read: interactive messages (UIB), secured ones (USH) and level UNOX. What elements may hold
 //! (`an..35`) is checked both ways where the definition says it, as those that ship do.
 //!

@@ -1,0 +1,73 @@
+//! Rules over a record, and sums and counts over groups of records.
+
+use super::super::compiled::{Check, Rule};
+use super::super::file::{CheckEntry, RuleEntry, SeverityEntry};
+use super::{Compiler, Parts, join};
+use portolan_contract::{Repeat, SlotId};
+
+impl Compiler<'_> {
+    pub(super) fn rule(&mut self, entry: &RuleEntry) -> Option<Rule> {
+        if let Some(field) = &entry.field {
+            self.knows(field);
+        }
+        let holds = self.expression(&entry.cel)?;
+        Some(Rule { id: entry.id.clone(), holds, severity: entry.severity, field: entry.field.clone(), words: entry.words.clone() })
+    }
+
+    pub(super) fn check(&mut self, entry: &CheckEntry) -> Option<Check> {
+        let base = join(&self.body.root, &self.body.record);
+        if let Some(sum) = &entry.sum {
+            self.knows(sum);
+        }
+        entry.against.iter().flatten().for_each(|path| self.knows(path));
+        let group = match &entry.within {
+            None => None,
+            Some(_) if entry.after => {
+                self.problem("after = true is for a check of the whole body: a group is forgotten once it has closed".to_owned());
+                return None;
+            }
+            Some(path) => Some(self.serial(&base, path)?),
+        };
+        let once = match &entry.once {
+            None => None,
+            Some(path) => Some(self.serial(&base, path)?),
+        };
+        let equals = self.resolve(&base, &entry.equals);
+        let equals = self.plan.slot(&equals, Repeat::Once, entry.after);
+        let equals = self.note(equals)?;
+        let comparable = match &entry.comparable {
+            None => None,
+            Some(pair) => {
+                self.knows(&pair.field);
+                let path = self.resolve(&base, &pair.path);
+                let slot = self.plan.slot(&path, Repeat::Once, entry.after);
+                Some((pair.field.clone(), self.note(slot)?))
+            }
+        };
+        let (id, severity, words) = (entry.id.clone(), entry.severity, entry.words.clone());
+        Some(Check { id, group, sum: entry.sum.clone(), against: entry.against.clone(), once, equals, comparable, severity, words })
+    }
+
+    /// The slot of an element's serial number in the body.
+    fn serial(&mut self, base: &str, path: &str) -> Option<SlotId> {
+        let path = format!("{}/##", self.resolve(base, path));
+        let slot = self.plan.slot(&path, Repeat::Once, false);
+        self.note(slot)
+    }
+
+    /// Takes what the failure of rules and checks means instead of what their entries say.
+    pub(super) fn severity(&mut self, entry: &SeverityEntry, parts: &mut Parts) {
+        for id in &entry.of {
+            let rules = parts.rules.iter_mut().filter(|rule| rule.id == *id).map(|rule| &mut rule.severity);
+            let checks = parts.checks.iter_mut().filter(|check| check.id == *id).map(|check| &mut check.severity);
+            let mut named = false;
+            for severity in rules.chain(checks) {
+                *severity = entry.is;
+                named = true;
+            }
+            if !named {
+                self.problem(format!("there is no rule and no check {id:?}"));
+            }
+        }
+    }
+}
