@@ -128,6 +128,9 @@ pub fn words(what: &Expiring) -> Words {
         Expiring::OutboundCertificate(file) => {
             Words::new(format!("网关对外证书 {}", file.display()), format!("the gateway's outbound certificate {}", file.display()))
         }
+        Expiring::OperatorCertificate(file) => {
+            Words::new(format!("操作员的证书 {}", file.display()), format!("an operator's certificate {}", file.display()))
+        }
         Expiring::Authority { subject, .. } => Words::new(format!("证书颁发机构 {subject}"), format!("the authority {subject}")),
         Expiring::RevocationList { issuer, .. } => Words::new(format!("{issuer} 的吊销列表"), format!("the revocation list of {issuer}")),
         Expiring::PartnerCertificate { partner, subject, .. } => {
@@ -143,6 +146,7 @@ fn kind(what: &Expiring) -> &'static str {
         Expiring::OutboundCertificate(_) => "outbound-certificate",
         Expiring::Authority { .. } => "authority",
         Expiring::RevocationList { .. } => "revocation-list",
+        Expiring::OperatorCertificate(_) => "operator-certificate",
         Expiring::PartnerCertificate { .. } => "partner-certificate",
     }
 }

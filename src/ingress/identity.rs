@@ -457,7 +457,9 @@ pub enum Expiring {
         /// Its issuer.
         issuer: String,
     },
-    /// A certificate that a partner has called with.
+    /// A certificate that an operator's file lists, in this file.
+    OperatorCertificate(PathBuf),
+    /// A certificate that a partner has called with, or that its file lists.
     PartnerCertificate {
         /// The partner.
         partner: PartnerId,
@@ -492,13 +494,16 @@ pub fn expiring_outbound(config: &Config, warning_days: &[u32], now: Timestamp) 
     ends.filter_map(|(file, end)| Expiry::of(Expiring::OutboundCertificate(file.to_owned()), end, warning_days, now)).collect()
 }
 
-/// The certificates that partners' files list and that end within the longest of `warning_days`, whether or not their
+/// The certificates that partners' and operators' files list and that end within the longest of `warning_days`, whether or not their
 /// holders have called yet.
 pub fn expiring_listed(config: &Config, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
-    let listed = config.certificate_files.iter().filter_map(|(file, partner)| Some((file, partner.clone()?)));
-    let ends = listed.filter_map(|(file, partner)| {
+    let ends = config.certificate_files.iter().filter_map(|(file, partner)| {
         let Summary { subject, serial, not_after, .. } = Summary::of(files::read_certificates(file).ok()?.first()?).ok()?;
-        Expiry::of(Expiring::PartnerCertificate { partner, subject, serial }, not_after, warning_days, now)
+        let what = match partner.clone() {
+            Some(partner) => Expiring::PartnerCertificate { partner, subject, serial },
+            None => Expiring::OperatorCertificate(file.clone()),
+        };
+        Expiry::of(what, not_after, warning_days, now)
     });
     ends.collect()
 }

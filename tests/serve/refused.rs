@@ -132,6 +132,9 @@ async fn what_has_ended_is_warned_of_by_name() {
     // One who sends once a quarter and has not called yet.
     let rarely = "title = { zh = \"季报单位\", en = \"Rarely\" }\n\n[[certificate]]\nfile = \"../ca/issued/ended.pem\"\n";
     world.write("conf/partners/rarely.toml", rarely);
+    issue(&mut world.authority, "night", Usage::Both, ended);
+    let night = "title = { zh = \"夜班\", en = \"Night\" }\nrole = \"read\"\n\n[[certificate]]\nfile = \"../ca/issued/night.pem\"\n";
+    world.write("conf/operators/night.toml", night);
     world.authority.renew_list(&DaysAgo(400)).unwrap();
     let checked = portolan().args(["check", "--config", "conf"]).current_dir(world.path("")).output().unwrap();
     let printed = String::from_utf8(checked.stdout).unwrap();
@@ -141,6 +144,7 @@ async fn what_has_ended_is_warned_of_by_name() {
         "the gateway's outbound certificate conf/../ca/issued/ended.pem has ended",
         "the revocation list of CN=Test CA has ended",
         "the certificate CN=ended of rarely has ended",
+        "an operator's certificate conf/../ca/issued/night.pem has ended",
     ];
     for sentence in &sentences {
         assert!(printed.lines().any(|line| line == format!("warning: {sentence}")), "{printed}");
