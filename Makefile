@@ -60,7 +60,7 @@ lint tests shipped: export RUSTC_WORKSPACE_WRAPPER := $(CURDIR)/tests/tools/clip
 
 lint: ## everything built as the tests need it, with clippy's lints, warnings denied; the everyday build too
 	$(CARGO) test --locked --workspace $(FEATURES) --no-run
-	$(CARGO) build --locked
+	$(CARGO) test --locked --lib --no-run
 
 shipped: ## the mappings with their cases and the example configuration, as an operator checks them
 	$(CARGO) test --locked --workspace $(FEATURES) --no-run --quiet
