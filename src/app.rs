@@ -114,9 +114,10 @@ impl Gateway {
         let transport = shared.transport();
         let (traces, exporter) = shared.traces()?;
         let delivery = shared.deliver(&transport, &traces, config_receiver);
-        let (statements, alarms) = (shared.statements(), shared.alarms());
+        let (statements, chain) = (shared.statements(), shared.chain());
+        let alarms = shared.alarms(&chain);
         let door = shared.partner_door(spool, transport, &traces, &delivery, &statements);
-        let view = shared.view(&delivery, statements, &alarms);
+        let view = shared.view(&delivery, statements, &alarms, Arc::clone(&chain));
         let operator_door = shared.operator_door(&view);
         let expiry = Arc::new(ExpiryWatch::new(shared.endings(), Arc::clone(&shared.metrics), Arc::clone(&shared.clock)));
         let (stop, stopped) = watch::channel(false);
@@ -124,6 +125,7 @@ impl Gateway {
         tasks.spawn(http::listen(partner_listener, door, config.gateway.limits.clone(), stopped.clone()));
         tasks.spawn(http::listen(operator_listener, operator_door, config.gateway.limits.clone(), stopped.clone()));
         tasks.spawn(Follower::new(Arc::clone(&journal), Arc::clone(&shared.live)).run(stopped.clone()));
+        tasks.spawn(chain.run(stopped.clone()));
         tasks.spawn(alarms.run(stopped));
         view.health.serving();
         tracing::info!(%partner_address, %operator_address, partners = config.partners.len(), flows = config.flows.len(), "the gateway is up");

@@ -81,6 +81,8 @@ pub struct Evidence {
     pub clock_unsynchronised: bool,
     /// Since when the key of the receipts signs.
     pub key_since: Option<Timestamp>,
+    /// What does not hold in the chain of evidence, the first of it in words, and how much there is.
+    pub chain_broken: Option<(Words, u64)>,
 }
 
 impl Evidence {
@@ -97,6 +99,7 @@ impl Evidence {
         found.extend(self.disk());
         found.extend(self.clock());
         found.extend(self.receipts_key());
+        found.extend(self.chain());
         found.extend(self.calendars());
         found.extend(self.reconciliations());
         found
@@ -249,6 +252,16 @@ impl Evidence {
         );
         let figures = [("days_in_use", json!(days)), ("days_max", json!(days_max))];
         Some(condition(Kind::ReceiptsKeyEnding, severity, Party::Gateway, AlarmSubject::default(), words, figures))
+    }
+
+    fn chain(&self) -> Option<Condition> {
+        let (first, problems) = self.chain_broken.as_ref()?;
+        let words = Words::new(
+            format!("存证链有 {problems} 处不符，首处：{}", first.zh),
+            format!("the chain of evidence does not hold in {problems} place(s), first: {}", first.en),
+        );
+        let figures = [("problems", json!(problems))];
+        Some(condition(Kind::ChainBroken, AlarmSeverity::Critical, Party::Gateway, AlarmSubject::default(), words, figures))
     }
 
     /// What became late, unmatched or different within the last days: later it is known, and stands in the lists.

@@ -32,6 +32,8 @@ pub enum Kind {
     DiskLow,
     /// `clock.wrong`: the clock jumps, or nothing keeps it right.
     ClockWrong,
+    /// `chain.broken`: the chain of evidence does not hold.
+    ChainBroken,
     /// `receipts-key.ending`: the key of the receipts is due for its successor.
     ReceiptsKeyEnding,
     /// `reconciliation.unmet`: records that should meet do not.
@@ -42,7 +44,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::FeedLate,
         Self::FeedMissed,
         Self::VolumeDrift,
@@ -56,6 +58,7 @@ impl Kind {
         Self::RevocationListExpiring,
         Self::DiskLow,
         Self::ClockWrong,
+        Self::ChainBroken,
         Self::ReceiptsKeyEnding,
         Self::ReconciliationUnmet,
         Self::CalendarMissing,
@@ -111,6 +114,9 @@ impl Kind {
             ),
             Self::DiskLow => ("disk.low", "磁盘空间不足", "the disk fills up", include_str!("pages/disk.low.md")),
             Self::ClockWrong => ("clock.wrong", "时钟异常", "the clock is not to be trusted", include_str!("pages/clock.wrong.md")),
+            Self::ChainBroken => {
+                ("chain.broken", "存证链不完整", "the chain of evidence does not hold", include_str!("pages/chain.broken.md"))
+            }
             Self::ReceiptsKeyEnding => (
                 "receipts-key.ending",
                 "签收凭证密钥应更换",

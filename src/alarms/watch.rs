@@ -16,6 +16,7 @@ use crate::journal::{ExchangeFilter, HeadSigner, Journal, JournalError};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::receipt::Keys;
+use crate::receipt::audit::watch::ChainWatch;
 use crate::schedule::{Schedule, Seen};
 use crate::seams::SharedClock;
 use arc_swap::ArcSwap;
@@ -49,6 +50,8 @@ pub struct Sources {
     pub endings: Endings,
     /// The keys of the receipts.
     pub keys: Arc<Keys>,
+    /// How far the chain is verified.
+    pub chain: Arc<ChainWatch>,
     /// Time.
     pub clock: SharedClock,
 }
@@ -168,6 +171,7 @@ impl AlarmWatch {
             clock_jump_ms: jump(memory, now, config.gateway.alarms.thresholds.clock_jump_max),
             clock_unsynchronised: is_unsynchronised(),
             key_since: key_since(&self.sources.keys),
+            chain_broken: self.sources.chain.verified().broken(),
         })
     }
 

@@ -26,6 +26,7 @@ use crate::pinned::PinnedMappings;
 use crate::places::Places;
 use crate::query::Queries;
 use crate::receipt::Keys;
+use crate::receipt::audit::watch::ChainWatch;
 use crate::render::PinnedRender;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
@@ -140,15 +141,21 @@ impl Shared {
     }
 
     /// What watches for reasons to call somebody.
-    pub fn alarms(&self) -> Arc<AlarmWatch> {
+    pub fn alarms(&self, chain: &Arc<ChainWatch>) -> Arc<AlarmWatch> {
         Arc::new(AlarmWatch::new(Sources {
             journal: Arc::clone(&self.journal),
             metrics: Arc::clone(&self.metrics),
             live: Arc::clone(&self.live),
             endings: self.endings(),
             keys: Arc::clone(&self.keys),
+            chain: Arc::clone(chain),
             clock: Arc::clone(&self.clock),
         }))
+    }
+
+    /// What verifies the chain, a little at a time.
+    pub fn chain(&self) -> Arc<ChainWatch> {
+        Arc::new(ChainWatch::new(Arc::clone(&self.journal), Arc::clone(&self.keys), Arc::clone(&self.clock)))
     }
 
     /// The door that partners come in by.
@@ -202,7 +209,13 @@ impl Shared {
     }
 
     /// What operators see.
-    pub fn view(&self, delivery: &Arc<Delivery>, statements: Arc<Statements>, alarms: &Arc<AlarmWatch>) -> Arc<OpsView> {
+    pub fn view(
+        &self,
+        delivery: &Arc<Delivery>,
+        statements: Arc<Statements>,
+        alarms: &Arc<AlarmWatch>,
+        chain: Arc<ChainWatch>,
+    ) -> Arc<OpsView> {
         Arc::new(OpsView {
             journal: Arc::clone(&self.journal),
             metrics: Arc::clone(&self.metrics),
@@ -212,6 +225,7 @@ impl Shared {
             lineages: self.lineages(),
             statements,
             pauses: Arc::clone(&self.pauses),
+            chain,
             guard: Guard::new(self.clock.as_ref()),
             watchers: Watchers::default(),
             lookups: lookups(self.endings(), &self.limits, &self.metrics, &self.clock, delivery, alarms),

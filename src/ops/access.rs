@@ -25,6 +25,8 @@ pub const REASON: HeaderName = HeaderName::from_static("portolan-reason");
 pub const THEN: &str = "then";
 /// The parameter by which the page that it goes to learns what came of the change.
 pub const SAID: &str = "said";
+/// The parameter by which a page asks for one of its live parts alone.
+pub const PART: &str = "part";
 /// Characters of a reason.
 pub const REASON_CHARS_MAX: usize = 500;
 /// The parameter that asks for personal values.
@@ -54,15 +56,20 @@ impl Ask<'_> {
         self.open.get(place).copied().unwrap_or_default()
     }
 
-    /// The query's parameters but the language and what came of a change, which every address takes.
+    /// The query's parameters but those that every address takes: the language, what came of a change, and a part of a page.
     pub fn query(&self) -> Vec<(String, String)> {
         let pairs = parse_query(self.request.uri.query().unwrap_or_default());
-        pairs.into_iter().filter(|(name, _)| !["lang", SAID].contains(&name.as_str())).collect()
+        pairs.into_iter().filter(|(name, _)| !["lang", SAID, PART].contains(&name.as_str())).collect()
     }
 
     /// A parameter of the query, the first of its name.
     pub fn given(&self, name: &str) -> Option<String> {
         parse_query(self.request.uri.query().unwrap_or_default()).into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// The live part of a page that is asked for alone; what there is no such part of answers with the whole page.
+    pub fn part(&self) -> Option<String> {
+        self.given(PART)
     }
 
     /// Whether the address says the language.

@@ -27,8 +27,21 @@ use serde_json::{Value, json};
 /// # Errors
 /// A parameter that is not one; the journal's failures.
 pub(super) async fn list(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
+    let filter = filter(view, &ask)?;
+    let rows_max = filter.rows_max;
+    let acts = view.journal.acts(filter).await?;
+    let next = acts.last().filter(|_| acts.len() == rows_max).map(|act| act.entry.number);
+    Ok(answer(StatusCode::OK, &json!({ "acts": acts.iter().map(entry).collect::<Vec<_>>(), "next_before": next })))
+}
+
+/// Which acts are asked for.
+///
+/// # Errors
+/// A parameter that is not one.
+pub(super) fn filter(view: &OpsView, ask: &Ask<'_>) -> Result<ActFilter, Fault> {
     let mut filter = ActFilter { rows_max: PAGE_ROWS_MAX, ..ActFilter::default() };
-    for (name, value) in ask.query() {
+    // A form sends what was left blank as well.
+    for (name, value) in ask.query().into_iter().filter(|(_, value)| !value.is_empty()) {
         let fits = match (name.as_str(), value.as_str()) {
             ("before", text) => text.parse().map(|number| filter.before = Some(number)).is_ok(),
             ("rows", text) => text.parse::<usize>().map(|rows| filter.rows_max = rows.clamp(1, PAGE_ROWS_MAX)).is_ok(),
@@ -44,10 +57,7 @@ pub(super) async fn list(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
             return Err(bad_query(&name, "before=NUMBER, rows=NUMBER, kind=KIND, waiting=true"));
         }
     }
-    let rows_max = filter.rows_max;
-    let acts = view.journal.acts(filter).await?;
-    let next = acts.last().filter(|_| acts.len() == rows_max).map(|act| act.entry.number);
-    Ok(answer(StatusCode::OK, &json!({ "acts": acts.iter().map(entry).collect::<Vec<_>>(), "next_before": next })))
+    Ok(filter)
 }
 
 /// Does what somebody else proposed.

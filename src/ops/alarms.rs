@@ -70,10 +70,18 @@ pub(super) async fn note(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
 /// The journal's failures.
 pub(super) async fn handovers(view: &OpsView, _ask: Ask<'_>) -> Result<Response, Fault> {
     let open = view.journal.alarms(AlarmFilter::Open).await?;
-    let filter = ActFilter { kind: Some("hand-over".to_owned()), rows_max: PAGE_ROWS_MAX, ..ActFilter::default() };
-    let notes = view.journal.acts(filter).await?;
+    let notes = notes(view, PAGE_ROWS_MAX).await?;
     let notes = notes.iter().map(handover_entry).collect::<Vec<_>>();
     Ok(answer(StatusCode::OK, &json!({ "open": entries(&open), "notes": notes })))
+}
+
+/// The notes of the shifts before, newest first.
+///
+/// # Errors
+/// The journal's failures.
+pub(super) async fn notes(view: &OpsView, rows_max: usize) -> Result<Vec<Act>, Fault> {
+    let filter = ActFilter { kind: Some("hand-over".to_owned()), rows_max, ..ActFilter::default() };
+    Ok(view.journal.acts(filter).await?)
 }
 
 /// Leaves a note to the next shift.

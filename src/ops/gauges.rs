@@ -58,6 +58,11 @@ fn registry(status: &Status) -> Registry {
     let since = Gauge::<i64>::default();
     since.set(status.health.in_force_since.as_second());
     registry.register_with_unit("configuration_in_force_since", "Unix time", Unit::Seconds, since);
+    single(&mut registry, "chain_problems", "What does not hold in the chain of evidence", status.verified.left_out(0).cast_signed());
+    let verified = Gauge::<i64>::default();
+    verified.set(status.verified.whole_at.map_or(0, |at| at.as_second()));
+    let help = "Unix time at which the whole chain of evidence was last verified; 0 while it has not been since the start";
+    registry.register_with_unit("chain_verified_at", help, Unit::Seconds, verified);
     let ends = Family::<EndingLabels, Gauge>::default();
     for ending in &status.endings {
         ends.get_or_create(&EndingLabels { what: ending.what.en.clone() }).set(ending.not_after.as_second());

@@ -14,7 +14,7 @@ use super::access::Ask;
 use super::console::words::{self, Text};
 use super::view::OpsView;
 use super::{
-    acts, alarms, configuration, console, dead_letters, documents, exchange, partners, pauses, reconciliations, search, statements,
+    acts, alarms, chain, configuration, console, dead_letters, documents, exchange, partners, pauses, reconciliations, search, statements,
 };
 use crate::domain::{Operator, Role};
 use crate::fault::{Fault, FaultCode};
@@ -81,7 +81,9 @@ const fn post(path: &'static str, role: Role, answer: for<'a> fn(&'a OpsView, As
 pub static ROUTES: &[Route] = &[
     page("/", Some(words::NOW), |view, ask| Box::pin(console::now::page(view, ask))),
     page("/alarms/{number}", None, |view, ask| Box::pin(console::alarms::page(view, ask))),
+    page("/audit", Some(words::AUDIT), |view, ask| Box::pin(console::audit::page(view, ask))),
     page("/flows/{flow}", None, |view, ask| Box::pin(console::flow::page(view, ask))),
+    page("/handover", Some(words::HANDOVER), |view, ask| Box::pin(console::handover::page(view, ask))),
     page("/partners/{partner}", None, |view, ask| Box::pin(console::partner::page(view, ask))),
     get("/assets/{name}", |view, ask| Box::pin(console::assets::file(view, ask))),
     get("/healthz", |view, ask| Box::pin(documents::healthy(view, ask))),
@@ -96,6 +98,7 @@ pub static ROUTES: &[Route] = &[
     get("/v1/alarms", |view, ask| Box::pin(alarms::list(view, ask))),
     post("/v1/alarms/{number}/acknowledge", Role::Operate, |view, ask| Box::pin(alarms::acknowledge(view, ask))),
     post("/v1/alarms/{number}/note", Role::Operate, |view, ask| Box::pin(alarms::note(view, ask))),
+    get("/v1/chain", |view, ask| Box::pin(chain::show(view, ask))),
     get("/v1/configuration", |view, ask| Box::pin(configuration::show(view, ask))),
     get("/v1/dead-letters", |view, ask| Box::pin(dead_letters::list(view, ask))),
     get("/v1/dead-letters/preview", |view, ask| Box::pin(dead_letters::preview(view, ask))),

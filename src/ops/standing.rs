@@ -77,6 +77,7 @@ impl State {
             Kind::RevocationListExpiring
             | Kind::DiskLow
             | Kind::ClockWrong
+            | Kind::ChainBroken
             | Kind::ReceiptsKeyEnding
             | Kind::CalendarMissing
             | Kind::ReconciliationUnmet => None,

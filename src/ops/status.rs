@@ -3,6 +3,7 @@
 //! What is configured is listed although nothing came or went yet, so that a silent partner is seen;
 //! what the journal knows is listed although it is no longer configured.
 
+use super::chain;
 use super::health::{HealthState, Phase, RefusedReload};
 use super::pauses;
 use super::reconciliations::Reconciled;
@@ -13,6 +14,7 @@ use crate::journal::acts::Paused;
 use crate::journal::alarms::AlarmRow;
 use crate::journal::{ChainPosition, Totals};
 use crate::metrics::{Metrics, Percentiles};
+use crate::receipt::audit::watch::Verified;
 use jiff::Timestamp;
 use portolan_contract::Words;
 use serde_json::{Value, json};
@@ -34,6 +36,8 @@ pub struct Status {
     pub health: HealthState,
     /// What the journal says, or why it did not answer.
     pub journal: Result<JournalStatus, String>,
+    /// How far the chain is verified.
+    pub verified: Arc<Verified>,
     /// What ends soon or has ended, soonest first.
     pub endings: Vec<Ending>,
     /// The alarms that are open, oldest first.
@@ -186,7 +190,8 @@ impl Status {
             "journal": {
                 "available": journal.is_ok(),
                 "error": journal.err(),
-                "chain": journal.ok().and_then(|j| j.chain).map(|at| json!({ "epoch": at.epoch, "index": at.index })),
+                "chain": journal.ok().and_then(|j| j.chain).map(chain::position),
+                "verified": chain::to_json(&self.verified),
             },
             "configuration": {
                 "in_force_since": self.health.in_force_since.to_string(),

@@ -14,6 +14,7 @@ use crate::lineage::Lineages;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::pauses::Pauses;
+use crate::receipt::audit::watch::ChainWatch;
 use crate::seams::SharedClock;
 use crate::statement::Statements;
 use arc_swap::ArcSwap;
@@ -45,6 +46,8 @@ pub struct OpsView {
     pub statements: Arc<Statements>,
     /// Which flows are paused.
     pub pauses: Arc<Pauses>,
+    /// How far the chain is verified.
+    pub chain: Arc<ChainWatch>,
     /// Keeps other sites from acting in an operator's name.
     pub guard: Guard,
     /// Places of the pages that are told when to look again.
@@ -87,7 +90,8 @@ impl OpsView {
             tracing::error!(%error, "what ends soon could not be found out");
             Vec::new()
         });
-        Status { at: self.clock.now(), health: self.health.state(), journal, endings, alarms: (self.lookups.alarms)() }
+        let (health, alarms, verified) = (self.health.state(), (self.lookups.alarms)(), self.chain.verified());
+        Status { at: self.clock.now(), health, journal, verified, endings, alarms }
     }
 
     /// What came and went, and what waits: what pages ask for again and again, without the rest of a status.
@@ -126,7 +130,8 @@ impl OpsView {
         Ok(Traffic::new(totals, paused, &self.live.load().config, &self.metrics, &self.lookups.circuit_open))
     }
 
-    async fn chain_end(&self) -> Result<Option<ChainPosition>, JournalError> {
+    /// The end of the chain, as the latest exchanges say.
+    pub(super) async fn chain_end(&self) -> Result<Option<ChainPosition>, JournalError> {
         let latest = ExchangeFilter { rows_max: LATEST_EXCHANGES, ..ExchangeFilter::default() };
         Ok(self.journal.exchanges(latest).await?.iter().map(|row| row.journaled.position()).max())
     }

@@ -4,8 +4,11 @@
 //! It names every problem up to [`PROBLEMS_MAX`] and goes on behind each. What it cannot see is a
 //! chain that was cut off at its end, or rewritten by whoever has the keys: for that, compare
 //! [`AuditReport::last_head`] with what an outside witness was given.
+//!
+//! [`verify_chain`] walks it all at once, [`watch`] a little at a time while the gateway runs.
 
 mod acts;
+pub mod watch;
 
 use super::hashed;
 use super::keys::Jwks;
@@ -66,84 +69,120 @@ pub struct AuditProblem {
 
 /// Walks the whole chain.
 pub async fn verify_chain(journal: &dyn Journal, keys: &Jwks) -> AuditReport {
-    let mut audit = Audit { journal, keys, report: AuditReport::default(), previous: Digest::default(), signed_acts: Vec::new() };
+    let mut walk = ChainWalk::default();
     // Counted before the walk: what is committed meanwhile only adds to the chain.
     let counted = journal.totals().await.map(|totals| totals.flows.iter().map(|flow| flow.exchanges).sum::<u64>());
-    let mut epoch = FIRST_EPOCH;
-    if let Err(error) = audit.walk(&mut epoch).await {
-        audit.problem(epoch, 0, None, format!("台账无法读取：{error}"), format!("the journal cannot be read: {error}"));
+    if let Err(error) = walk.to_the_end(journal, keys).await {
+        walk.unreadable(&error);
     }
-    if let Err(error) = audit.walk_acts().await {
-        audit.problem_of_act(0, format!("操作记录无法读取：{error}"), format!("the log of acts cannot be read: {error}"));
+    if let Err(error) = walk.walk_acts(journal).await {
+        walk.problem_of_act(0, format!("操作记录无法读取：{error}"), format!("the log of acts cannot be read: {error}"));
     }
     match counted {
-        Ok(counted) if counted > audit.report.exchanges => {
-            let missing = counted - audit.report.exchanges;
+        Ok(counted) if counted > walk.report.exchanges => {
+            let missing = counted - walk.report.exchanges;
             let zh = format!("有 {missing} 个交换单不在存证链中");
-            audit.problem(epoch, 0, None, zh, format!("{missing} exchanges are counted but not in the chain"));
+            walk.problem(walk.epoch, 0, None, zh, format!("{missing} exchanges are counted but not in the chain"));
         }
         Ok(_) => {}
-        Err(error) => audit.problem(epoch, 0, None, format!("台账无法读取：{error}"), format!("the journal cannot be read: {error}")),
+        Err(error) => walk.unreadable(&error),
     }
-    audit.report
+    walk.report
 }
 
-struct Audit<'a> {
-    journal: &'a dyn Journal,
-    keys: &'a Jwks,
+/// A walk along the chain: where it stands, and what it has found. It can be left at any head and taken up again.
+#[derive(Debug)]
+pub struct ChainWalk {
     report: AuditReport,
+    /// The head that comes next.
+    epoch: u64,
+    batch: u64,
+    /// The index that its first leaf should have.
+    index: u64,
+    /// SHA-256 of the head before it.
     previous: Digest,
-    /// Ends of the log of acts that heads have signed for, each once, in their order.
+    /// Ends of the log of acts that heads have signed for since the acts were walked last, each once, in their order.
     signed_acts: Vec<ActsEnd>,
+    /// The last act that was walked.
+    acts: ActsEnd,
 }
 
-impl Audit<'_> {
-    /// Walks epoch after epoch, until one and the one behind it are empty.
-    async fn walk(&mut self, epoch: &mut u64) -> Result<(), JournalError> {
-        loop {
-            if self.walk_epoch(*epoch).await? {
-                self.report.epochs += 1;
-            } else if self.journal.heads(*epoch + 1, 0, 1).await?.is_empty() {
-                return Ok(());
-            } else {
-                let zh = format!("第 {epoch} 纪元没有签名头，而其后的纪元有");
-                self.problem(*epoch, 0, None, zh, format!("epoch {epoch} has no heads, but the one after it has"));
-            }
-            *epoch += 1;
-        }
+impl Default for ChainWalk {
+    fn default() -> Self {
+        let (report, previous, signed_acts, acts) = Default::default();
+        Self { report, epoch: FIRST_EPOCH, batch: 0, index: 0, previous, signed_acts, acts }
+    }
+}
+
+impl ChainWalk {
+    /// What was found so far.
+    pub fn report(&self) -> &AuditReport {
+        &self.report
     }
 
-    async fn walk_epoch(&mut self, epoch: u64) -> Result<bool, JournalError> {
-        let (mut batch, mut index) = (0, 0);
-        loop {
-            let heads = self.journal.heads(epoch, batch, HEADS_PER_READ).await?;
-            if heads.is_empty() {
-                return Ok(batch > 0);
-            }
-            for row in heads {
-                if row.batch != batch {
-                    let (expected, found) = (batch, row.batch);
-                    let zh = format!("缺少第 {expected} 批至第 {found} 批之前的签名头");
-                    self.problem(epoch, expected, None, zh, format!("the heads of batches {expected} up to {found} are missing"));
-                }
-                self.check_head(&row, index);
-                for (exchange, leaf) in &row.leaves {
-                    self.check_exchange(&row, *exchange, leaf).await?;
-                }
-                batch = row.batch + 1;
-                // By what was signed: a leaf that is missing is one problem, not one for each head behind it.
-                let size = Head::of_jws(&row.head).map_or(row.leaves.len() as u64, |head| head.size);
-                index = row.first_index.saturating_add(size);
-                self.previous = Digest::of(row.head.as_bytes());
-                self.report.heads += 1;
-                self.report.last_head = Some((epoch, row.batch, self.previous));
-            }
+    async fn to_the_end(&mut self, journal: &dyn Journal, keys: &Jwks) -> Result<(), JournalError> {
+        while self.step(journal, keys).await? {}
+        Ok(())
+    }
+
+    /// Walks the next few heads; false where the chain ends for now.
+    ///
+    /// # Errors
+    /// The journal's failures; the next step begins at the head that could not be walked.
+    pub async fn step(&mut self, journal: &dyn Journal, keys: &Jwks) -> Result<bool, JournalError> {
+        let heads = journal.heads(self.epoch, self.batch, HEADS_PER_READ).await?;
+        if heads.is_empty() {
+            return self.to_next_epoch(journal).await;
         }
+        for row in heads {
+            self.walk_head(journal, keys, &row).await?;
+        }
+        Ok(true)
+    }
+
+    /// Goes to the epoch that has the next heads, if one has.
+    async fn to_next_epoch(&mut self, journal: &dyn Journal) -> Result<bool, JournalError> {
+        for epoch in [self.epoch + 1, self.epoch + 2] {
+            if journal.heads(epoch, 0, 1).await?.is_empty() {
+                continue;
+            }
+            let first_empty = if self.batch == 0 { self.epoch } else { self.epoch + 1 };
+            for empty in first_empty..epoch {
+                let zh = format!("第 {empty} 纪元没有签名头，而其后的纪元有");
+                self.problem(empty, 0, None, zh, format!("epoch {empty} has no heads, but the one after it has"));
+            }
+            (self.epoch, self.batch, self.index) = (epoch, 0, 0);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    async fn walk_head(&mut self, journal: &dyn Journal, keys: &Jwks, row: &HeadRow) -> Result<(), JournalError> {
+        let (epoch, batch) = (self.epoch, self.batch);
+        if row.batch != batch {
+            let (expected, found) = (batch, row.batch);
+            let zh = format!("缺少第 {expected} 批至第 {found} 批之前的签名头");
+            self.problem(epoch, expected, None, zh, format!("the heads of batches {expected} up to {found} are missing"));
+        }
+        self.check_head(keys, row, self.index);
+        for (exchange, leaf) in &row.leaves {
+            self.check_exchange(journal, row, *exchange, leaf).await?;
+        }
+        // By what was signed: a leaf that is missing is one problem, not one for each head behind it.
+        let size = Head::of_jws(&row.head).map_or(row.leaves.len() as u64, |head| head.size);
+        self.batch = row.batch + 1;
+        self.index = row.first_index.saturating_add(size);
+        self.previous = Digest::of(row.head.as_bytes());
+        self.report.epochs += u64::from(batch == 0);
+        self.report.heads += 1;
+        self.report.exchanges += row.leaves.len() as u64;
+        self.report.last_head = Some((epoch, row.batch, self.previous));
+        Ok(())
     }
 
     /// One head: its signature, its link, its place and its root.
-    fn check_head(&mut self, row: &HeadRow, index: u64) {
-        if let Err(mismatch) = self.keys.verify_head(&row.head) {
+    fn check_head(&mut self, keys: &Jwks, row: &HeadRow, index: u64) {
+        if let Err(mismatch) = keys.verify_head(&row.head) {
             let words = mismatch.words();
             self.problem(row.epoch, row.batch, None, words.zh, words.en);
         }
@@ -162,8 +201,7 @@ impl Audit<'_> {
     }
 
     /// One exchange: its leaf against its row, its evidence against the head, its bytes against both.
-    async fn check_exchange(&mut self, head: &HeadRow, id: ExchangeId, text: &str) -> Result<(), JournalError> {
-        self.report.exchanges += 1;
+    async fn check_exchange(&mut self, journal: &dyn Journal, head: &HeadRow, id: ExchangeId, text: &str) -> Result<(), JournalError> {
         let leaf: Leaf = match serde_json::from_str(text) {
             Ok(leaf) => leaf,
             Err(error) => {
@@ -177,14 +215,14 @@ impl Audit<'_> {
                 return Ok(());
             }
         };
-        let Some(row) = self.journal.exchange(id).await? else {
+        let Some(row) = journal.exchange(id).await? else {
             self.problem(head.epoch, head.batch, Some(id), "交换单不存在", "the exchange does not exist");
             return Ok(());
         };
         self.note_failed(head, Some(id), "存证", "the leaf", &compare(head, &leaf, text, &row));
-        let body = self.journal.body(id).await;
+        let body = journal.body(id).await;
         self.check_bytes(head, id, ("报文", "the body"), body, leaf.body.sha256).await;
-        let canonical = self.journal.canonical(id).await;
+        let canonical = journal.canonical(id).await;
         self.check_bytes(head, id, ("标准记录", "the canonical records"), canonical, leaf.canonical_sha256).await;
         Ok(())
     }
@@ -219,6 +257,10 @@ impl Audit<'_> {
         for (_, what_zh, what_en) in checks.iter().filter(|(holds, _, _)| !holds) {
             self.problem(head.epoch, head.batch, id, format!("{zh}不符：{what_zh}"), format!("{en} does not match: {what_en}"));
         }
+    }
+
+    fn unreadable(&mut self, error: &JournalError) {
+        self.problem(self.epoch, 0, None, format!("台账无法读取：{error}"), format!("the journal cannot be read: {error}"));
     }
 
     fn problem(&mut self, epoch: u64, batch: u64, exchange: Option<ExchangeId>, zh: impl Into<String>, en: impl Into<String>) {

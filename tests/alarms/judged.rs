@@ -44,6 +44,7 @@ fn evidence(now: &str) -> Evidence {
         clock_jump_ms: None,
         clock_unsynchronised: false,
         key_since: None,
+        chain_broken: None,
     }
 }
 

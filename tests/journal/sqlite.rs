@@ -7,7 +7,8 @@ use portolan::domain::{Digest, IndexRow, Stored};
 use portolan::journal::acts::{ActRequest, Deed, NewAct};
 use portolan::journal::sqlite::{OpenError, Options, RESTORED_MARK, SqliteJournal};
 use portolan::journal::{Committed, Journal, JournalError};
-use portolan::receipt::audit::verify_chain;
+use portolan::receipt::audit::watch::{ChainWatch, Verified};
+use portolan::receipt::audit::{AuditProblem, verify_chain};
 use portolan::receipt::{Jwks, Keys};
 use portolan::seams::{Clock, new_id};
 use std::path::Path;
@@ -296,10 +297,60 @@ async fn whatever_is_changed_in_the_tables_is_named() {
         database.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         database.execute_batch(change).unwrap();
         drop(database);
-        let report = verify_chain(store.open().as_ref(), &store.jwks()).await;
+        let journal = store.open();
+        let report = verify_chain(journal.as_ref(), &store.jwks()).await;
         let found: Vec<&str> = report.problems.iter().map(|problem| problem.words.en.as_str()).collect();
         assert!(found.iter().any(|words| words.contains(expected)), "{change}: {found:?}");
+        // What the gateway sees of it while it runs: everything but what only counting shows.
+        let watched = walked(&store.watch(journal)).await.report;
+        let counted = |problem: &&AuditProblem| problem.words.en.ends_with("counted but not in the chain");
+        assert!(watched.problems.iter().eq(report.problems.iter().filter(|problem| !counted(problem))), "{change}: {watched:?}");
     }
+}
+
+/// Walks to the end of the chain.
+async fn walked(watch: &ChainWatch) -> Verified {
+    while watch.step().await.unwrap() {}
+    Verified::clone(&watch.verified())
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_where_it_was() {
+    let store = SqliteStore::default();
+    let journal = store.open();
+    let act = async |body: &str| {
+        let (at, deed) = (store.clock().now(), Deed::Pause { what: format!("flow/{body}").parse().unwrap() });
+        let (reason, request) = ("repairs".to_owned(), ActRequest::Do(deed));
+        let act = NewAct { operator: None, at, reason, request, deliveries_alone_max: 0, proposal_until: at };
+        journal.act(act).await.unwrap();
+    };
+    let watch = store.watch(journal.clone());
+    assert_eq!(watch.verified().whole_at, None);
+    for (round, body) in (1..).zip(["a", "b", "c"]) {
+        // Of two acts before a head, it signs for the latter; the one after it is signed for by the next head.
+        for suffix in ["1", "2"] {
+            act(&format!("{body}{suffix}")).await;
+        }
+        journal.commit(sample(store.clock(), body)).await.unwrap();
+        act(&format!("{body}3")).await;
+        let Verified { report, whole_at } = walked(&watch).await;
+        assert_eq!(report.problems, []);
+        assert_eq!((report.epochs, report.heads, report.exchanges, report.acts), (1, round, round, 3 * round));
+        assert_eq!((report.last_head.unwrap().1, whole_at), (round - 1, Some(store.clock().now())));
+    }
+    // A head that signs for nothing new, and one that signs for an act that was walked before.
+    journal.commit(sample(store.clock(), "d")).await.unwrap();
+    journal.commit(sample(store.clock(), "e")).await.unwrap();
+    assert_eq!(walked(&watch).await.report.problems, []);
+    // What is changed behind it is found by the next watch, what is changed ahead of it by this one.
+    store.database().execute_batch("UPDATE content SET body = x'78' WHERE sequence = 1").unwrap();
+    journal.commit(sample(store.clock(), "f")).await.unwrap();
+    assert!(walked(&watch).await.report.holds());
+    assert_eq!(walked(&store.watch(journal.clone())).await.report.problems.len(), 1);
+    journal.commit(sample(store.clock(), "g")).await.unwrap();
+    store.database().execute_batch("UPDATE content SET body = x'78' WHERE sequence = 7").unwrap();
+    let found = walked(&watch).await;
+    assert!(found.broken().unwrap().0.en.contains("the body has the SHA-256"), "{found:?}");
 }
 
 #[tokio::test]
@@ -313,6 +364,11 @@ async fn a_chain_whose_end_was_changed_is_not_gone_on_with() {
 }
 
 impl SqliteStore {
+    /// A watch over a journal of this store.
+    fn watch(&self, journal: Arc<dyn Journal>) -> ChainWatch {
+        ChainWatch::new(journal, self.keys.clone(), self.clock.clone())
+    }
+
     fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
     }

@@ -36,6 +36,25 @@ async fn no_text_becomes_markup() {
     drop(world);
 }
 
+/// Whatever a page asks for again is answered alone, and asks for itself again.
+#[tokio::test]
+async fn a_live_part_is_asked_for_alone() {
+    let (_world, house) = hostile().await;
+    for page in pages() {
+        let whole = look(&house, &page).await.body;
+        let again: Vec<&str> = whole.split("hx-get=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert!(!again.is_empty(), "{page}: nothing of it is live");
+        for address in again {
+            let part = look(&house, &address.replace("&amp;", "&")).await;
+            let id = address.rsplit("part=").next().unwrap();
+            assert_eq!(part.status, 200, "{address}");
+            assert!(part.body.starts_with(&format!("<div id=\"{id}\" hx-get=\"{address}\"")), "{address}: {}", part.body);
+            assert_eq!(part.body.matches("hx-get").count(), 1, "{address}");
+            assert!(part.body.len() < whole.len() && !part.body.contains("<form"), "{address}: what is typed would be lost");
+        }
+    }
+}
+
 #[tokio::test]
 async fn pages_are_within_their_policy() {
     let (_world, house) = hostile().await;

@@ -15,6 +15,7 @@ use portolan::ops::partners::LimitsLeft;
 use portolan::ops::status::Ending;
 use portolan::ops::{Guard, Health, Lookups, OpsView, Watchers};
 use portolan::receipt::Keys;
+use portolan::receipt::audit::watch::ChainWatch;
 use portolan::seams::Clock;
 use portolan::statement::Statements;
 use portolan_contract::Words;
@@ -85,6 +86,7 @@ impl World {
             places: Arc::new(Semaphore::new(1)),
             mappings: Arc::default(),
         };
+        let chain = ChainWatch::new(Arc::clone(&journal), Arc::clone(&keys), clock.clone());
         let statements = Statements { journal: Arc::clone(&journal), live: Arc::clone(&live), keys, clock: clock.clone() };
         let view = OpsView {
             statements: Arc::new(statements),
@@ -94,6 +96,7 @@ impl World {
             lineages: Arc::new(lineages),
             clock: clock.clone(),
             pauses: Arc::default(),
+            chain: Arc::new(chain),
             guard: Guard::new(&*clock),
             watchers: Watchers::new(PAGES_MAX),
             health: Arc::new(health),

@@ -1,14 +1,13 @@
 //! Alarms as pages show them: a list, worst first, and a page for each with what to do about it.
 
 use super::figures::{age, short_time, time};
-use super::parts::{Column, Tone, badge, facts, form, link, live, table};
+use super::parts::{Column, Tone, badge, facts, form, form_asking, link, live, table};
 use super::words::{self, Lang, text};
-use super::{layout, prose::prose};
+use super::{deeds, layout, prose::prose};
 use crate::alarms::Kind;
 use crate::domain::Role;
 use crate::fault::{Fault, FaultCode};
 use crate::http::Response;
-use crate::journal::acts::{Act, Deed};
 use crate::journal::alarms::{AlarmFilter, AlarmRow, AlarmSeverity, AlarmSubject};
 use crate::ops::access::Ask;
 use crate::ops::view::OpsView;
@@ -28,8 +27,12 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let row = rows.into_iter().find(|row| row.number == number).ok_or_else(unknown)?;
     let kind = row.kind.parse::<Kind>().ok();
     let now = view.clock.now();
+    let listed = live(&ask, lang, "alarm", &whole(&row, now, lang));
+    if ask.part().is_some() {
+        return Ok(layout::part(listed));
+    }
     let body = html! {
-        (live(&ask, lang, "alarm", &html! { (whole(&row, now, lang)) }))
+        (listed)
         @if let Some(kind) = kind {
             h2 { (lang.say("怎么办", "What to do")) }
             div.sheet.plain { (prose(kind.page(), lang)) }
@@ -76,7 +79,7 @@ pub fn list(rows: &[&AlarmRow], now: Timestamp, lang: Lang) -> Markup {
             html! { (lang.party(&row.state.party)) },
             subject(&row.subject),
             html! { span { (age(now.duration_since(row.since).as_secs(), lang)) small { (short_time(row.since, now)) } } },
-            html! { @if let Some(act) = row.acknowledgement() { (who(act)) } @else { strong { (lang.say("无人确认", "nobody")) } } },
+            html! { @if let Some(act) = row.acknowledgement() { (deeds::who(act, lang)) } @else { strong { (lang.say("无人确认", "nobody")) } } },
         ]
     };
     let rows: Vec<Vec<Markup>> = rows.iter().map(cells).collect();
@@ -96,22 +99,15 @@ fn subject(subject: &AlarmSubject) -> Markup {
     }
 }
 
-fn who(act: &Act) -> Markup {
-    html! { @match &act.entry.operator { Some(operator) => { (operator.name) } None => { (words::NOTHING) } } }
-}
-
 fn whole(row: &AlarmRow, now: Timestamp, lang: Lang) -> Markup {
     let standing = match row.closed_at {
         Some(at) => html! { (badge(Tone::Good, lang.say("已解除", "over"))) " " (time(at)) },
         None => html! { (severity(row, lang)) },
     };
     let acts = row.acts.iter().map(|act| {
-        let said = match &act.entry.deed {
-            Deed::AcknowledgeAlarm { .. } => lang.say("确认", "taken on"),
-            _ => lang.say("说明", "note"),
-        };
+        let said = deeds::title(&act.entry.deed, lang);
         let at = act.entry.at.parse::<Timestamp>().ok();
-        vec![html! { @if let Some(at) = at { (time(at)) } }, html! { (said) }, who(act), html! { (act.entry.reason) }]
+        vec![html! { @if let Some(at) = at { (time(at)) } }, html! { (said) }, deeds::who(act, lang), html! { (act.entry.reason) }]
     });
     let acts: Vec<Vec<Markup>> = acts.collect();
     let columns = [
@@ -136,13 +132,13 @@ fn whole(row: &AlarmRow, now: Timestamp, lang: Lang) -> Markup {
 
 fn changes(view: &OpsView, ask: &Ask<'_>, row: &AlarmRow, lang: Lang) -> Markup {
     let (number, here) = (row.number, format!("/alarms/{}", row.number));
-    let nothing = html! {};
+    let (nothing, asked) = (html! {}, text("发现和处理", "Found and done"));
     html! {
         @if row.closed_at.is_none() && row.acknowledgement().is_none() {
             h2 { (lang.say("确认告警", "Take it on")) }
             div.sheet.padded { (form(view, ask, lang, &format!("/v1/alarms/{number}/acknowledge"), &here, lang.say("确认", "Take it on"), &nothing)) }
         }
         h2 { (lang.say("记下发现和处理", "Note what was found and done")) }
-        div.sheet.padded { (form(view, ask, lang, &format!("/v1/alarms/{number}/note"), &here, lang.say("记下", "Note it"), &nothing)) }
+        div.sheet.padded { (form_asking((asked, lang.say("记下", "Note it")), view, ask, lang, &format!("/v1/alarms/{number}/note"), &here, &nothing)) }
     }
 }

@@ -11,9 +11,10 @@ use crate::domain::Role;
 use crate::fault::Fault;
 use crate::http::Response;
 use crate::journal::alarms::AlarmRow;
+use crate::journal::hours::FlowHour;
 use crate::ops::access::Ask;
 use crate::ops::kept::{Expected, expected};
-use crate::ops::partners::{self, Standing, Sums};
+use crate::ops::partners::{self, Standing, Sums, hours_of_flow};
 use crate::ops::standing::worst_of_route;
 use crate::ops::view::OpsView;
 use jiff::Timestamp;
@@ -29,23 +30,24 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let is_month = partners::is_month(&ask)?;
     let config = Arc::clone(&view.live.load().config);
     let flow = partners::configured_flow(&config, ask.segment(0))?;
-    let standing = partners::everybody(view).await?;
-    let hours = partners::hours_of_flow(view, &flow.id, is_month).await?;
+    let part = ask.part();
+    if part.as_deref() == Some("charts") {
+        return Ok(layout::part(charts(view, &ask, &hours_of_flow(view, &flow.id, is_month).await?, is_month)));
+    }
+    let everybody = partners::everybody(view).await?;
+    let is_paused = view.pauses.holds(&flow.id);
+    let standing = live(&ask, lang, "standing", &standing_part(&flow, &everybody, &config, is_paused, now, lang));
+    if part.is_some() {
+        return Ok(layout::part(standing));
+    }
+    let hours = hours_of_flow(view, &flow.id, is_month).await?;
     let rules = partners::rules(view, None, Some(flow.id.clone()), is_month).await?;
-    let slots = chart::slots(&hours, &[], is_month, now);
     let from = partners::begin(is_month, now);
     let schedule: Vec<Expected> = flow.senders.keys().flat_map(|partner| expected(&config, &flow, partner, &hours, from, now)).collect();
-    let is_paused = view.pauses.holds(&flow.id);
-    let charts = html! {
-        div.charts {
-            (chart::volume("volume", &slots, is_month, lang))
-            (chart::latency("latency", lang.say("接收用时（收完至提交）", "Time to commit, after the last byte"), &slots, |slot| &slot.sent.latencies, is_month, lang))
-        }
-    };
     let body = html! {
-        (live(&ask, lang, "standing", &html! { (standing_part(&flow, &standing, &config, is_paused, now, lang)) }))
+        (standing)
         div.split { h2 { (lang.say("报送", "What came")) (chart::since(is_month, now, lang)) } (chart::spans(&ask, is_month, lang)) }
-        (live_seldom(&ask, lang, "charts", CHARTS_SECONDS, &charts))
+        (charts(view, &ask, &hours, is_month))
         @if !schedule.is_empty() {
             h2 { (lang.say("报送时限", "Schedule")) }
             (kept_table(&schedule, lang))
@@ -60,6 +62,18 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
         }
     };
     Ok(layout::page(view, &ask, lang.words(&flow.title), &body))
+}
+
+fn charts(view: &OpsView, ask: &Ask<'_>, hours: &[FlowHour], is_month: bool) -> Markup {
+    let lang = Lang::of_ask(ask);
+    let slots = chart::slots(hours, &[], is_month, view.clock.now());
+    let drawn = html! {
+        div.charts {
+            (chart::volume("volume", &slots, is_month, lang))
+            (chart::latency("latency", lang.say("接收用时（收完至提交）", "Time to commit, after the last byte"), &slots, |slot| &slot.sent.latencies, is_month, lang))
+        }
+    };
+    live_seldom(ask, lang, "charts", CHARTS_SECONDS, &drawn)
 }
 
 fn standing_part(flow: &Flow, standing: &Standing, config: &Config, is_paused: bool, now: Timestamp, lang: Lang) -> Markup {

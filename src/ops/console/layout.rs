@@ -35,6 +35,11 @@ pub fn page(view: &OpsView, ask: &Ask<'_>, heading: &str, body: &Markup) -> Resp
     answer(view, ask, StatusCode::OK, heading, body)
 }
 
+/// A live part of a page alone, as [`super::parts::live`] asks for it again.
+pub fn part(part: Markup) -> Response {
+    with_fields(http::answer(StatusCode::OK, "text/html; charset=utf-8", part.into_string()))
+}
+
 /// A refusal, for whoever reads pages.
 pub fn refusal(view: &OpsView, ask: &Ask<'_>, fault: &Fault) -> Response {
     let lang = Lang::of_ask(ask);

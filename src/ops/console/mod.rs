@@ -16,8 +16,9 @@
 //! - **Parts.** [`parts`] has what pages share: states by word, shape and colour; tables; forms of changes.
 //! - **Changes.** [`parts::form`] posts to the address of the API that does it, with the guard's token, and comes back
 //!   to the page with what came of it ([`super::acts`]). There is no second way to change anything.
-//! - **Live.** Whatever [`parts::live`] encloses is asked for again, by the page's own address, whenever [`live`] says so;
-//!   forms stand outside of it, so that nobody loses what they type.
+//! - **Live.** Whatever [`parts::live`] encloses is asked for again, by the page's own address with `part=` its id, whenever
+//!   [`live`] says so; the page answers with it alone ([`layout::part`]), and makes nothing else for it. Forms stand
+//!   outside of it, so that nobody loses what they type.
 //! - **Policy.** Nothing from elsewhere, no script and no style within a page ([`layout`]): a chart is markup or
 //!   is drawn by `assets/console.js` from an element's `data-` attributes.
 //! - **Everyone.** A state is never colour alone; whatever can be pointed at can be reached by keyboard; a page is
@@ -25,9 +26,12 @@
 
 pub mod alarms;
 pub mod assets;
+pub mod audit;
 pub mod chart;
+pub mod deeds;
 pub mod figures;
 pub mod flow;
+pub mod handover;
 pub mod layout;
 pub mod live;
 pub mod map;

@@ -4,11 +4,11 @@
 use super::figures::{age, ago, count, local, moment, nothing, percent, share, time, within};
 use super::parts::{Column, Tone, badge, link, live, mark, note, table};
 use super::words::{self, Lang, text};
-use super::{alarms, layout, map, parts};
+use super::{alarms, deeds, layout, map, parts};
 use crate::fault::Fault;
 use crate::figures::thousands;
 use crate::http::Response;
-use crate::journal::acts::{ActFilter, Pausable};
+use crate::journal::acts::ActFilter;
 use crate::journal::alarms::{AlarmRow, AlarmSeverity};
 use crate::ops::access::Ask;
 use crate::ops::health::{HealthState, RefusedReload};
@@ -39,7 +39,8 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
             (of_configuration(&view.health.state(), lang))
         },
     };
-    Ok(layout::page(view, &ask, lang.of(words::NOW), &live(&ask, lang, "now", &body)))
+    let body = live(&ask, lang, "now", &body);
+    Ok(if ask.part().is_some() { layout::part(body) } else { layout::page(view, &ask, lang.of(words::NOW), &body) })
 }
 
 async fn everything(view: &OpsView, now: Timestamp, lang: Lang) -> Result<Markup, Fault> {
@@ -144,7 +145,7 @@ fn to_do(standing: &Standing, proposals: usize, now: Timestamp, lang: Lang) -> M
         @for paused in &standing.status.paused {
             @let entry = &paused.act.entry;
             (note(Tone::Warn, &html! {
-                (lang.say("已暂停：", "Paused: ")) (paused_link(&paused.what, lang))
+                (lang.say("已暂停：", "Paused: ")) (deeds::paused(&paused.what, lang))
                 span.soft {
                     " · " @if let Some(operator) = &entry.operator { (operator.name) } @else { (words::NOTHING) }
                     @if let Ok(at) = entry.at.parse::<Timestamp>() { " · " (ago(at, now, lang)) }
@@ -154,15 +155,6 @@ fn to_do(standing: &Standing, proposals: usize, now: Timestamp, lang: Lang) -> M
         }
         @if standing.status.rows_left_out > 0 {
             (note(Tone::Warn, &html! { (lang.say("表格过长，未列出的行数：", "Rows that the tables leave out: ")) (standing.status.rows_left_out) }))
-        }
-    }
-}
-
-fn paused_link(what: &Pausable, lang: Lang) -> Markup {
-    match what {
-        Pausable::Flow(flow) => html! { (lang.of(words::FLOW)) " " (link(&format!("/flows/{flow}"), &html! { (flow) })) },
-        Pausable::Destination(to) => {
-            html! { (lang.of(words::DESTINATION)) " " (link(&format!("/partners/{}", to.partner), &html! { (to) })) }
         }
     }
 }

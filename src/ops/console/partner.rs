@@ -1,6 +1,6 @@
 //! A partner: how it stands, what it sends and takes, its limits, its certificates, and whether it came when it was expected.
 
-use super::chart::{self, Slot};
+use super::chart;
 use super::figures::{age, count, moment, nothing, share, short_time, time, within};
 use super::now::days;
 use super::parts::{Column, Tone, badge, form, link, live, live_seldom, table};
@@ -13,10 +13,10 @@ use crate::figures::thousands;
 use crate::http::Response;
 use crate::journal::acts::Pausable;
 use crate::journal::alarms::AlarmRow;
-use crate::journal::hours::RuleCount;
+use crate::journal::hours::{DestinationHour, FlowHour, RuleCount};
 use crate::ops::access::Ask;
 use crate::ops::kept::{Expected, Kept, expected};
-use crate::ops::partners::{self, LimitsLeft, PartnerRow, Standing, Sums, days_left};
+use crate::ops::partners::{self, LimitsLeft, PartnerRow, Standing, Sums, days_left, hours_of};
 use crate::ops::standing::concerns;
 use crate::ops::view::OpsView;
 use jiff::Timestamp;
@@ -34,20 +34,27 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let is_month = partners::is_month(&ask)?;
     let config = std::sync::Arc::clone(&view.live.load().config);
     let partner = partners::configured(&config, ask.segment(0))?;
-    let standing = partners::everybody(view).await?;
-    let (hours, taken) = partners::hours_of(view, &partner, is_month).await?;
-    let rules = partners::rules(view, Some(partner.id.clone()), None, is_month).await?;
-    let slots = chart::slots(&hours, &taken, is_month, now);
-    let feeds = config.flows.values().filter(|flow| flow.senders.contains_key(&partner.id));
-    let schedule: Vec<Expected> =
-        feeds.flat_map(|flow| expected(&config, flow, &partner.id, &hours, partners::begin(is_month, now), now)).collect();
-    let Some(row) = standing.partners.iter().find(|row| row.partner == partner.id) else {
+    let part = ask.part();
+    if part.as_deref() == Some("charts") {
+        return Ok(layout::part(charts(view, &ask, &partner, &hours_of(view, &partner, is_month).await?, is_month)));
+    }
+    let everybody = partners::everybody(view).await?;
+    let Some(row) = everybody.partners.iter().find(|row| row.partner == partner.id) else {
         return Err(Fault::new(crate::fault::FaultCode::PathUnknown));
     };
+    let standing = live(&ask, lang, "standing", &standing_part(row, &everybody, &config, &partner, now, lang));
+    if part.is_some() {
+        return Ok(layout::part(standing));
+    }
+    let came = hours_of(view, &partner, is_month).await?;
+    let rules = partners::rules(view, Some(partner.id.clone()), None, is_month).await?;
+    let feeds = config.flows.values().filter(|flow| flow.senders.contains_key(&partner.id));
+    let schedule: Vec<Expected> =
+        feeds.flat_map(|flow| expected(&config, flow, &partner.id, &came.0, partners::begin(is_month, now), now)).collect();
     let body = html! {
-        (live(&ask, lang, "standing", &html! { (standing_part(row, &standing, &config, &partner, now, lang)) }))
+        (standing)
         div.split { h2 { (lang.say("报送与送达", "What came and went")) (chart::since(is_month, now, lang)) } (chart::spans(&ask, is_month, lang)) }
-        (live_seldom(&ask, lang, "charts", CHARTS_SECONDS, &charts(&partner, &slots, is_month, lang)))
+        (charts(view, &ask, &partner, &came, is_month))
         @if !schedule.is_empty() {
             h2 { (lang.say("报送时限", "Schedule")) }
             (kept_table(&schedule, lang))
@@ -55,7 +62,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
         h2 { (lang.say("校验问题最多的规则", "Rules with the most findings")) }
         (rules_table(&rules, &format!("partner={}", partner.id), lang))
         (facts_part(row, now, lang))
-        (changes(view, &ask, &partner, &standing, lang))
+        (changes(view, &ask, &partner, &everybody, lang))
     };
     Ok(layout::page(view, &ask, lang.words(&partner.title), &body))
 }
@@ -73,9 +80,17 @@ fn standing_part(row: &PartnerRow, standing: &Standing, config: &Config, partner
     }
 }
 
-fn charts(partner: &Partner, slots: &[Slot], is_month: bool, lang: Lang) -> Markup {
+fn charts(
+    view: &OpsView,
+    ask: &Ask<'_>,
+    partner: &Partner,
+    (sent, taken): &(Vec<FlowHour>, Vec<DestinationHour>),
+    is_month: bool,
+) -> Markup {
+    let lang = Lang::of_ask(ask);
+    let slots = &chart::slots(sent, taken, is_month, view.clock.now());
     let sends = slots.iter().any(|slot| slot.sent.exchanges > 0) || partner.destinations.is_empty();
-    html! {
+    let drawn = html! {
         div.charts {
             @if sends {
                 (chart::volume("volume", slots, is_month, lang))
@@ -86,7 +101,8 @@ fn charts(partner: &Partner, slots: &[Slot], is_month: bool, lang: Lang) -> Mark
                 (chart::latency("delivery-latency", lang.say("投递用时（收到至送达）", "Time to delivery, after receipt"), slots, |slot| &slot.taken.latencies, is_month, lang))
             }
         }
-    }
+    };
+    live_seldom(ask, lang, "charts", CHARTS_SECONDS, &drawn)
 }
 
 /// What a partner sends, flow by flow.

@@ -2,7 +2,7 @@
 
 use super::layout::address;
 use super::words::{Lang, REASON, Text};
-use crate::ops::access::{Ask, REASON_CHARS_MAX, SAID, Said, THEN};
+use crate::ops::access::{Ask, PART, REASON_CHARS_MAX, SAID, Said, THEN};
 use crate::ops::guard::TOKEN_FIELD;
 use crate::ops::routes::{self, Found, Kind};
 use crate::ops::standing::State;
@@ -127,19 +127,20 @@ pub fn facts(facts: &[(&str, Markup)]) -> Markup {
     html! { dl.facts.sheet { @for (name, fact) in facts { dt { (name) } dd { (fact) } } } }
 }
 
-/// A part of a page that is made anew whenever [`super::live`] says so. `id` is its own on the page.
+/// A part of a page that is made anew whenever [`super::live`] says so, by asking for it alone ([`Ask::part`]). `id` is its own on
+/// the page.
 pub fn live(ask: &Ask<'_>, lang: Lang, id: &str, part: &Markup) -> Markup {
-    html! {
-        div id=(id) hx-get=(address(ask, lang)) hx-select={ "#" (id) } hx-trigger="live from:body" hx-swap="outerHTML" hx-sync="this:drop" { (part) }
-    }
+    live_by("live from:body", ask, lang, id, part)
 }
 
 /// The same, anew at most once in so many seconds: for what costs more than it changes.
 pub fn live_seldom(ask: &Ask<'_>, lang: Lang, id: &str, seconds: u32, part: &Markup) -> Markup {
-    let trigger = format!("live from:body throttle:{seconds}s");
-    html! {
-        div id=(id) hx-get=(address(ask, lang)) hx-select={ "#" (id) } hx-trigger=(trigger) hx-swap="outerHTML" hx-sync="this:drop" { (part) }
-    }
+    live_by(&format!("live from:body throttle:{seconds}s"), ask, lang, id, part)
+}
+
+fn live_by(trigger: &str, ask: &Ask<'_>, lang: Lang, id: &str, part: &Markup) -> Markup {
+    let address = format!("{}&{PART}={id}", address(ask, lang));
+    html! { div id=(id) hx-get=(address) hx-select={ "#" (id) } hx-trigger=(trigger) hx-swap="outerHTML" hx-sync="this:drop" { (part) } }
 }
 
 /// A link to a page, where there is one; else its text alone.
@@ -152,12 +153,25 @@ pub fn link(address: &str, text: &Markup) -> Markup {
 /// A form of a change: it posts to the API's address, with the guard's token, and comes back to `then`. `inside` are its own fields.
 /// The reason that every change needs is asked for here.
 pub fn form(view: &OpsView, ask: &Ask<'_>, lang: Lang, action: &str, then: &str, button: &str, inside: &Markup) -> Markup {
+    form_asking((REASON, button), view, ask, lang, action, then, inside)
+}
+
+/// The same of a change whose reason goes by another name, such as a note: what is asked for, and the button.
+pub fn form_asking(
+    (asked, button): (Text, &str),
+    view: &OpsView,
+    ask: &Ask<'_>,
+    lang: Lang,
+    action: &str,
+    then: &str,
+    inside: &Markup,
+) -> Markup {
     html! {
         form.change method="post" action=(action) {
             input type="hidden" name=(TOKEN_FIELD) value=(view.guard.token(ask.operator, view.clock.now()));
             input type="hidden" name=(THEN) value=(then);
             (inside)
-            label { span { (lang.of(REASON)) } input type="text" name="reason" required maxlength=(REASON_CHARS_MAX) autocomplete="off"; }
+            label { span { (lang.of(asked)) } input type="text" name="reason" required maxlength=(REASON_CHARS_MAX) autocomplete="off"; }
             button type="submit" { (button) }
         }
     }
