@@ -164,7 +164,7 @@ fn acts(view: &OpsView, ask: &Ask<'_>, given: &Given, lang: Lang) -> Markup {
         label.rate { span { (lang.say("每秒至多（个）", "Per second, at most")) } input type="number" name="per_second" min="1" max=(RESEND_PER_SECOND_MAX) value=(RESEND_PER_SECOND_DEFAULT) required; }
     };
     html! {
-        div.sheet.padded.forms.after {
+        div.sheet.padded.forms.choice.after {
             (form(view, ask, lang, "/v1/dead-letters/resend", HERE, lang.of(words::RESEND), &resend))
             (form(view, ask, lang, "/v1/dead-letters/waive", HERE, lang.say("免除（不再投递）", "Waive (never deliver)"), &picks))
         }
@@ -200,7 +200,7 @@ fn list(rows: &[DeliveryRow], lang: Lang) -> Markup {
         ]
     };
     let rows: Vec<Vec<Markup>> = rows.iter().map(cells).collect();
-    html! { div.tight { (table(lang, lang.of(words::DEAD_LETTERS), &columns, &rows, lang.say("没有投递失败待处理的。", "There is no dead letter."))) } }
+    html! { div.tight.letters { (table(lang, lang.of(words::DEAD_LETTERS), &columns, &rows, lang.say("没有投递失败待处理的。", "There is no dead letter."))) } }
 }
 
 /// The acts that wait for a second operator, who approves or rejects them; their proposer takes them back.
@@ -234,7 +234,7 @@ fn proposal(view: &OpsView, ask: &Ask<'_>, act: &Act, lang: Lang) -> Markup {
                 span { (lang.of(words::REASON)) (lang.say("：", ": ")) (entry.reason) }
             }
             @if ask.operator.role >= Role::Operate {
-                div.forms.padded {
+                div.forms.choice.padded {
                     @if is_own { p.soft { (lang.say("须由另一位操作员批准。", "Another operator must approve it.")) } }
                     @else { (form(view, ask, lang, &address("approve"), HERE, lang.say("批准", "Approve"), &nothing)) }
                     (form(view, ask, lang, &address("reject"), HERE, if is_own { lang.say("撤回", "Take it back") } else { lang.say("否决", "Reject") }, &nothing))

@@ -59,7 +59,7 @@ fn one(view: &OpsView, ask: &Ask<'_>, row: &DeliveryRow, attempts: &[Attempt], l
             @if !row.acts.is_empty() { ul.attempts { @for act in &row.acts { li { (act_line(act, lang)) } } } }
             @if row.state == DeliveryState::Dead && ask.operator.role >= Role::Operate {
                 @let (nothing, here) = (html! {}, format!("/exchanges/{}", row.exchange));
-                div.forms.padded {
+                div.forms.choice.padded {
                     (form(view, ask, lang, &format!("/v1/deliveries/{}/resend", row.id), &here, lang.of(words::RESEND), &nothing))
                     (form(view, ask, lang, &format!("/v1/deliveries/{}/waive", row.id), &here, lang.of(words::WAIVE), &nothing))
                 }
@@ -71,10 +71,10 @@ fn one(view: &OpsView, ask: &Ask<'_>, row: &DeliveryRow, attempts: &[Attempt], l
 /// Where a delivery stands.
 pub fn state(state: DeliveryState, lang: Lang) -> Markup {
     match state {
-        DeliveryState::Queued => badge(Tone::Calm, lang.of(words::QUEUED)),
+        DeliveryState::Queued => badge(Tone::Calm, lang.say("待投递", "queued")),
         DeliveryState::Leased => badge(Tone::Calm, lang.say("正在投递", "under way")),
-        DeliveryState::Acknowledged => badge(Tone::Good, lang.of(words::ACKNOWLEDGED)),
-        DeliveryState::Dead => badge(Tone::Bad, lang.of(words::DEAD_LETTERS)),
+        DeliveryState::Acknowledged => badge(Tone::Good, lang.say("已送达", "acknowledged")),
+        DeliveryState::Dead => badge(Tone::Bad, lang.say("投递失败待处理", "dead letter")),
         DeliveryState::Waived => badge(Tone::Calm, lang.say("已免除", "waived")),
     }
 }
@@ -93,8 +93,8 @@ fn tried(attempt: &Attempt, row: &DeliveryRow, lang: Lang) -> Markup {
                         (badge(Tone::Bad, lang.fault(code))) " " code { (code) }
                         @if !detail.is_empty() { " " span.soft { (detail) } }
                     }
-                    None if is_last && row.state == DeliveryState::Acknowledged => { (badge(Tone::Good, lang.of(words::ACKNOWLEDGED))) }
-                    None if is_last && row.state == DeliveryState::Leased => { (badge(Tone::Calm, lang.say("正在投递", "under way"))) }
+                    None if is_last && row.state == DeliveryState::Acknowledged => { (state(row.state, lang)) }
+                    None if is_last && row.state == DeliveryState::Leased => { (state(row.state, lang)) }
                     None => { span.soft { (lang.say("没有结果", "nothing came of it")) } }
                 }
                 @if let Some(answer) = &attempt.answer {

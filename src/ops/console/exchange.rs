@@ -261,7 +261,7 @@ pub fn finding_cells(finding: &Finding, exchange: &str, lang: Lang) -> Vec<Marku
         severity,
         html! { code { (finding.rule) } },
         html! { @match finding.record { Some(number) => { a href={ (exchange) "/records?number=" (number) } { (thousands(number)) } } None => { (nothing()) } } },
-        html! { @if finding.is_somewhere() { (finding.spot(lang.is_zh())) } @else { (lang.say("整份报文", "the whole body")) } },
+        html! { @if finding.is_somewhere() { span.when { (finding.spot(lang.is_zh())) } } @else { (lang.say("整份报文", "the whole body")) } },
         html! {
             span {
                 @match &finding.canonical { Some(path) => { code { (path) } } None => { @if finding.source.is_none() { (nothing()) } } }
