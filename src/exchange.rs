@@ -20,7 +20,7 @@ use crate::mapping::write::NotWritten;
 use crate::pauses::Pauses;
 use crate::places::Places;
 use crate::receipt::Receipt;
-use crate::references::look_up;
+use crate::references::{Referred, look_up};
 use crate::schedule::Period;
 use crate::seams::SharedClock;
 use crate::spool::Spool;
@@ -270,12 +270,15 @@ async fn know_corrected(exchanges: &Exchanges, intake: &Intake) -> Result<(), Fa
     }
 }
 
-/// Looks for the messages that the records refer to, where the flow says that they must be known.
+/// Looks for the messages or records that the records refer to, where the flow says that they must be known.
 async fn know_referred(exchanges: &Exchanges, intake: &Intake, translated: Translated) -> Result<Translated, Fault> {
-    match &intake.flow.flow.reference {
-        None => Ok(translated),
-        Some(reference) => look_up(exchanges.journal.as_ref(), reference, translated).await.map_err(journal_fault),
-    }
+    let Some(reference) = &intake.flow.flow.reference else { return Ok(translated) };
+    let live = exchanges.live.load_full();
+    let referred = live.flows.get(&reference.flow).map(|other| {
+        let spaces = other.flow.senders.keys().map(|sender| key_space(sender, other)).collect();
+        Referred { canonical: &other.canonical, spaces }
+    });
+    look_up(exchanges.journal.as_ref(), reference, referred, translated).await.map_err(journal_fault)
 }
 
 /// Translates, and looks up what the records refer to.

@@ -141,13 +141,8 @@ fn compile(flow: &Arc<Flow>, draft: &Draft, library: &Library) -> Result<FlowPla
     }));
     let answering = flow.senders.iter().filter_map(|(partner, sender)| Some((partner, sender.answer.as_ref()?)));
     let answers = all(answering.map(|(partner, name)| Some((partner.clone(), fits(name, CANONICAL, Way::Write)?))));
-    if let Some(Reference { flow: other, field, .. }) = &flow.reference {
-        if !draft.flows.contains_key(other) {
-            problems.push((format!("{other:?}"), format!("`reference`: there is no flow {other}")));
-        }
-        if canonical.as_ref().is_some_and(|canonical| !canonical.knows(field)) {
-            problems.push((format!("{field:?}"), format!("`reference`: {} has no {field:?}", flow.canonical)));
-        }
+    if let Some(reference) = &flow.reference {
+        reference_problems(reference, flow, draft, library, &mut problems);
     }
     if let (Order::Key(path), Some(canonical)) = (&flow.order, &canonical)
         && !canonical.knows(path)
@@ -165,6 +160,25 @@ fn compile(flow: &Arc<Flow>, draft: &Draft, library: &Library) -> Result<FlowPla
             Ok(FlowPlan { flow: Arc::clone(flow), zone, business_day, canonical, router, destinations, answers })
         }
         _ => Err(problems),
+    }
+}
+
+/// What is wrong with what a flow's records refer to. A file that cannot be used has its own problems.
+fn reference_problems(reference: &Reference, flow: &Flow, draft: &Draft, library: &Library, problems: &mut Vec<(String, String)>) {
+    let Reference { flow: other, field, key, .. } = reference;
+    if !draft.flows.contains_key(other) {
+        problems.push((format!("{other:?}"), format!("`reference`: there is no flow {other}")));
+    }
+    if let Some(canonical) = library.canonical(&flow.canonical) {
+        let unknown = std::iter::once(field).chain(key.iter().map(|(_, ours)| ours)).filter(|path| !canonical.knows(path));
+        problems.extend(unknown.map(|path| (format!("{path:?}"), format!("`reference`: {} has no {path:?}", flow.canonical))));
+    }
+    let theirs = draft.flows.get(other).and_then(Option::as_ref).and_then(|other| library.canonical(&other.canonical));
+    if let Some(theirs) = theirs {
+        let outside = key.iter().map(|(theirs, _)| theirs).filter(|path| !theirs.is_in_key(path));
+        problems.extend(
+            outside.map(|path| (format!("{path:?}"), format!("`reference`: {path:?} is not in the business key of {}", theirs.name))),
+        );
     }
 }
 

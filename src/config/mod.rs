@@ -382,13 +382,15 @@ pub enum Order {
     Key(String),
 }
 
-/// Messages of another flow that a flow's records refer to.
+/// Messages or records of another flow that a flow's records refer to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// The other flow.
     pub flow: FlowId,
-    /// The canonical path that holds the other message's id.
+    /// The canonical path that holds the other message's id, or tells the other record.
     pub field: String,
+    /// Canonical paths of the other record's business key, each with the one that holds it here; none for a message.
+    pub key: Vec<(String, String)>,
     /// What a reference to nothing known is; an error refuses the body.
     pub unknown: Severity,
 }

@@ -433,24 +433,39 @@ pub enum RawOrder {
     Key(String),
 }
 
-/// Messages of another flow that a flow's records refer to. A message is known once a body with its id had something accepted.
+/// What a flow's records refer to: messages of another flow, or with `key` its records, those of the flow itself too. A message is
+/// known once a body with its id had something accepted, a record once it was accepted, whoever sent it.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawReference {
     /// The other flow.
     #[schemars(extend("x-required" = true))]
     pub flow: Option<At<String>>,
-    /// The path of the canonical record that holds the other message's id.
+    /// The path of the canonical record that holds the other message's id, or tells the other record; one without it refers to nothing.
     #[schemars(extend("x-required" = true))]
     pub field: Option<At<String>>,
+    /// The business key of the other record, each value of it; absent, what is referred to is a message.
+    pub key: Vec<At<RawReferenceKey>>,
     /// What a reference to nothing known is.
     pub unknown: RawUnknown,
 }
 
 impl Default for RawReference {
     fn default() -> Self {
-        Self { flow: None, field: None, unknown: RawUnknown::Warning }
+        Self { flow: None, field: None, key: Vec::new(), unknown: RawUnknown::Warning }
     }
+}
+
+/// One value of the business key of the record that is referred to.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawReferenceKey {
+    /// Its path in the other record.
+    #[schemars(extend("x-required" = true))]
+    pub theirs: Option<At<String>>,
+    /// The path of the canonical record that holds it here.
+    #[schemars(extend("x-required" = true))]
+    pub ours: Option<At<String>>,
 }
 
 /// What a reference to nothing known is.

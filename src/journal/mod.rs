@@ -512,8 +512,11 @@ pub trait Journal: alarms::DutyBook + matters::MatterBook + statements::Statemen
     /// A page of exchanges, newest first.
     async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<ExchangeRow>, JournalError>;
 
-    /// Whether a message with this id was taken in under a flow, whoever sent it: something of it was accepted.
-    async fn knows_message(&self, flow: &FlowId, message_id: &str) -> Result<bool, JournalError>;
+    /// Whether each message with such an id was taken in under a flow, whoever sent it: something of it was accepted.
+    async fn known_messages(&self, flow: &FlowId, message_ids: Vec<String>) -> Result<Vec<bool>, JournalError>;
+
+    /// Whether each business key is that of a record that was accepted among these keys.
+    async fn known_records(&self, spaces: Vec<String>, keys: Vec<[u8; 16]>) -> Result<Vec<bool>, JournalError>;
 
     /// A page of exchanges that fit, newest first.
     async fn search(&self, search: Search) -> Result<Found, JournalError>;

@@ -262,6 +262,11 @@ impl Canonical {
         &self.annotations.key
     }
 
+    /// Whether a canonical path takes part in the business key.
+    pub fn is_in_key(&self, path: &str) -> bool {
+        self.key().iter().flatten().any(|of_key| of_key == path)
+    }
+
     /// The first 16 bytes of the SHA-256 of the record's business key; zero where it has none.
     pub fn business_key(&self, record: &Value) -> [u8; 16] {
         let references = &self.annotations.key_if;

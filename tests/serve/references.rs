@@ -25,6 +25,50 @@ fn answers(message_id: &str, to: &str) -> String {
     to.split(' ').enumerate().map(|answered| format!("{}\n", answer(answered))).collect()
 }
 
+/// A DPI declaration (synthetic) in the canonical form: new, or a correction of an earlier one.
+fn declaration(operator: &str, id: &str, corrects: Option<&str>) -> String {
+    let kind = if corrects.is_some() { "correction" } else { "new" };
+    let mut record = json!({
+        "message_id": format!("M-{operator}-{id}"), "operator": { "taxpayer_number": operator, "country": "DE" }, "seller_id": "S-1", "gross_income": "1.00",
+        "period": "2025-01-01/2025-12-31", "currency": "EUR", "document": { "type": kind, "id": id },
+    });
+    corrects.into_iter().for_each(|corrects| record["document"]["corrects"] = corrects.into());
+    format!("{record}\n")
+}
+
+#[tokio::test]
+async fn a_record_is_known_by_its_business_key() {
+    let world = World::new();
+    let key = |theirs: &str, ours: &str| format!("[[reference.key]]\ntheirs = \"{theirs}\"\nours = \"{ours}\"\n");
+    let keys = key("operator.taxpayer_number", "operator.taxpayer_number") + &key("document.id", "document.corrects");
+    let reference = format!("[reference]\nflow = \"incomes\"\nfield = \"document.corrects\"\nunknown = \"error\"\n{keys}");
+    world.flow("incomes", "platform-income.v1", &["platform", "bank"], "platform-income-json", &reference);
+    let gateway = world.serve().await;
+    let mut platform = world.line(&gateway, "platform").await.unwrap();
+    // Operator, document, what it corrects, and whether that is known.
+    let cases = [
+        ("91350100M000100Y43", "D-1", None, 202),
+        ("91350100M000100Y43", "D-2", Some("D-1"), 202),
+        ("91350100M000100Y43", "D-3", Some("D-9"), 422),
+        // Another operator's.
+        ("91110108MA01ABCD23", "D-4", Some("D-1"), 422),
+        // What was refused is not known.
+        ("91350100M000100Y43", "D-5", Some("D-3"), 422),
+        ("91350100M000100Y43", "D-6", Some("D-2"), 202),
+    ];
+    for (operator, id, corrects, status) in cases {
+        let answer = platform.ask(&post("incomes", &declaration(operator, id, corrects), "")).await.unwrap();
+        let told = answer.json();
+        assert_eq!(answer.status, status, "{id}: {told}");
+        let rules: Vec<&Value> = told["findings"].as_array().into_iter().flatten().map(|f| &f["rule"]).collect();
+        let expected: &[Value] = if status == 422 { &["reference.unknown".into()] } else { &[] };
+        assert_eq!(rules, expected.iter().collect::<Vec<_>>(), "{id}: {told}");
+    }
+    // Of another sender of the flow.
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    assert_eq!(bank.ask(&post("incomes", &declaration("91350100M000100Y43", "D-7", Some("D-6")), "")).await.unwrap().status, 202);
+}
+
 #[tokio::test]
 async fn a_reference_to_nothing_known_is_a_finding() {
     let world = World::new();

@@ -1,6 +1,6 @@
 //! The checks of where a flow's records go, in which order, and what they refer to.
 
-use super::super::raw::{At, RawOrder, RawReference, RawRoute, RawUnknown};
+use super::super::raw::{At, RawOrder, RawReference, RawReferenceKey, RawRoute, RawUnknown};
 use super::super::{Order, Reference, Route};
 use super::{Checker, Partners, Span};
 use crate::domain::{DESTINATIONS_PER_FLOW_MAX, DestinationId, Name, Severity};
@@ -37,11 +37,18 @@ impl Checker<'_> {
         let flow = self.page.required(raw.flow.as_ref(), "flow", at.span());
         let flow = flow.and_then(|flow| self.name(flow.value(), flow.span()));
         let field = self.page.required(raw.field.as_ref(), "field", at.span());
+        let key: Vec<Option<(String, String)>> = raw.key.iter().map(|part| self.reference_key(part)).collect();
         let unknown = match raw.unknown {
             RawUnknown::Warning => Severity::Warning,
             RawUnknown::Error => Severity::Error,
         };
-        Some(Reference { flow: flow?, field: field?.value().clone(), unknown })
+        Some(Reference { flow: flow?, field: field?.value().clone(), key: key.into_iter().collect::<Option<_>>()?, unknown })
+    }
+
+    fn reference_key(&mut self, at: &At<RawReferenceKey>) -> Option<(String, String)> {
+        let theirs = self.page.required(at.value().theirs.as_ref(), "theirs", at.span());
+        let ours = self.page.required(at.value().ours.as_ref(), "ours", at.span());
+        Some((theirs?.value().clone(), ours?.value().clone()))
     }
 
     /// A destination that a partner's file has.

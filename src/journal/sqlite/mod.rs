@@ -225,9 +225,13 @@ impl Journal for SqliteJournal {
         self.list_readers.read(move |connection| reads::exchanges(connection, &filter)).await
     }
 
-    async fn knows_message(&self, flow: &FlowId, message_id: &str) -> Result<bool, JournalError> {
-        let (flow, message_id) = (flow.to_string(), message_id.to_owned());
-        self.readers.read(move |connection| reads::knows_message(connection, &flow, &message_id)).await
+    async fn known_messages(&self, flow: &FlowId, message_ids: Vec<String>) -> Result<Vec<bool>, JournalError> {
+        let flow = flow.to_string();
+        self.readers.read(move |connection| reads::known_messages(connection, &flow, &message_ids)).await
+    }
+
+    async fn known_records(&self, spaces: Vec<String>, keys: Vec<[u8; 16]>) -> Result<Vec<bool>, JournalError> {
+        self.readers.read(move |connection| reads::known_records(connection, &spaces, &keys)).await
     }
 
     async fn search(&self, search: Search) -> Result<Found, JournalError> {
@@ -443,7 +447,7 @@ mod tests {
         let message = async {
             journal.find_repeat(query).await.unwrap();
             journal.exchange(id).await.unwrap();
-            journal.knows_message(&name(), "message").await.unwrap();
+            journal.known_messages(&name(), vec!["message".to_owned()]).await.unwrap();
             journal.report(id).await.unwrap();
             journal.canonical(id).await.unwrap();
             journal.index(id, 0, 1).await.unwrap();

@@ -188,9 +188,24 @@ fn read_exchange(row: &Row) -> Result<ExchangeRow, JournalError> {
 /// A refused body does not bind its id, and there may be any number of those: they are passed over in the index.
 const KNOWN_MESSAGE: &str = "SELECT 1 FROM exchange WHERE message_id = ?1 AND flow = ?2 AND outcome <> 2 LIMIT 1";
 
-/// Whether something of a message was accepted under a flow.
-pub(super) fn knows_message(connection: &Connection, flow: &str, message_id: &str) -> Result<bool, JournalError> {
-    Ok(one(connection, KNOWN_MESSAGE, [message_id, flow], |_| Ok(()))?.is_some())
+/// Whether something of each message was accepted under a flow.
+pub(super) fn known_messages(connection: &Connection, flow: &str, message_ids: &[String]) -> Result<Vec<bool>, JournalError> {
+    let known = |id: &String| Ok(one(connection, KNOWN_MESSAGE, [id.as_str(), flow], |_| Ok(()))?.is_some());
+    message_ids.iter().map(known).collect()
+}
+
+/// Whether each business key was claimed in one of these spaces.
+pub(super) fn known_records(connection: &Connection, spaces: &[String], keys: &[[u8; 16]]) -> Result<Vec<bool>, JournalError> {
+    let space = |name: &String| one(connection, "SELECT space FROM key_space WHERE name = ?1", [name], |row| Ok(row.get::<_, i64>(0)?));
+    let spaces: Vec<i64> = spaces.iter().filter_map(|name| space(name).transpose()).collect::<Result<_, _>>()?;
+    let claimed = "SELECT 1 FROM business_key WHERE space = ?1 AND key = ?2";
+    let mut known = vec![false; keys.len()];
+    for (known, key) in known.iter_mut().zip(keys).filter(|(_, key)| **key != [0; 16]) {
+        for space in &spaces {
+            *known = *known || one(connection, claimed, rusqlite::params![space, key], |_| Ok(()))?.is_some();
+        }
+    }
+    Ok(known)
 }
 
 pub(super) fn report(connection: &Connection, id: ExchangeId) -> Result<Option<Arc<str>>, JournalError> {
