@@ -95,7 +95,7 @@ pub fn render(mapping: &Mapping, zone: &TimeZone, canonical: &Value) -> Result<B
     let mut totals = Totals::new(mapping, zone);
     totals.count(canonical)?;
     let mut output = Capped(Vec::new());
-    let mut writer = BodyWriter::new(mapping, zone, totals.filling(), Box::new(&mut output));
+    let mut writer = BodyWriter::new(mapping, zone, totals.filling().map_err(NotWritten::Totals)?, Box::new(&mut output));
     writer.write(canonical)?;
     writer.finish()?;
     Ok(BusinessAnswer { media_type: mapping.format.media_type().into(), bytes: output.0.into() })

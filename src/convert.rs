@@ -280,7 +280,8 @@ impl<'m> Sink<'m> {
         };
         let totals = Totals::new(mapping, zone);
         if !totals.are_needed() {
-            return Ok(Self::Body(Box::new(BodyWriter::new(mapping, zone, totals.filling(), output))));
+            let filling = totals.filling().map_err(|words| io::Error::other(words.en))?;
+            return Ok(Self::Body(Box::new(BodyWriter::new(mapping, zone, filling, output))));
         }
         let lines = BufWriter::new(tempfile::tempfile()?);
         Ok(Self::Waiting(Box::new(Waiting { mapping, zone, totals, lines, output })))
@@ -312,7 +313,8 @@ impl Waiting<'_> {
     fn finish(self) -> Result<(), Stop> {
         let mut file = self.lines.into_inner().map_err(|e| Stop::Gateway(e.into_error()))?;
         file.rewind().map_err(Stop::Gateway)?;
-        let mut body = BodyWriter::new(self.mapping, self.zone, self.totals.filling(), self.output);
+        let filling = self.totals.filling().map_err(|words| not_adding_up(words, Position::default()))?;
+        let mut body = BodyWriter::new(self.mapping, self.zone, filling, self.output);
         for waiting in serde_json::Deserializer::from_reader(BufReader::new(file)).into_iter::<(u64, Position, Value)>() {
             let (record, at, canonical) = waiting.map_err(|e| Stop::Gateway(e.into()))?;
             if let Some(unwritable) = written(body.write(&canonical), record, at)? {
@@ -331,15 +333,17 @@ fn written(result: Result<(), NotWritten>, record: u64, at: Position) -> Result<
         Ok(()) => Ok(None),
         Err(NotWritten::Record(unwritable)) => Ok(Some(unwritable)),
         Err(NotWritten::TooMany(max)) => Err(Stop::too_many_records(max, at)),
-        Err(NotWritten::Totals(words)) => {
-            let code = FaultCode::RenderFailed;
-            Err(Stop::Body(code, Box::new(Finding { record: None, ..finding(0, at, code.as_str(), None, words) })))
-        }
+        Err(NotWritten::Totals(words)) => Err(not_adding_up(words, at)),
         Err(NotWritten::Body(error)) => Err(match Stop::of(error) {
             Stop::Body(code, finding) => Stop::Body(code, Box::new(Finding { record: Some(record), at, ..*finding })),
             gateway => gateway,
         }),
     }
+}
+
+fn not_adding_up(words: Words, at: Position) -> Stop {
+    let code = FaultCode::RenderFailed;
+    Stop::Body(code, Box::new(Finding { record: None, ..finding(0, at, code.as_str(), None, words) }))
 }
 
 fn line(output: &mut dyn Write, canonical: &impl serde::Serialize) -> Result<(), Stop> {

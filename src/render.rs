@@ -38,8 +38,10 @@ impl Render for PinnedRender {
                 totals.count(&parsed(row, line)?).map_err(|e| unwritten(row.record, e))?;
             }
         }
-        let part = Part { record: job.records.first().map_or(0, |(row, _)| row.record), repeated: job.lease.repeated_ids };
-        let mut writer = BodyWriter::new(&mapping, &zone, totals.filling(), Box::new(output)).part(part);
+        let first = job.records.first().map_or(0, |(row, _)| row.record);
+        let filling = totals.filling().map_err(|words| unwritten(first, NotWritten::Totals(words)))?;
+        let part = Part { record: first, repeated: job.lease.repeated_ids };
+        let mut writer = BodyWriter::new(&mapping, &zone, filling, Box::new(output)).part(part);
         let mut amounts = Amounts::default();
         for (row, line) in &job.records {
             let record = parsed(row, line)?;

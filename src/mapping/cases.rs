@@ -9,8 +9,9 @@
 //! mapping that writes alone, and of how anything is written.
 
 use super::body::{BodyReader, Step};
-use super::compiled::Mapping;
+use super::compiled::{Check, Field, Mapping};
 use super::findings::FINDINGS_PER_RECORD_MAX;
+use super::heading;
 use super::lineage::{Asked, Reached, lineage};
 use super::read::dotted;
 use super::totals::Totals;
@@ -77,7 +78,8 @@ pub fn write_body(mapping: &Mapping, zone: &TimeZone, records: &[Value]) -> Resu
     let mut totals = Totals::new(mapping, zone);
     records.iter().try_for_each(|record| totals.count(record)).map_err(|e| e.to_string())?;
     let mut output = Vec::new();
-    let mut writer = BodyWriter::new(mapping, zone, totals.filling(), Box::new(&mut output));
+    let filling = totals.filling().map_err(|words| words.en)?;
+    let mut writer = BodyWriter::new(mapping, zone, filling, Box::new(&mut output));
     records.iter().try_for_each(|record| writer.write(record)).map_err(|e| e.to_string())?;
     writer.finish().map_err(|e| e.to_string())?;
     Ok(output)
@@ -188,10 +190,20 @@ fn check(mapping: &Mapping, zone: &TimeZone, folder: &Path, name: &str, input: &
         findings.map_or(Ok(Vec::new()), |t| serde_json::from_str(&t)).map_err(|e| format!("{name}.findings.json: {e}"))?;
     compare_findings(&expected, &converted.findings, failures);
     // A body without records is never sent, and not every format has a form for one.
-    if mapping.direction.writes() && mapping.direction.reads() && !converted.records.is_empty() {
-        let written = write_body(mapping, zone, &converted.records)?;
-        let again = convert(mapping, zone, &written).map_err(|e| format!("what was written cannot be read: {e}"))?;
-        let mut found = compare(&converted.records, &again.records, &converted.numbers);
+    if mapping.direction.writes() && mapping.direction.reads() && !converted.records.is_empty() && !asks_for_more(mapping) {
+        // Balances that were found not to add up are never written.
+        let found = |check: &&Check| check.balance.is_some() && converted.findings.iter().any(|f| f.rule == check.id);
+        if let Some(check) = mapping.checks.iter().find(found) {
+            return match written_and_read(mapping, zone, &converted.records) {
+                Err(why) if why.starts_with(&check.words.en) => Ok(()),
+                other => {
+                    Err(format!("{} was found, and the records are written, or refused for another reason: {:?}", check.id, other.err()))
+                }
+            };
+        }
+        let again = written_and_read(mapping, zone, &converted.records)?;
+        let mut found =
+            compare(&without_read_alone(mapping, &converted.records), &without_read_alone(mapping, &again.records), &converted.numbers);
         for failure in &mut found {
             match failure {
                 Failure::Told(message) => message.insert_str(0, "written and read again: "),
@@ -205,6 +217,49 @@ fn check(mapping: &Mapping, zone: &TimeZone, folder: &Path, name: &str, input: &
         }
     }
     Ok(())
+}
+
+/// Whether it asks a record that is written for a value that none has which it read.
+fn asks_for_more(mapping: &Mapping) -> bool {
+    let mut required = mapping.required.iter().map(|path| mapping.record.fields.iter().filter(move |field| field.to == *path));
+    required.any(|mut fields| fields.next().is_some_and(|first| !first.direction.reads() && fields.all(|field| !field.direction.reads())))
+}
+
+/// Writes records and reads them again: a body for each heading, as deliveries are cut.
+fn written_and_read(mapping: &Mapping, zone: &TimeZone, records: &[Value]) -> Result<Converted, String> {
+    let mut again = Converted::default();
+    let of_one_body = |a: &Value, b: &Value| heading::differing(&mapping.heading, &heading::values(&mapping.heading, a), b).is_none();
+    for records in records.chunk_by(of_one_body) {
+        let written = write_body(mapping, zone, records)?;
+        let read = convert(mapping, zone, &written).map_err(|e| format!("what was written cannot be read: {e}"))?;
+        again.records.extend(read.records);
+        again.findings.extend(read.findings);
+    }
+    Ok(again)
+}
+
+/// Records without the values that entries of the mapping only read.
+fn without_read_alone(mapping: &Mapping, records: &[Value]) -> Vec<Value> {
+    let fields = &mapping.record.fields;
+    let alone = |field: &&Field| !fields.iter().any(|other| other.to == field.to && other.direction.writes());
+    let mut records = records.to_vec();
+    for field in mapping.record.fields.iter().filter(alone) {
+        records.iter_mut().for_each(|record| remove(record, &field.to));
+    }
+    records
+}
+
+/// Takes a value away, together with what it leaves empty.
+fn remove(value: &mut Value, path: &str) {
+    let Value::Object(members) = value else { return };
+    let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+    let is_left = members.get_mut(name).is_some_and(|inner| {
+        remove(inner, rest);
+        !rest.is_empty() && inner.as_object().is_none_or(|inner| !inner.is_empty())
+    });
+    if !is_left {
+        members.remove(name);
+    }
 }
 
 /// Writes canonical records and compares the body with the one beside them, byte for byte.

@@ -266,7 +266,10 @@ impl<'f> Compiler<'f> {
                 Entry::Field(field) => parts.record.fields.extend(self.field(field, &base, "", None)),
                 Entry::List(list) => parts.record.lists.extend(self.list(list, text, &base, "")),
                 Entry::Constant(constant) => self.constant(constant, &base),
-                Entry::Check(check) => parts.checks.extend(self.check(check)),
+                Entry::Check(check) => {
+                    let check = self.check(check, &parts.record);
+                    parts.checks.extend(check);
+                }
             }
         }
         self.each(&file.computed, text, Self::computed, &mut parts.computed);

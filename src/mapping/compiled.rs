@@ -1,5 +1,6 @@
 //! What a mapping file is compiled to: what reading and writing a body go by.
 
+use super::balance::{Balances, Movement};
 use super::file::{CheckIf, CheckSeverity, Direction, Kind, XsdEntry};
 use super::place::{Besides, Pick, Place};
 use super::rules::Expression;
@@ -244,8 +245,12 @@ pub struct Check {
     pub against: Option<[String; 2]>,
     /// Slot of the serial number of an element around the records, of which the first in it alone counts.
     pub once: Option<SlotId>,
-    /// Slot of the expected value.
+    /// What another canonical value must be for a record to count.
+    pub only: Option<CheckIf>,
+    /// Slot of the expected value; for balances that of the second's amount.
     pub equals: SlotId,
+    /// Canonical paths of balances before and after.
+    pub balance: Option<Balances>,
     /// Canonical path and slot that must agree in all records.
     pub comparable: Option<(String, SlotId)>,
     /// What a failure means.
@@ -255,11 +260,28 @@ pub struct Check {
 }
 
 impl Check {
+    /// Whether a record counts for nothing here.
+    pub fn passes_over(&self, canonical: &Value) -> bool {
+        self.only.as_ref().is_some_and(|only| !only.holds(canonical))
+    }
+
     /// What a record adds to the sum, or takes from it; `None` where it holds no number there.
     pub fn part(&self, canonical: &Value) -> Option<Decimal> {
+        if let Some(balances) = &self.balance {
+            let (part, after) = (Movement::at(canonical, self.sum.as_deref()?)?, Movement::at(canonical, &balances.to)?);
+            return (part.currency == after.currency).then_some(part.amount);
+        }
         let number = Decimal::from_str_exact(at_path(canonical, self.sum.as_deref()?)?.as_str()?).ok()?;
         let differ = |[a, b]: &[String; 2]| at_path(canonical, a).zip(at_path(canonical, b)).is_some_and(|(a, b)| a != b);
         Some(if self.against.as_ref().is_some_and(differ) { -number } else { number })
+    }
+}
+
+impl CheckIf {
+    /// Whether it holds in a record.
+    pub fn holds(&self, canonical: &Value) -> bool {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        at_path(canonical, &self.field).map_or(self.or_absent, |value| text(value) == self.is)
     }
 }
 

@@ -11,6 +11,7 @@
 //! The order of the entries is the order in which a writer writes. Where two entries write the same
 //! place, the first that has a value does.
 
+use super::balance::Balances;
 use portolan_contract::{Charset, Repeat, Words};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -489,7 +490,7 @@ pub struct SeverityEntry {
 /// `[[check]]`: a sum or a count over the records of a group must equal a value of that group.
 /// Where no field writes that value, it is computed when a body is written, and stands where this
 /// entry does among the others.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckEntry {
     /// Stable id.
@@ -508,8 +509,17 @@ pub struct CheckEntry {
     /// are counted and not their transactions. Such a check is never computed when a body is written.
     #[serde(default)]
     pub once: Option<String>,
-    /// The source path of the expected value, outside the record.
-    pub equals: String,
+    /// Records in which another canonical value is not the given one count for nothing, such as entries that are not booked.
+    #[serde(default)]
+    pub only: Option<CheckIf>,
+    /// The source path of the expected value, outside the record; absent for `balance`.
+    #[serde(default)]
+    pub equals: Option<String>,
+    /// Instead of `equals`: two balances, of which the second must be the first with the sum. They are canonical objects with
+    /// `amount`, `currency` and `credit_debit`, and so is what `sum` names here; a debit counts against. A body in which they do
+    /// not add up is never written, whatever `severity` says of one that is read; where a balance is missing nothing is compared.
+    #[serde(default)]
+    pub balance: Option<Balances>,
     /// It stands after the records; for the whole body alone.
     #[serde(default)]
     pub after: bool,

@@ -1,6 +1,7 @@
 //! Mappings (映射规则): files that say how a format's values and a canonical record's values are the
 //! same. A file is compiled once into a [`Mapping`]; nothing here does I/O except [`library`].
 
+mod balance;
 pub mod body;
 pub mod cases;
 mod compile;

@@ -1,5 +1,6 @@
 //! A mapping as a table for people: what fills each canonical value, and everything that is said of it.
 
+use super::balance::Balances;
 use super::compiled::{Check, CurrencyAt, Field, Group, ListMap, Mapping};
 use super::file::{CheckSeverity, Direction};
 use super::place::Place as SourcePlace;
@@ -252,14 +253,15 @@ fn notes(mapping: &Mapping, field: &Field) -> Vec<Words> {
 }
 
 fn check_words(mapping: &Mapping, check: &Check) -> Words {
-    let equals = &mapping.plan.slot(check.equals).path;
+    let equals = check.balance.as_ref().map_or(&mapping.plan.slot(check.equals).path, |balances| &balances.to);
     let (zh, en) = severity(check.severity);
     let place = check.group.map(|slot| mapping.plan.slot(slot).path.trim_end_matches("/##").to_owned());
     let (within_zh, within_en) =
         place.map_or(("全文".to_owned(), "the whole body".to_owned()), |path| (format!("每个 {path}"), format!("each {path}")));
-    let (what_zh, what_en) = match &check.sum {
-        Some(sum) => (format!("{sum} 之和"), format!("the sum of {sum}")),
-        None => ("记录数".to_owned(), "the number of records".to_owned()),
+    let (what_zh, what_en) = match (&check.sum, &check.balance) {
+        (Some(sum), Some(Balances { from, .. })) => (format!("{from} 加 {sum}"), format!("{from} with the sum of {sum}")),
+        (Some(sum), None) => (format!("{sum} 之和"), format!("the sum of {sum}")),
+        (None, _) => ("记录数".to_owned(), "the number of records".to_owned()),
     };
     Words::new(
         format!("{}（{within_zh}：{what_zh} = {equals}；{zh}）", check.words.zh),

@@ -1,5 +1,6 @@
 //! From a raw record to a canonical record and every finding in it.
 
+use super::balance::{self, Balances};
 use super::compiled::{Check, CurrencyAt, Field, Group, Mapping};
 use super::file::{CheckSeverity, Direction};
 use super::findings::{Named, RecordFindings};
@@ -240,8 +241,7 @@ impl<'m> RecordReader<'m> {
     fn conditional_checks(&self, canonical: &Value, notes: &mut Notes<'_>) {
         for field in &self.mapping.record.fields {
             let Some(condition) = &field.check_if else { continue };
-            let holds = at_path(canonical, &condition.field)
-                .map_or(condition.or_absent, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned) == condition.is);
+            let holds = condition.holds(canonical);
             let Some((_, value)) = self.index.present(field, None, notes.raw).filter(|_| holds && field.check != CheckSeverity::Off) else {
                 continue;
             };
@@ -473,7 +473,13 @@ impl<'m> CheckRunner<'m> {
 
 impl Running {
     fn add(&mut self, check: &Check, raw: &RawRecord, canonical: &Value) {
-        self.expect(check, raw);
+        match &check.balance {
+            None => self.expect(check, raw),
+            Some(balances) => self.expect_balance(check, balances, raw, canonical),
+        }
+        if check.passes_over(canonical) {
+            return;
+        }
         if let Some(element) = check.once.and_then(|slot| raw.find(slot, None)).map(|v| raw.text(v)) {
             if self.once.as_deref() == Some(element) {
                 return;
@@ -499,6 +505,20 @@ impl Running {
         }
     }
 
+    /// A sum goes on from the first balance of its group; the second is expected, with its sign.
+    fn expect_balance(&mut self, check: &Check, balances: &Balances, raw: &RawRecord, canonical: &Value) {
+        if self.expected.is_some() {
+            return;
+        }
+        let Some((from, to)) = balance::both(canonical, balances) else { return };
+        self.sum += from;
+        let amount = at_path(canonical, &balances.to).and_then(|to| to.get("amount")).and_then(Value::as_str);
+        // Balances stand in like elements: the place is that of the last one with this amount.
+        let stands = |value: &&RawValue| value.slot == check.equals && Some(raw.text(value).trim()) == amount;
+        let at = raw.values().iter().rfind(stands).map_or(raw.at, |value| value.at);
+        self.expected = Some((to.to_string(), raw.part.clone(), at));
+    }
+
     fn conclude(&self, check: &Check, mapping: &Mapping) -> Option<Finding> {
         let severity = match check.severity {
             CheckSeverity::Off => return None,
@@ -518,7 +538,7 @@ impl Running {
             part: part.clone(),
             at: *at,
             source: Some(source_name(mapping, check.equals)),
-            canonical: check.sum.clone(),
+            canonical: check.balance.as_ref().map(|balances| format!("{}.amount", balances.to)).or_else(|| check.sum.clone()),
             found: Some(text.clone()),
             words: Words::new(format!("{}（实际为 {got}）", check.words.zh), format!("{} (the records give {got})", check.words.en)),
         })

@@ -6,6 +6,7 @@
 //! them with the totals of the groups they stand in ([`Filling`]). In memory there is one number for
 //! each group, of at most [`GROUPS_MAX`] groups.
 
+use super::balance::Held;
 use super::compiled::{Check, Mapping};
 use super::heading::OneHeading;
 use super::numbered::Part;
@@ -28,6 +29,7 @@ pub struct Totals<'m> {
     /// Decides where a group ends exactly as the writer will.
     shaper: Shaper,
     totals: Vec<Total<'m>>,
+    held: Vec<Held<'m>>,
     heading: OneHeading<'m>,
     raw: RawRecord,
 }
@@ -60,12 +62,13 @@ impl<'m> Totals<'m> {
         let computed = mapping.checks.iter().filter(|check| mapping.computes(check));
         let totals = computed.map(|check| Total { check, node: node(check), groups: VecDeque::new() }).collect();
         let heading = OneHeading::new(mapping);
-        Self { mapping, zone, shaper: Shaper::new(Arc::clone(&mapping.plan)), totals, heading, raw: RawRecord::default() }
+        let (shaper, held) = (Shaper::new(Arc::clone(&mapping.plan)), Held::of(mapping));
+        Self { mapping, zone, shaper, totals, held, heading, raw: RawRecord::default() }
     }
 
     /// Whether there is anything to count; if not, writing takes one pass.
     pub fn are_needed(&self) -> bool {
-        !self.totals.is_empty()
+        !self.totals.is_empty() || !self.held.is_empty()
     }
 
     /// Counts one record in. One that cannot be written is not counted.
@@ -80,24 +83,29 @@ impl<'m> Totals<'m> {
         self.heading.take(canonical)?;
         let parts = self.totals.iter().map(|total| part(total.check, canonical, &self.raw));
         let parts: Vec<Decimal> = parts.collect::<Result<_, _>>()?;
+        self.held.iter().try_for_each(|held| held.fits(canonical))?;
         let mut opened = Opened::default();
-        if self.totals.iter().any(|total| total.node.is_some()) {
+        if self.totals.iter().any(|total| total.node.is_some()) || !self.held.is_empty() {
             self.shaper.record(&self.raw, &mut opened)?;
         }
         for (total, part) in self.totals.iter_mut().zip(parts) {
             let begins = total.groups.is_empty() || total.node.is_some_and(|node| opened.0.contains(&node));
             total.add(part, begins)?;
         }
-        Ok(())
+        self.held.iter_mut().try_for_each(|held| held.take(canonical, &opened.0)).map_err(NotWritten::Totals)
     }
 
     /// Every record is counted.
-    pub fn filling(mut self) -> Filling<'m> {
+    ///
+    /// # Errors
+    /// Balances that do not add up.
+    pub fn filling(mut self) -> Result<Filling<'m>, Words> {
+        self.held.iter_mut().try_for_each(Held::end)?;
         // A body without records says so.
         for total in self.totals.iter_mut().filter(|total| total.node.is_none() && total.groups.is_empty()) {
             total.groups.push_back(GroupTotal::default());
         }
-        Filling { totals: self.totals }
+        Ok(Filling { totals: self.totals })
     }
 }
 

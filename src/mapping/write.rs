@@ -227,9 +227,18 @@ fn currency<'v>(
             let code = to.strip_prefix('/').map_or_else(|| at_path(canonical, to), |to| at_path(whole.record, to)).and_then(Value::as_str);
             if let (Some(code), Some(place)) = (code, places.first())
                 && let Some(within) = item_of(whole.mapping, place, item, raw)
-                && raw.find(place.slot, within).is_none()
             {
-                raw.push(place.slot, within, code, Position::default());
+                match raw.find(place.slot, within).map(|known| raw.text(known)) {
+                    None => raw.push(place.slot, within, code, Position::default()),
+                    Some(known) if known == code => {}
+                    Some(known) => {
+                        let (zh, en) = (
+                            format!("此格式中币种只有一处，已为 {known}"),
+                            format!("the format has one place for currencies, and there is {known}"),
+                        );
+                        return Err(unwritable(field, Words::new(zh, en)));
+                    }
+                }
             }
             Ok(code)
         }

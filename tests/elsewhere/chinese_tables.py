@@ -1,7 +1,9 @@
 """What the tables with Chinese headings share, read with Python's csv, or with openpyxl where they are workbooks."""
 
 import csv
+import datetime
 import io
+from decimal import Decimal
 
 import openpyxl
 from openpyxl.utils.escape import unescape
@@ -22,12 +24,43 @@ def table(body):
     return dict(rows[:headings]), [dict(zip(rows[headings], row, strict=True)) for row in rows[headings + 1 :]]
 
 
+# What a workbook holds as numbers and as days; everything else is text.
+NUMBERS = {
+    "收入总额", "劳务报酬", "从事其他网络交易活动取得的收入（净额）", "支付给平台的佣金、服务费合计", "交易（订单）笔数",
+}
+DAYS = {"报送日期", "经营开始时间"}
+
+
+def shown(cell):
+    """The text of a cell as it is displayed."""
+    if isinstance(cell.value, datetime.datetime):
+        assert cell.number_format == "yyyy-mm-dd" and cell.value.time() == datetime.time()
+        return cell.value.date().isoformat()
+    if isinstance(cell.value, (int, float)):
+        return f"{Decimal(repr(cell.value)):.{len(cell.number_format.partition('.')[2])}f}"
+    return unescape(cell.value or "")
+
+
+def check_type(heading, cell):
+    """A number of at most 15 digits is one, and a day that all spreadsheets count alike."""
+    text = shown(cell)
+    number = heading in NUMBERS and len(text.replace(".", "").replace("-", "")) <= 15
+    day = heading in DAYS and text >= "1900-03-01"
+    expected = (int, float) if number else datetime.datetime if day else str
+    assert cell.value is None or isinstance(cell.value, expected), (heading, cell.value)
+
+
 def sheet(body):
-    """The rows of the workbook's only sheet, which holds nothing but text."""
-    [rows] = openpyxl.load_workbook(io.BytesIO(body))
-    assert all(cell.data_type in "sn" and not isinstance(cell.value, (int, float)) for row in rows for cell in row)
-    table = [[unescape(cell.value or "") for cell in row] for row in rows]
+    """The rows of the workbook's only sheet, each cell in its type."""
+    [cells] = openpyxl.load_workbook(io.BytesIO(body))
+    cells = list(cells)
+    table = [[shown(cell) for cell in row] for row in cells]
     headings = next(i for i, row in enumerate(table) if all(row[:3]))
+    for row in cells[:headings]:
+        check_type(row[0].value, row[1])
+    for row in cells[headings + 1 :]:
+        for heading, cell in zip(table[headings], row, strict=True):
+            check_type(heading, cell)
     return [row[:2] if i < headings else row for i, row in enumerate(table)]
 
 

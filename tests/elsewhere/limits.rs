@@ -26,6 +26,10 @@ pub struct Limits {
     pub values: BTreeMap<String, Vec<toml::Value>>,
     /// The same as another value: path = other path.
     pub equal: BTreeMap<String, String>,
+    /// Values that follow from others of the record, or of the list's item that they stand in; one after the other.
+    pub computed: Vec<Computed>,
+    /// Two balances, of which the second is made to be the first with all booked records of the body.
+    pub balances: Option<Balances>,
     /// A regular expression that the text at a path matches. That of `*` matches one character: of such consist all
     /// texts that have no expression of their own.
     pub pattern: BTreeMap<String, String>,
@@ -41,6 +45,26 @@ pub struct Limits {
     pub fraction_digits_max: Option<usize>,
     /// Decimals of a decimal number; as the schema says where it is not given.
     pub decimals_max: Option<usize>,
+}
+
+/// A value and the CEL expression that makes it, where that gives one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Computed {
+    pub to: String,
+    /// Over `record`; for a value in a list that is the item.
+    pub cel: String,
+}
+
+/// Canonical objects with `amount`, `currency` and `credit_debit`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Balances {
+    pub from: String,
+    pub to: String,
+    /// What is added up; the record itself where it is not given.
+    #[serde(default)]
+    pub entry: String,
 }
 
 impl Limits {

@@ -1,12 +1,13 @@
 //! Canonical records from a seed, as one mapping can write them: every second optional value is there, in the first body all
 //! of them, in the second none.
 
-use crate::limits::Limits;
+use crate::limits::{Balances, Limits};
 use crate::values::Values;
 use jiff::tz::TimeZone;
-use portolan::mapping::rules::Runner;
+use portolan::mapping::rules::{Expression, Runner};
 use portolan::mapping::{CurrencyAt, Field, Group, Mapping};
 use portolan_contract::Repeat;
+use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,8 @@ pub struct Maker<'m> {
     values: Values<'m>,
     /// Paths that must be there, found by asking the schema.
     needed: BTreeSet<String>,
+    /// What follows from other values, by the limits.
+    following: Vec<(&'m str, Expression)>,
     presence: Presence,
     runner: Runner,
 }
@@ -42,6 +45,7 @@ impl<'m> Maker<'m> {
             schema: serde_json::from_str(&mapping.canonical.text).expect("a schema is JSON"),
             values: Values::new(limits, zone, seed),
             needed: limits.always.clone(),
+            following: limits.computed.iter().map(|computed| (computed.to.as_str(), compiled(&computed.cel))).collect(),
             presence: Presence::Half,
             runner: Runner::new(),
         }
@@ -64,6 +68,9 @@ impl<'m> Maker<'m> {
             if unfit.is_empty() {
                 records.push(record);
             }
+        }
+        if let Some(balances) = &self.limits.balances {
+            close(balances, &mut records);
         }
         Ok(records)
     }
@@ -120,6 +127,16 @@ impl<'m> Maker<'m> {
         for (path, expression) in &self.mapping.computed {
             let value = expression.value(&self.runner, record).ok().filter(|value| !value.is_null());
             set(record, path, value);
+        }
+        for (to, expression) in &self.following {
+            // Of a record that lacks a part none is made, nor is it one that fits.
+            let value = |of: &Value| expression.value(&self.runner, of).ok().filter(|value| !value.is_null());
+            let (list, within) = to.split_once('.').unwrap_or((to, ""));
+            match record.get_mut(list) {
+                Some(Value::Array(items)) => items.iter_mut().for_each(|item| set(item, within, value(item))),
+                _ if within.is_empty() => set(record, to, value(record)),
+                _ => {}
+            }
         }
     }
 
@@ -245,6 +262,29 @@ impl<'m> Maker<'m> {
         match schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#')) {
             Some(pointer) => self.schema.pointer(pointer).cloned().unwrap_or_default(),
             None => schema,
+        }
+    }
+}
+
+fn compiled(cel: &str) -> Expression {
+    Expression::compile(cel, &BTreeSet::new()).unwrap_or_else(|e| panic!("{cel}: {e}"))
+}
+
+/// Gives all records of a body the balance that the booked ones lead to, of the day of the first balance.
+fn close(Balances { from, to, entry }: &Balances, records: &mut [Value]) {
+    let at = |record: &Value, path: &str| if path.is_empty() { record.clone() } else { get(record, path).cloned().unwrap_or_default() };
+    let signed = |of: Value| {
+        let amount: Decimal = of["amount"].as_str().and_then(|text| text.parse().ok()).expect("an amount");
+        if of["credit_debit"] == "debit" { -amount } else { amount }
+    };
+    let opening = at(&records[0], from);
+    let booked = records.iter().filter(|record| record["status"] == "booked");
+    let closing = booked.fold(signed(opening.clone()), |sum, record| sum + signed(at(record, entry)));
+    let direction = if closing < Decimal::ZERO { "debit" } else { "credit" };
+    for record in records {
+        let parts = [("amount", Value::from(closing.abs().to_string())), ("currency", opening["currency"].clone())];
+        for (name, value) in parts.into_iter().chain([("credit_debit", Value::from(direction)), ("date", opening["date"].clone())]) {
+            set(record, &format!("{to}.{name}"), Some(value));
         }
     }
 }

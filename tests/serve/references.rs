@@ -1,6 +1,7 @@
 //! References to messages of another flow: known, unknown, and in a flow that refuses what is unknown.
 
 use crate::line::post;
+use crate::support::portolan;
 use crate::world::World;
 use serde_json::{Value, json};
 
@@ -67,6 +68,23 @@ async fn a_record_is_known_by_its_business_key() {
     // Of another sender of the flow.
     let mut bank = world.line(&gateway, "bank").await.unwrap();
     assert_eq!(bank.ask(&post("incomes", &declaration("91350100M000100Y43", "D-7", Some("D-6")), "")).await.unwrap().status, 202);
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_fit_the_records_is_named_with_its_line() {
+    let world = World::new();
+    let key = "[[reference.key]]\ntheirs = \"seller_id\"\nours = \"document.correct\"\n";
+    let reference = format!("[reference]\nflow = \"incomes\"\nfield = \"document.corrects\"\n{key}");
+    world.flow("incomes", "platform-income.v1", &["platform"], "platform-income-json", &reference);
+    let checked = portolan().args(["check", "--config"]).arg(world.path("conf")).output().unwrap();
+    let printed = String::from_utf8_lossy(&[checked.stdout, checked.stderr].concat()).into_owned();
+    assert_eq!(checked.status.code(), Some(1), "{printed}");
+    for expected in [
+        "flows/incomes.toml:9: `reference`: \"seller_id\" is not in the business key of platform-income.v1",
+        "flows/incomes.toml:10: `reference`: platform-income.v1 has no \"document.correct\"",
+    ] {
+        assert!(printed.contains(expected), "{expected} is not in {printed}");
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@
 //! where one is known; an item is `[path, index of the enclosing item or null]`.
 
 use crate::{
-    Bound, Format, FormatError, Found, Limits, OptionsError, Plan, PlanBuilder, Position, RawFinding, RawRecord, RawValue, Repeat, SlotId,
+    Bound, Form, Format, FormatError, Found, Limits, OptionsError, Plan, PlanBuilder, Position, RawFinding, RawRecord, RawValue, Repeat,
+    SlotId,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -164,6 +165,8 @@ enum SlotEntry {
         repeat: Repeat,
         #[serde(default)]
         after: bool,
+        #[serde(default)]
+        form: Form,
     },
 }
 
@@ -173,9 +176,12 @@ impl PlanFile {
         let mut builder = PlanBuilder::new();
         for slot in &self.slots {
             match slot {
-                SlotEntry::Path(path) => builder.slot(path, Repeat::Once, false)?,
-                SlotEntry::Whole { path, repeat, after } => builder.slot(path, *repeat, *after)?,
-            };
+                SlotEntry::Path(path) => drop(builder.slot(path, Repeat::Once, false)?),
+                SlotEntry::Whole { path, repeat, after, form } => {
+                    let slot = builder.slot(path, *repeat, *after)?;
+                    builder.form(slot, *form);
+                }
+            }
         }
         for path in &self.records {
             builder.anchor(path)?;

@@ -24,7 +24,7 @@ pub use charset::Charset;
 pub use error::{FormatCode, FormatError, OptionsError, Words, sentence};
 pub use limits::Limits;
 pub use outline::{Outline, Outliner};
-pub use plan::{List, ListId, Node, NodeId, Plan, PlanBuilder, PlanError, Repeat, Slot, SlotId};
+pub use plan::{Form, List, ListId, Node, NodeId, Plan, PlanBuilder, PlanError, Repeat, Slot, SlotId};
 pub use record::{Item, Position, RawFinding, RawRecord, RawValue};
 pub use shape::{Index, Shaper, Sink};
 pub use text::{TextInput, TextOutput};

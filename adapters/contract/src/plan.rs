@@ -5,6 +5,7 @@
 //! enclosing group (from 1), `##` its serial number in the whole body (from 1).
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 /// Index of a node in [`Plan::nodes`].
@@ -30,6 +31,21 @@ pub enum Repeat {
     List,
 }
 
+/// What a text is to a format whose cells have types.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// Text, of which every character counts: an identifier, a code.
+    #[default]
+    Text,
+    /// A plain number, whose decimals count.
+    Number,
+    /// A plain number that is the same with fewer or more zeros at its end: an amount, a count.
+    Amount,
+    /// A day, `YYYY-MM-DD`.
+    Date,
+}
+
 /// One place that a mapping reads from or writes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
@@ -45,6 +61,9 @@ pub struct Slot {
     pub after: bool,
     /// What a second value means.
     pub repeat: Repeat,
+    /// What its text is to a format whose cells have types.
+    #[serde(default)]
+    pub form: Form,
 }
 
 /// A list of items inside a record.
@@ -193,12 +212,14 @@ pub enum PlanError {
 #[derive(Debug)]
 pub struct PlanBuilder {
     plan: Plan,
+    /// Slots of which it was said what their text is.
+    formed: BTreeSet<SlotId>,
 }
 
 impl PlanBuilder {
     /// An empty plan: the top alone.
     pub fn new() -> Self {
-        Self { plan: Plan { nodes: vec![Node::default()], ..Plan::default() } }
+        Self { plan: Plan { nodes: vec![Node::default()], ..Plan::default() }, formed: BTreeSet::new() }
     }
 
     /// Declares a record's path. The first declared is the primary. May be called at any time
@@ -262,8 +283,16 @@ impl PlanBuilder {
             return Ok(known);
         }
         *field = Some(id);
-        self.plan.slots.push(Slot { path: path.to_owned(), node, list: None, in_record: false, after, repeat });
+        self.plan.slots.push(Slot { path: path.to_owned(), node, list: None, in_record: false, after, repeat, form: Form::Text });
         Ok(id)
+    }
+
+    /// Says what the text of a slot is; one of which different things are said is text.
+    pub fn form(&mut self, slot: SlotId, form: Form) {
+        let is_first = self.formed.insert(slot);
+        if let Some(slot) = self.plan.slots.get_mut(slot as usize) {
+            slot.form = if is_first || slot.form == form { form } else { Form::Text };
+        }
     }
 
     /// Writes `text` at a path wherever its parent is written.

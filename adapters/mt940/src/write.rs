@@ -18,8 +18,16 @@ impl<'a> Writer<'a> {
     /// A writer at the first message.
     pub fn new(output: Box<dyn Write + 'a>, bound: &'a BoundMt940, head: &RawRecord) -> Self {
         let output = TextOutput::new(output, bound.write_charset());
-        let message =
-            Messages { bound, output, begun: false, statement: Vec::new(), entry: Vec::new(), opening: None, tally: Tally::default() };
+        let message = Messages {
+            bound,
+            output,
+            begun: false,
+            statement: Vec::new(),
+            entry: Vec::new(),
+            opening: None,
+            currency: String::new(),
+            tally: Tally::default(),
+        };
         Self { shaper: Shaper::new(Arc::clone(&bound.plan)), message, head: head.clone() }
     }
 }
@@ -46,6 +54,8 @@ struct Messages<'a> {
     /// Paths below `statement/entry`, with their texts.
     entry: Vec<(&'a str, String)>,
     opening: Option<i128>,
+    /// The currency of the opening balance.
+    currency: String,
     tally: Tally,
 }
 
@@ -148,6 +158,7 @@ impl<'a> Messages<'a> {
     fn opening(&mut self) -> Result<(), FormatError> {
         let (text, balance) = self.balance("60")?;
         self.opening = balance.signed();
+        self.currency.clone_from(&balance.currency);
         let option = self.part("60/option").unwrap_or("F").to_owned();
         self.field(&format!("60{option}"), &text)
     }
@@ -199,6 +210,10 @@ impl<'a> Messages<'a> {
             reference: part("reference").unwrap_or("NONREF").to_owned(),
             bank_reference: part("bank_reference").map(str::to_owned),
         };
+        if entry.expected && self.bound.options.message == Message::Mt940 {
+            let (zh, en) = ("无法书写：MT940 只容纳已记账的账目", "cannot be written: MT940 holds booked entries alone");
+            return Err(unwritable("entry/expected", zh, en));
+        }
         let line = entry.write().ok_or_else(|| {
             let (zh, en) = (
                 "日期、金额、类型或参考号无法按字段 61 书写（参考号至多 16 个字符）",
@@ -250,7 +265,7 @@ impl<'a> Messages<'a> {
             Message::Mt940 => {
                 let (text, balance) = self.balance("62")?;
                 let expected = self.opening.and_then(|opening| self.tally.closing(opening));
-                if expected != balance.signed() {
+                if expected != balance.signed() || balance.currency != self.currency {
                     let (zh, en) = ("不等于期初余额加各笔发生额", "is not what the opening balance and the entries give");
                     return Err(unwritable("62/amount", zh, en));
                 }

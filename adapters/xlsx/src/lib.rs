@@ -19,9 +19,9 @@
 //! Wire format: a zip, which is read from its end: the body is held in memory up to
 //! [`package::BODY_BYTES_MAX`], with the shared strings up to [`workbook::SHARED_TEXT_BYTES_MAX`]; its
 //! sheets are expanded as they are read. Limits: see [`package`], [`workbook`], [`sheet`] and
-//! [`portolan_contract::Limits`]. What is written holds one sheet and is never held as a whole; every
-//! cell is text, since text is what reaches the adapter: nothing in it can become a formula or lose a
-//! digit. The same records give the same bytes.
+//! [`portolan_contract::Limits`]. What is written holds one sheet and is never held as a whole. Numbers
+//! and days are cells of their types, as far as the mapping says that a value is one and the cell gives the same text back; every
+//! other cell is text, identifiers with all their zeros. Nothing can become a formula or lose a digit. The same records give the same bytes.
 
 mod escapes;
 mod formats;
@@ -29,6 +29,7 @@ mod outline;
 mod package;
 mod read;
 mod sheet;
+mod typed;
 mod workbook;
 mod write;
 mod xml;

@@ -1,13 +1,14 @@
 //! Writing: a workbook of one sheet, streamed row by row: labelled values, the headings (bold, and
 //! frozen so that they stay in view), a row for each record, and the trailer row.
 //!
-//! Every cell is text. The parts hold no time and the zip's entries all the same one, so that the
-//! same records give the same bytes.
+//! Cells of numbers and days are typed where that loses nothing (see [`crate::typed`]); every other
+//! cell is text. The parts hold no time and the zip's entries all the same one, so that the same
+//! records give the same bytes.
 
 use crate::sheet::ROWS_MAX;
-use crate::{BoundXlsx, SheetChoice, escapes};
+use crate::{BoundXlsx, SheetChoice, escapes, typed};
 use portolan_contract::table::{Column, RowValues, column_letters};
-use portolan_contract::{FormatCode, FormatError, Position, RawRecord, SlotId, WriteRecords};
+use portolan_contract::{Form, FormatCode, FormatError, Position, RawRecord, SlotId, WriteRecords};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use zip::write::{SimpleFileOptions, StreamWriter};
@@ -56,7 +57,7 @@ impl<'a> Writer<'a> {
             ("_rels/.rels", ROOT_RELATIONS),
             ("xl/workbook.xml", &workbook),
             ("xl/_rels/workbook.xml.rels", WORKBOOK_RELATIONS),
-            ("xl/styles.xml", STYLES),
+            ("xl/styles.xml", if typed::is_in(&bound.plan) { typed::STYLES } else { STYLES }),
             ("xl/worksheets/sheet1.xml", ""),
         ] {
             writer.zip.start_file(name, entry_options()).map_err(zip_error)?;
@@ -79,39 +80,41 @@ impl<'a> Writer<'a> {
     /// Writes the labels that have a value, and the headings.
     fn begin_sheet(&mut self, head: &RawRecord) -> Result<(), FormatError> {
         let bound = self.bound;
+        let form = |slot: Option<SlotId>| slot.map_or(Form::Text, |slot| bound.plan.slot(slot).form);
         let labelled = |label: &'a Column| {
             let value = label.slot.and_then(|slot| head.find(slot, None)).map(|v| head.text(v));
-            value.or(label.constant.as_deref()).filter(|text| !text.is_empty()).map(|text| (label.name.as_str(), text.to_owned()))
+            let text = value.or(label.constant.as_deref()).filter(|text| !text.is_empty())?;
+            Some((label.name.as_str(), text.to_owned(), form(label.slot)))
         };
-        let labels: Vec<(&str, String)> = bound.table.labels.iter().filter_map(labelled).collect();
+        let labels: Vec<(&str, String, Form)> = bound.table.labels.iter().filter_map(labelled).collect();
         let (frozen, columns) = (labels.len() + 1, bound.table.columns.len().max(2));
         let _ = write!(
             self.xml,
             r#"<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetViews><sheetView workbookViewId="0"><pane ySplit="{frozen}" topLeftCell="A{}" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews><cols><col min="1" max="{columns}" width="22" style="{TEXT}" customWidth="1"/></cols><sheetData>"#,
             frozen + 1
         );
-        for (label, value) in labels {
-            self.row([label, value.as_str()], TEXT).map_err(|e| e.on(label))?;
+        for (label, value, form) in labels {
+            self.row([(label, Form::Text), (value.as_str(), form)], TEXT).map_err(|e| e.on(label))?;
         }
-        self.row(bound.table.columns.iter().map(|c| c.name.as_str()), HEADING)
+        self.row(bound.table.columns.iter().map(|c| (c.name.as_str(), Form::Text)), HEADING)
     }
 
     /// Writes one row; cells without text are left out.
-    fn row<'t>(&mut self, cells: impl IntoIterator<Item = &'t str>, style: u32) -> Result<(), FormatError> {
+    fn row<'t>(&mut self, cells: impl IntoIterator<Item = (&'t str, Form)>, style: u32) -> Result<(), FormatError> {
         if self.rows == ROWS_MAX {
             let (zh, en) = (format!("工作表最多 {ROWS_MAX} 行"), format!("a sheet has at most {ROWS_MAX} rows"));
             return Err(FormatError::new(FormatCode::ValueUnwritable, Position::default(), zh, en));
         }
         self.rows += 1;
         let _ = write!(self.xml, r#"<row r="{}">"#, self.rows);
-        for (column, text) in (1..).zip(cells).filter(|(_, text)| !text.is_empty()) {
+        for (column, (text, form)) in (1..).zip(cells).filter(|(_, (text, _))| !text.is_empty()) {
             check_cell(text)?;
-            let _ = write!(
-                self.xml,
-                r#"<c r="{}{}" s="{style}" t="inlineStr"><is><t xml:space="preserve">"#,
-                column_letters(column),
-                self.rows
-            );
+            let (column, row) = (column_letters(column), self.rows);
+            if let Some(typed::Typed { number, style }) = typed::typed(text, form) {
+                let _ = write!(self.xml, r#"<c r="{column}{row}" s="{style}"><v>{number}</v></c>"#);
+                continue;
+            }
+            let _ = write!(self.xml, r#"<c r="{column}{row}" s="{style}" t="inlineStr"><is><t xml:space="preserve">"#);
             escapes::encode(text, &mut self.xml);
             self.xml.push_str("</t></is></c>");
         }
@@ -132,7 +135,8 @@ impl<'a> Writer<'a> {
         let mut cells: Vec<&str> = bound.table.trailer.iter().map(|slot| text(slot).unwrap_or_default()).collect();
         let (Some(label), Some(first)) = (bound.table.trailer_label.as_deref(), cells.first_mut()) else { return Ok(()) };
         *first = label;
-        if cells.iter().skip(1).all(|text| text.is_empty()) { Ok(()) } else { self.row(cells, TEXT) }
+        let forms = bound.table.trailer.iter().map(|slot| slot.map_or(Form::Text, |slot| bound.plan.slot(slot).form));
+        if cells.iter().skip(1).all(|text| text.is_empty()) { Ok(()) } else { self.row(cells.into_iter().zip(forms), TEXT) }
     }
 }
 
@@ -156,7 +160,8 @@ impl WriteRecords for Writer<'_> {
             let (zh, en) = ("首格与结尾行的标志相同，读者会误认", "the first cell equals the trailer's label and would be taken for it");
             return Err(forbidden(zh, en).on(format!("row/{}", name.name)));
         }
-        self.row(cells, TEXT)
+        let forms = bound.table.columns.iter().map(|column| column.slot.map_or(Form::Text, |slot| bound.plan.slot(slot).form));
+        self.row(cells.into_iter().zip(forms), TEXT)
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), FormatError> {

@@ -16,10 +16,10 @@ const PLAN: &str = r#"
     records = ["row"]
     slots = [
         "row/店铺（用户）名称",
-        "row/收入总额",
-        "row/日期",
-        "header/报送日期",
-        { path = "trailer/日期", after = true },
+        { path = "row/收入总额", form = "number" },
+        { path = "row/日期", form = "date" },
+        { path = "header/报送日期", form = "date" },
+        { path = "trailer/日期", after = true, form = "number" },
     ]
     [options]
     sheet = "收入 & 'Q3' 表"
@@ -59,6 +59,11 @@ fn cell() -> impl Strategy<Value = String> {
         "-0.01",
         "9999-12-31",
         "0001-01-01",
+        "1900-02-28",
+        "2026-09-30",
+        "123456789012.345",
+        "0",
+        "1.50",
     ];
     prop_oneof![prop::collection::vec(prop::sample::select(parts.to_vec()), 0..6).prop_map(|parts| parts.concat()), "[^\0]{0,10}"]
 }

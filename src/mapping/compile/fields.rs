@@ -6,8 +6,20 @@ use crate::mapping::file::{Currency, Direction, FieldEntry, Kind};
 use crate::mapping::kinds::layout_problem;
 use crate::mapping::place::{Choice, Is, Pick, Place};
 use crate::mapping::tables;
-use portolan_contract::{ListId, Repeat};
+use portolan_contract::{Form, ListId, Repeat};
 use std::collections::BTreeMap;
+
+/// What the text of an entry is to a format whose cells have types.
+fn form(entry: &FieldEntry) -> Form {
+    let is_code = entry.codes.is_some() || entry.codes_file.is_some();
+    match entry.kind {
+        _ if is_code => Form::Text,
+        Kind::Money | Kind::Integer => Form::Amount,
+        Kind::Decimal | Kind::Fraction => Form::Number,
+        Kind::Date | Kind::WorkDate if entry.layout.is_none() => Form::Date,
+        _ => Form::Text,
+    }
+}
 
 impl Compiler<'_> {
     pub(super) fn field(&mut self, entry: &FieldEntry, base: &str, to_base: &str, list: Option<ListId>) -> Option<Field> {
@@ -25,6 +37,7 @@ impl Compiler<'_> {
             self.problem(format!("numbered_max: {to:?} must be a text that is written for the whole message"));
         }
         entry.needs.iter().for_each(|path| self.knows(&dotted(to_base, path)));
+        places.iter().for_each(|place| self.plan.form(place.slot, form(entry)));
         let currency = self.currency(entry, &paths, to_base, list);
         let codes = self.codes(entry);
         if let Some(problem) = entry.layout.as_deref().and_then(|layout| layout_problem(entry.kind, layout, entry.direction)) {

@@ -1,6 +1,7 @@
 //! Rules over a record, and sums and counts over groups of records.
 
-use super::super::compiled::{Check, Rule};
+use super::super::balance::Balances;
+use super::super::compiled::{Check, Group, Rule};
 use super::super::file::{CheckEntry, RuleEntry, SeverityEntry};
 use super::{Compiler, Parts, join};
 use portolan_contract::{Repeat, SlotId};
@@ -14,12 +15,13 @@ impl Compiler<'_> {
         Some(Rule { id: entry.id.clone(), holds, severity: entry.severity, field: entry.field.clone(), words: entry.words.clone() })
     }
 
-    pub(super) fn check(&mut self, entry: &CheckEntry) -> Option<Check> {
+    pub(super) fn check(&mut self, entry: &CheckEntry, record: &Group) -> Option<Check> {
         let base = join(&self.body.root, &self.body.record);
         if let Some(sum) = &entry.sum {
             self.knows(sum);
         }
         entry.against.iter().flatten().for_each(|path| self.knows(path));
+        entry.only.iter().for_each(|only| self.knows(&only.field));
         let group = match &entry.within {
             None => None,
             Some(_) if entry.after => {
@@ -32,9 +34,18 @@ impl Compiler<'_> {
             None => None,
             Some(path) => Some(self.serial(&base, path)?),
         };
-        let equals = self.resolve(&base, &entry.equals);
-        let equals = self.plan.slot(&equals, Repeat::Once, entry.after);
-        let equals = self.note(equals)?;
+        let equals = match (&entry.equals, &entry.balance) {
+            (Some(equals), None) => {
+                let equals = self.resolve(&base, equals);
+                let equals = self.plan.slot(&equals, Repeat::Once, entry.after);
+                self.note(equals)?
+            }
+            (None, Some(balances)) => self.balance(balances, record)?,
+            _ => {
+                self.problem("a check needs `equals`, a source path, or `balance`, two canonical balances".to_owned());
+                return None;
+            }
+        };
         let comparable = match &entry.comparable {
             None => None,
             Some(pair) => {
@@ -44,8 +55,27 @@ impl Compiler<'_> {
                 Some((pair.field.clone(), self.note(slot)?))
             }
         };
-        let (id, severity, words) = (entry.id.clone(), entry.severity, entry.words.clone());
-        Some(Check { id, group, sum: entry.sum.clone(), against: entry.against.clone(), once, equals, comparable, severity, words })
+        let CheckEntry { id, sum, against, only, balance, severity, words, .. } = entry.clone();
+        if balance.is_some() && (sum.is_none() || against.is_some() || comparable.is_some() || entry.after) {
+            self.problem(
+                "`balance` needs `sum`, and goes without `against`, `comparable` and `after`: all of it has signs and currencies"
+                    .to_owned(),
+            );
+        }
+        Some(Check { id, group, sum, against, once, only, equals, balance, comparable, severity, words })
+    }
+
+    /// The slot of the amount of the balance that is expected; an entry before the check must read it.
+    fn balance(&mut self, balances: &Balances, record: &Group) -> Option<SlotId> {
+        for of in [&balances.from, &balances.to] {
+            ["amount", "currency", "credit_debit"].iter().for_each(|part| self.knows(&format!("{of}.{part}")));
+        }
+        let amount = format!("{}.amount", balances.to);
+        let slot = record.fields.iter().find(|field| field.to == amount).and_then(|field| field.places.first()).map(|place| place.slot);
+        if slot.is_none() {
+            self.problem(format!("balance: no entry before this one fills {amount:?}"));
+        }
+        slot
     }
 
     /// The slot of an element's serial number in the body.

@@ -1,0 +1,6 @@
+"""camt.053.001.08, checked against its XSD and read with lxml."""
+
+from camt import reader
+from reading import main
+
+main(reader("camt.053.001.08"))
