@@ -19,11 +19,13 @@ use std::sync::{Arc, LazyLock};
 /// Findings of one record that are kept.
 const FINDINGS_MAX: usize = 100;
 /// Containers that are written too, besides those of `tests/containers/cases.toml`, which are read alone.
-const TWO_WAY: [&str; 6] = [
+const TWO_WAY: [&str; 8] = [
     "kind = \"gzip\"",
     "kind = \"zstd\"",
     "kind = \"zip\"\nwrite = \"a.csv\"",
     "kind = \"xml-base64\"\npath = \"A/B\"",
+    "kind = \"multipart\"\nwrite = \"甲.csv\"",
+    "kind = \"multipart\"\nwrite = \"a.csv.zst\"\nfield = \"表\"\n[[container]]\nkind = \"zstd\"",
     "kind = \"zip\"\nwrite = \"a.csv.gz\"\n[[container]]\nkind = \"gzip\"",
     "kind = \"zstd\"\n[[container]]\nkind = \"xml-base64\"\npath = \"A/B\"\n[[container]]\nkind = \"zip\"\nwrite = \"甲.csv\"\nnames = \"gb18030\"",
 ];

@@ -19,6 +19,7 @@ mod packed;
 mod zip;
 
 pub use envelope::Envelope;
+pub use multipart::write::WrittenPart;
 pub use names::Members;
 pub use packed::Packing;
 
@@ -47,7 +48,12 @@ pub enum Container {
         write: Option<String>,
     },
     /// The body of a form or of a mixed message.
-    Multipart(Members),
+    Multipart {
+        /// Which parts are read.
+        members: Members,
+        /// The part that is written; without it the mapping reads alone.
+        write: Option<WrittenPart>,
+    },
     /// Base64 within an element of an XML document.
     Envelope(Envelope),
 }
@@ -103,7 +109,7 @@ impl Bound for Contained {
                 let input = kind::expect(&[b"PK"], "zip", input)?;
                 Box::new(zip::read::Archive::new(input, members, *names, limits))
             }
-            Container::Multipart(members) => Box::new(multipart::Multipart::new(input, members, limits)),
+            Container::Multipart { members, .. } => Box::new(multipart::Multipart::new(input, members, limits)),
             Container::Envelope(envelope) => Box::new(envelope::Reader::new(envelope, input, limits)?),
         };
         Ok(Box::new(Reader {
@@ -124,7 +130,10 @@ impl Bound for Contained {
             Container::Zip { write: None, .. } => {
                 Err(read_alone("zip 容器未说明要写入的成员名（write）", "its zip container names no member to write"))
             }
-            Container::Multipart(_) => Err(read_alone("multipart 只能读取", "multipart is read, never written")),
+            Container::Multipart { write: Some(part), .. } => multipart::write::writer(output, part, self.inner.as_ref(), head),
+            Container::Multipart { write: None, .. } => {
+                Err(read_alone("multipart 容器未说明要写入的文件名（write）", "its multipart container names no file to write"))
+            }
             Container::Envelope(envelope) => envelope::writer(envelope, output, self.inner.as_ref(), head),
         }
     }
@@ -133,7 +142,7 @@ impl Bound for Contained {
         match &self.container {
             Container::Packed(packing) => packing.media_type().to_owned(),
             Container::Zip { .. } => "application/zip".to_owned(),
-            Container::Multipart(_) => "multipart/mixed".to_owned(),
+            Container::Multipart { write, .. } => multipart::write::media_type(write.as_ref()),
             Container::Envelope(_) => "application/xml; charset=utf-8".to_owned(),
         }
     }

@@ -6,6 +6,8 @@
 //! their own are refused. It is read by hand: what there is for it is asynchronous, and a boundary
 //! and a few header lines are all there is to it.
 
+pub(super) mod write;
+
 use super::names::{Members, NAME_BYTES_MAX, Names};
 use super::{Parts, damaged, of_container, skip_rest};
 use crate::http::query::percent_decoded_strictly;

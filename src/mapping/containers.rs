@@ -1,7 +1,7 @@
 //! From a mapping's `[[container]]` entries to the containers around its format.
 
 use super::file::{ContainerEntry, Direction};
-use crate::container::{CONTAINERS_MAX, Contained, Container, Envelope, Members, Packing, member_name};
+use crate::container::{CONTAINERS_MAX, Contained, Container, Envelope, Members, Packing, WrittenPart, member_name};
 use portolan_contract::{Bound, Plan};
 use std::sync::Arc;
 use toml::Spanned;
@@ -66,19 +66,20 @@ fn container(entry: ContainerEntry, facts: &Facts<'_>) -> Result<Container, Stri
         ContainerEntry::Gzip {} => Container::Packed(Packing::Gzip),
         ContainerEntry::Zstd {} => Container::Packed(Packing::Zstd),
         ContainerEntry::Zip { members, ignore, members_max, names, write } => {
-            if facts.direction.writes() && write.is_none() {
-                return Err("a zip container that is written needs write = the member's name; or say direction = \"read\"".to_owned());
-            }
+            named(write.as_deref(), "zip", facts)?;
             if let Some(name) = &write {
                 member_name(name, names, &members)?;
             }
             Container::Zip { members: selected(members, ignore, members_max, facts)?, names, write }
         }
-        ContainerEntry::Multipart { members, ignore, members_max } => {
-            if facts.direction.writes() {
-                return Err("a multipart container is only read: say direction = \"read\"".to_owned());
-            }
-            Container::Multipart(selected(members, ignore, members_max, facts)?)
+        ContainerEntry::Multipart { members, ignore, members_max, write, field } => {
+            named(write.as_deref(), "multipart", facts)?;
+            let write = match (write, field) {
+                (Some(name), field) => Some(WrittenPart::new(name, field, &members)?),
+                (None, Some(_)) => return Err("field names the form's field of the file that write names: say write too".to_owned()),
+                (None, None) => None,
+            };
+            Container::Multipart { members: selected(members, ignore, members_max, facts)?, write }
         }
         ContainerEntry::XmlBase64 { path, namespace } => {
             let path: Vec<String> = path.split('/').map(str::to_owned).collect();
@@ -92,6 +93,14 @@ fn container(entry: ContainerEntry, facts: &Facts<'_>) -> Result<Container, Stri
             Container::Envelope(Envelope { path, namespace, plan: Arc::clone(facts.plan) })
         }
     })
+}
+
+/// What is written into a container of members has a name there.
+fn named(write: Option<&str>, kind: &str, facts: &Facts<'_>) -> Result<(), String> {
+    if facts.direction.writes() && write.is_none() {
+        return Err(format!("a {kind} container that is written needs write = the member's name; or say direction = \"read\""));
+    }
+    Ok(())
 }
 
 /// Sums and counts are those of one document, so that a mapping with any reads one member.

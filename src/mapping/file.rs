@@ -107,7 +107,7 @@ pub enum ContainerEntry {
         #[serde(default)]
         write: Option<String>,
     },
-    /// The body of a form (multipart/form-data) or of a mixed message (multipart/mixed); read alone.
+    /// The body of a form (multipart/form-data) or of a mixed message (multipart/mixed); both are read, whichever is written.
     Multipart {
         /// As for zip: file names, and names of fields that are no files.
         #[serde(default = "every")]
@@ -118,6 +118,12 @@ pub enum ContainerEntry {
         /// As for zip.
         #[serde(default = "many")]
         members_max: usize,
+        /// The name of the file that is written.
+        #[serde(default)]
+        write: Option<String>,
+        /// The field of the form that the file is written into; without it a mixed message is written.
+        #[serde(default)]
+        field: Option<String>,
     },
     /// An XML document with the document within in base64.
     XmlBase64 {

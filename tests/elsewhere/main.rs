@@ -4,10 +4,12 @@
 //! can carry (`MAPPING.toml`, see `limits.rs`). Read by us, a body must give the records that it was written from. Because
 //! two values that were swapped survive that, the script `MAPPING.py` reads the same bodies with a library that we did not
 //! write, along paths that it knows on its own, and must find every value of every record and no other. What a script
-//! leaves out it names with a reason. All bodies of a mapping go through one start of the script.
+//! leaves out it names with a reason. All bodies of a mapping go through one start of the script. What is written into
+//! containers is taken out of them by another program too (`containers.rs`).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod containers;
 mod limits;
 mod reader;
 mod records;
