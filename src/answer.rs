@@ -108,10 +108,18 @@ fn canonical(answered: Answered<'_>, verdict: &Verdict, facts: &Facts) -> Value 
     let (exchange, counts) = (exchange.to_string(), verdict.counts);
     let errors = || verdict.findings.iter().filter(|finding| finding.severity == Severity::Error);
     // What a format itself finds in a record begins with its name.
-    let unreadable = |record: u64| errors().any(|f| f.record == Some(record) && f.rule.split('.').next() == Some(format));
-    let refused = |only_unreadable: bool| {
-        let chosen = facts.refused.iter().filter(move |(record, _)| !only_unreadable || unreadable(*record));
-        chosen.map(|(record, values)| Value::Object(numbered(*record, values.clone()))).collect::<Vec<_>>()
+    let of_format = |finding: &Finding| finding.rule.split('.').next() == Some(format);
+    let refused = |counts: &dyn Fn(&Finding) -> bool| {
+        let chosen = facts.refused.iter().filter_map(|(record, values)| {
+            let first = errors().find(|finding| finding.record == Some(*record) && counts(finding));
+            Some((record, values, first?))
+        });
+        let told = chosen.map(|(record, values, first)| {
+            let mut values = numbered(*record, values.clone());
+            values.insert("rule".to_owned(), json!(first.rule));
+            Value::Object(values)
+        });
+        told.collect::<Vec<_>>()
     };
     let values_of = |record: u64| facts.refused.iter().find(|(number, _)| *number == record).map(|(_, values)| values.clone());
     let told = errors().map(|finding| {
@@ -133,14 +141,18 @@ fn canonical(answered: Answered<'_>, verdict: &Verdict, facts: &Facts) -> Value 
             answer.insert(name.to_owned(), json!(fault.as_str()));
         }
     }
+    if let Some(fault) = syntax_fault {
+        let place = errors().find(|finding| finding.record.is_none()).and_then(|finding| finding.source.as_deref());
+        answer.insert("syntax_place".to_owned(), json!(place.unwrap_or(fault.as_str())));
+    }
     if let Some(message_id) = &verdict.message_id {
         answer.insert("message_id".to_owned(), json!(message_id));
     }
     if !facts.message.is_empty() {
         answer.insert("message".to_owned(), Value::Object(facts.message.clone()));
     }
-    put_unless_empty(&mut answer, "refused", refused(false));
-    put_unless_empty(&mut answer, "unreadable", refused(true));
+    put_unless_empty(&mut answer, "refused", refused(&|_| true));
+    put_unless_empty(&mut answer, "unreadable", refused(&of_format));
     put_unless_empty(&mut answer, "errors", told.collect());
     Value::Object(answer)
 }

@@ -254,6 +254,9 @@ pub struct FieldEntry {
     /// The source code that is written for canonical codes that the list does not have; such an entry writes alone.
     #[serde(default)]
     pub codes_else: Option<String>,
+    /// Canonical code → the source code that is written for it, where several are written as one; such an entry writes alone.
+    #[serde(default)]
+    pub codes_written: BTreeMap<String, String>,
     /// The layout of a date, time or tax period in the source, where it is not the standard one:
     /// `strftime` letters such as `%Y%m%d`, or for a tax period `quarter`, `month`, `year`, `range` or
     /// `year-end` (the last day of a year). Of several letters' layouts with `|` between them any is

@@ -38,10 +38,23 @@ pub struct Canonical {
     titles: BTreeMap<String, Words>,
     /// Paths of arrays.
     lists: BTreeSet<String>,
+    /// By path, what a value there may be.
+    values: BTreeMap<String, ValueForm>,
     /// What a body's profile is made of.
     profiled: Vec<ProfiledField>,
     /// A draft may still say [`UNMAPPED`] of its values.
     takes_unmapped: bool,
+}
+
+/// What a value may be, as far as its schema says so in itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ValueForm {
+    /// `type`; empty where it says none. Of a list, that of its items.
+    pub kind: String,
+    /// The texts of `enum`.
+    pub codes: Vec<String>,
+    /// What it is in `$defs`, such as `currency`; empty where it is spelt out.
+    pub shared: String,
 }
 
 /// The step of a canonical path with which a draft says that none has been chosen yet.
@@ -138,7 +151,7 @@ impl Canonical {
             Some(given) => Annotations::deserialize(given).map_err(|e| at(own, format!("x-portolan: {e}")))?,
             None => Annotations::default(),
         };
-        let Paths { titles, lists, .. } = Paths::of(&schema).map_err(|message| at(text, message))?;
+        let Paths { titles, lists, values, .. } = Paths::of(&schema).map_err(|message| at(text, message))?;
         let Annotations { key, key_if, decimal, personal, statement } = &annotations;
         for path in key.iter().flatten().chain(key_if).chain(decimal).chain(personal).chain(statement.paths()) {
             if !titles.contains_key(path) {
@@ -155,6 +168,7 @@ impl Canonical {
             annotations,
             titles,
             lists,
+            values,
             profiled: profiled(&schema),
             takes_unmapped: false,
         };
@@ -244,6 +258,11 @@ impl Canonical {
         self.lists.contains(path)
     }
 
+    /// What a value at a canonical path may be.
+    pub fn value_form(&self, path: &str) -> Option<&ValueForm> {
+        self.values.get(path)
+    }
+
     /// Every canonical path with its title, in alphabetical order.
     pub fn paths(&self) -> impl Iterator<Item = (&str, &Words)> {
         self.titles.iter().map(|(path, words)| (path.as_str(), words))
@@ -305,6 +324,8 @@ struct Paths {
     titles: BTreeMap<String, Words>,
     /// Paths of arrays.
     lists: BTreeSet<String>,
+    /// What values may be.
+    values: BTreeMap<String, ValueForm>,
     /// Places that were looked at.
     places: usize,
 }
@@ -322,13 +343,18 @@ impl Paths {
         if self.places > PLACES_MAX {
             return Err(format!("the schema has more than {PLACES_MAX} places, with those that its references repeat"));
         }
-        let schema = match schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#')) {
+        let reference = schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#'));
+        let shared = reference.and_then(|pointer| pointer.strip_prefix("/$defs/")).unwrap_or_default().to_owned();
+        let schema = match reference {
             Some(pointer) => match root.pointer(pointer) {
                 Some(target) if level <= REFERENCE_LEVEL_MAX => target,
                 _ => return Ok(()),
             },
             None => schema,
         };
+        let texts = schema.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let kind = schema.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.values.insert(path.to_owned(), ValueForm { kind, codes: texts.map(str::to_owned).collect(), shared });
         let members = schema.get("properties").and_then(Value::as_object);
         for (name, member) in members.into_iter().flatten() {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };

@@ -1,4 +1,4 @@
-"""CUSDEC of UN/EDIFACT D.99B, read with pydifact."""
+"""CUSDEC of UN/EDIFACT D.21A, read with pydifact."""
 
 from edifact import address, at, dated, day, find, lines, main, messages, moment, sent_at
 from reading import flat

@@ -17,6 +17,8 @@ use std::collections::HashMap;
 pub const OUTLINE_PATHS_MAX: usize = 2_000;
 /// Different texts that are kept of one path.
 pub const SAMPLES_MAX: usize = 50;
+/// Different layouts that are kept of one path.
+pub const LAYOUTS_MAX: usize = 8;
 /// Characters of a text that are kept.
 pub const SAMPLE_CHARACTERS_MAX: usize = 100;
 
@@ -52,6 +54,10 @@ pub struct OutlinePath {
     pub samples: Vec<Sample>,
     /// How many texts were passed over or gave their place to later ones.
     pub samples_left_out: u64,
+    /// What its last step means, in English words, where it is a code of the format's; else empty.
+    pub meaning: String,
+    /// The layouts of dates in which its texts say that they are written, as a mapping writes a layout.
+    pub layouts: Vec<String>,
 }
 
 /// A text, and how often it stands at its path.
@@ -160,6 +166,26 @@ impl Outliner {
         self.text(text);
         self.leave();
         Ok(())
+    }
+
+    /// What the name of what is open means.
+    pub fn meaning(&mut self, words: &str) {
+        if let Some(path) = self.here_mut().filter(|path| path.meaning.is_empty()) {
+            words.clone_into(&mut path.meaning);
+        }
+    }
+
+    /// A layout of dates in which the text of what is open says that it is written.
+    pub fn layout(&mut self, layout: &str) {
+        let room = |path: &&mut OutlinePath| path.layouts.len() < LAYOUTS_MAX && path.layouts.iter().all(|known| known != layout);
+        if let Some(path) = self.here_mut().filter(room) {
+            path.layouts.push(layout.to_owned());
+        }
+    }
+
+    fn here_mut(&mut self) -> Option<&mut OutlinePath> {
+        let index = self.open.last().and_then(|frame| frame.index)?;
+        self.outline.paths.get_mut(index)
     }
 
     /// The path of what is open; empty at the top.

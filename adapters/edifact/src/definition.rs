@@ -9,6 +9,7 @@
 //! form an..35 1004 1154             what elements may hold: `an`, or `n` for a number, and the most characters
 //! form n 6060                       a number of any length
 //! qualifier DTM C507/2005           where a segment's qualifier stands, in every directory
+//! name DTM+129 export date          what a qualifier, an element or a segment is called, for people
 //! message CUSDEC D.21A              the segments between UNH and UNT, M or C and how often
 //! BGM M1
 //! SG1 C99                           a group; what is indented by two more spaces stands in it
@@ -160,6 +161,7 @@ pub(crate) struct Definition {
 pub(crate) struct Definitions<'t> {
     directories: BTreeMap<&'t str, Directory>,
     qualifiers: BTreeMap<&'t str, &'t str>,
+    names: BTreeMap<&'t str, &'t str>,
     messages: BTreeMap<(&'t str, &'t str), Vec<(usize, &'t str)>>,
 }
 
@@ -197,6 +199,13 @@ impl<'t> Definitions<'t> {
                     self.messages.insert((name, version), Vec::new());
                 }
                 (&["qualifier", tag, place], ..) => drop(self.qualifiers.insert(tag, place)),
+                (&["name", of, ..], ..) => {
+                    let words = content.split_once(of).map_or("", |(_, words)| words.trim_start());
+                    if words.is_empty() {
+                        return Err(wrong("words are expected behind what they name"));
+                    }
+                    self.names.insert(of, words);
+                }
                 (["form", form, ids @ ..], Some(name), _) => {
                     let form = Form::of(form).ok_or_else(|| wrong("a form is an..35, n..18 or n"))?;
                     self.directories.entry(name).or_default().forms.extend(ids.iter().map(|id| ((*id).to_owned(), form)));
@@ -212,6 +221,23 @@ impl<'t> Definitions<'t> {
             }
         }
         Ok(())
+    }
+
+    /// What something is called: an element or composite by its number, a segment by its tag, a qualifier as `DTM+129`.
+    pub(crate) fn name_of(&self, what: &str) -> Option<&'t str> {
+        self.names.get(what).copied()
+    }
+
+    /// Whether any qualifier of a segment has a name: it says what the segment is about, and is no value like others.
+    pub(crate) fn names_qualifiers(&self, segment: &str) -> bool {
+        let begins = |name: &&str| name.strip_prefix(segment).is_some_and(|rest| rest.starts_with('+'));
+        self.names.range(segment..).find(|(name, _)| **name != segment).is_some_and(|(name, _)| begins(name))
+    }
+
+    /// What there are names of.
+    #[cfg(test)]
+    pub(crate) fn named(&self) -> impl Iterator<Item = &'t str> {
+        self.names.keys().copied()
     }
 
     /// Names of the messages and their versions.

@@ -43,6 +43,7 @@ use std::sync::Arc;
 const DEFINITIONS: &[&str] = &[
     include_str!("../definitions/service.def"),
     include_str!("../definitions/segments.def"),
+    include_str!("../definitions/names.def"),
     include_str!("../definitions/CUSDEC.def"),
     include_str!("../definitions/CUSRES.def"),
     include_str!("../definitions/CUSCAR.def"),

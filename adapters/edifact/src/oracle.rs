@@ -127,6 +127,38 @@ fn segments_are_those_of_the_directory() {
     assert!(compared > 300, "{compared}");
 }
 
+/// What has a name is in our definitions, and a qualifier in the code list that its directory gives.
+#[test]
+fn names_are_of_what_there_is() {
+    let definitions = definitions();
+    let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for (message, version) in definitions.known() {
+        for entry in definitions.message(message, version).unwrap().entries {
+            let ids = entry.layout.elements.iter().flat_map(|element| std::iter::once(element).chain(&element.components));
+            known.extend(ids.map(|element| (element.id.clone(), None)));
+            let qualifier = entry.layout.qualifier.map(|(element, component)| {
+                let element = &entry.layout.elements[usize::from(element)];
+                element.components.get(usize::from(component)).unwrap_or(element).id.clone()
+            });
+            known.insert(String::from_utf8(entry.tag.to_vec()).unwrap(), qualifier);
+        }
+    }
+    for tag in ["UNB", "UNG"] {
+        let layout = definitions.service(tag).unwrap();
+        let ids = layout.elements.iter().flat_map(|element| std::iter::once(element).chain(&element.components));
+        known.extend(ids.map(|element| (element.id.clone(), None)));
+    }
+    let codes = folder().map(|folder| fs::read_to_string(folder.join("data_elements.xml")).unwrap());
+    for name in definitions.named() {
+        let (of, code) = name.split_once('+').map_or((name, None), |(tag, code)| (tag, Some(code)));
+        let qualifier = known.get(of).unwrap_or_else(|| panic!("{name}: there is no {of}"));
+        let (Some(code), Some(codes)) = (code, &codes) else { continue };
+        let element = qualifier.as_deref().unwrap_or_else(|| panic!("{name}: {of} has no qualifier"));
+        let list = codes.split_once(&format!("<data_element id=\"{element}\"")).unwrap().1.split("</data_element>").next().unwrap();
+        assert!(list.contains(&format!("<code id=\"{code}\"")), "{name}: {element} has no {code}");
+    }
+}
+
 /// What the package of `tests/directory.py` has of a directory: its messages, and its segments by their tags.
 fn package(version: &str) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     let built = std::env::current_exe().unwrap();

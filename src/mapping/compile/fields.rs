@@ -165,20 +165,23 @@ impl Compiler<'_> {
             }
         }
         let writes_alone = self.direction == Direction::Write || entry.direction == Direction::Write;
-        if entry.codes_else.is_some() && !writes_alone {
-            self.problem("codes_else cannot be read back; say direction = \"write\"".to_owned());
+        for (option, is_said) in [("codes_else", entry.codes_else.is_some()), ("codes_written", !entry.codes_written.is_empty())] {
+            if is_said && !writes_alone {
+                self.problem(format!("{option} cannot be read back; say direction = \"write\""));
+            }
         }
-        if entry.codes.is_none() && entry.codes_file.is_none() && entry.codes_else.is_none() {
+        if entry.codes.is_none() && entry.codes_file.is_none() && entry.codes_else.is_none() && entry.codes_written.is_empty() {
             return None;
         }
         let (beginnings, to_canonical): (BTreeMap<_, _>, BTreeMap<_, _>) =
             to_canonical.into_iter().partition(|(source, _)| source.ends_with('*'));
         let beginnings = beginnings.into_iter().map(|(source, code)| (source.trim_end_matches('*').to_owned(), code)).collect();
-        let to_source: BTreeMap<String, String> = to_canonical.iter().map(|(s, c)| (c.clone(), s.clone())).collect();
+        let mut to_source: BTreeMap<String, String> = to_canonical.iter().map(|(s, c)| (c.clone(), s.clone())).collect();
         if to_source.len() < to_canonical.len() && self.direction == Direction::Both && entry.direction == Direction::Both {
             let twice = to_canonical.iter().find(|(s, c)| to_source.get(*c) != Some(s)).map_or("", |(_, c)| c.as_str());
             self.problem(format!("two source codes mean {twice:?}, so it cannot be written; say direction = \"read\" or make them differ"));
         }
+        to_source.extend(entry.codes_written.clone());
         Some(Codes { to_canonical, beginnings, to_source, otherwise: entry.codes_else.clone() })
     }
 }

@@ -67,6 +67,12 @@ const ABBREVIATIONS: &[(&str, &str)] = &[
     ("val", "value"),
     ("wght", "weight"),
 ];
+/// How like a canonical path's names a source path must be to be taken for it.
+const LIKENESS_MIN: f64 = 0.5;
+/// The same where its words are our own for a code, of which half may be alike in anything.
+const LIKENESS_OF_MEANING_MIN: f64 = 0.51;
+/// Words that say what a value is and not whose.
+const ANYONES: &[&str] = &["code", "name", "street", "city", "postcode", "country", "region"];
 /// Words of titles that say nothing.
 const FILLING: &[&str] = &["of", "the", "a", "an", "or", "and", "in", "by", "for", "to", "other"];
 
@@ -102,17 +108,22 @@ pub fn snake(name: &str) -> Option<String> {
 /// A canonical path with its titles, ready to be compared.
 pub struct Target {
     last: BTreeSet<String>,
+    /// Of the steps around the last one, up to the list that it is in.
+    around: BTreeSet<String>,
     path: BTreeSet<String>,
     title: BTreeSet<String>,
     title_zh: BTreeSet<(char, char)>,
 }
 
 impl Target {
-    /// A path and its titles in Chinese and English.
-    pub fn new(path: &str, zh: &str, en: &str) -> Self {
-        let title = words(en).into_iter().filter(|word| !FILLING.contains(&word.as_str())).collect();
+    /// A path and its titles in Chinese and English; `list` is the path of the list that it is in, or empty.
+    pub fn new(path: &str, list: &str, zh: &str, en: &str) -> Self {
+        let around = path.strip_prefix(list).and_then(|own| own.rsplit_once('.')).map_or("", |(around, _)| around);
+        // What stands before a colon, such as whose name it is, is no prefix of XML here.
+        let title = words(&en.replace(':', " ")).into_iter().filter(|word| !FILLING.contains(&word.as_str())).collect();
         let last = words(path.rsplit('.').next().unwrap_or(path)).into_iter().collect();
-        Self { last, path: path.split('.').flat_map(words).collect(), title, title_zh: pairs(zh) }
+        let around = around.split('.').flat_map(words).collect();
+        Self { last, around, path: path.split('.').flat_map(words).collect(), title, title_zh: pairs(zh) }
     }
 }
 
@@ -122,16 +133,19 @@ pub struct Source {
     own: BTreeSet<String>,
     all: BTreeSet<String>,
     pairs: BTreeSet<(char, char)>,
+    /// The words are what codes of the format mean.
+    meant: bool,
 }
 
 impl Source {
-    /// A path whose steps are joined by `/`.
-    pub fn new(path: &str) -> Self {
+    /// A path whose steps are joined by `/`. Where they are what codes of the format `meant`, they say whose value it is: a
+    /// canonical path that says another's is none that it resembles.
+    pub fn new(path: &str, meant: bool) -> Self {
         let mut steps = path.trim_start_matches('/').rsplit('/');
         let last = steps.next().unwrap_or(path);
         let own: BTreeSet<String> = words(last).into_iter().collect();
         let all = own.iter().cloned().chain(steps.take(2).flat_map(words)).collect();
-        Self { last: last.to_owned(), own, all, pairs: pairs(last) }
+        Self { last: last.to_owned(), own, all, pairs: pairs(last), meant }
     }
 
     /// What to call it where it resembles nothing: its own name, where `free` is none in Latin letters.
@@ -141,18 +155,38 @@ impl Source {
 
     /// From 0 to 1: how much the names have in common.
     pub fn likeness(&self, target: &Target) -> f64 {
+        if self.meant && self.is_of_another(target) {
+            return 0.0;
+        }
         let path = 0.6 * dice(&self.own, &target.last) + 0.4 * dice(&self.all, &target.path);
         let title = 0.5 * dice(&self.own, &target.title) + 0.5 * dice(&self.all, &target.title);
-        path.max(title).max(dice(&self.pairs, &target.title_zh))
+        let meaning = if self.meant { dice(&self.all, &target.path) } else { 0.0 };
+        path.max(title).max(meaning).max(dice(&self.pairs, &target.title_zh))
+    }
+}
+
+impl Source {
+    /// How like a canonical path's names it must be to be taken for it.
+    pub fn likeness_min(&self) -> f64 {
+        if self.meant { LIKENESS_OF_MEANING_MIN } else { LIKENESS_MIN }
+    }
+
+    /// Whether a canonical path says whose value it is, or this one must say it, and they have no word of that in common.
+    fn is_of_another(&self, target: &Target) -> bool {
+        let others = !target.around.is_empty() && target.around.is_disjoint(&self.all);
+        let says_little = self.own.iter().all(|word| ANYONES.contains(&word.as_str()));
+        let mut whose = self.all.difference(&self.own).peekable();
+        let shared = whose.peek().is_none() || whose.any(|word| target.path.contains(word) || target.title.contains(word));
+        others || (says_little && !shared)
     }
 }
 
 /// The paths of a schema that are most like one that it does not have, at most [`NEAREST_MAX`], and how many others
 /// there are.
 pub fn nearest<'s>(path: &str, schema: &'s Canonical) -> (Vec<&'s str>, usize) {
-    let source = Source::new(&path.replace('.', "/"));
+    let source = Source::new(&path.replace('.', "/"), false);
     let rank = |(known, words): (&'s str, &Words)| {
-        let likeness = source.likeness(&Target::new(known, &words.zh, &words.en));
+        let likeness = source.likeness(&Target::new(known, "", &words.zh, &words.en));
         // By letters where no whole word is the same.
         (edits(path, known) as f64 / path.len().max(known.len()).max(1) as f64 - likeness, known)
     };
@@ -195,13 +229,24 @@ mod tests {
 
     #[test]
     fn the_like_are_nearest() {
-        let target = Target::new("gross_income", "收入总额", "Gross income");
+        let target = Target::new("gross_income", "", "收入总额", "Gross income");
         for like in ["GrossIncome", "收入总额", "row/gross_income"] {
-            assert!(Source::new(like).likeness(&target) > 0.9, "{like}");
+            assert!(Source::new(like, false).likeness(&target) > 0.9, "{like}");
         }
         for unlike in ["劳务报酬", "Shop", "SellerId"] {
-            assert!(Source::new(unlike).likeness(&target) < 0.5, "{unlike}");
+            assert!(Source::new(unlike, false).likeness(&target) < 0.5, "{unlike}");
         }
+    }
+
+    #[test]
+    fn what_codes_mean_says_whose_a_value_is() {
+        let name = Target::new("lines.seller.name", "lines", "销售方名称", "Seller: name");
+        assert!(Source::new("seller/name", true).likeness(&name) > 0.9);
+        assert_eq!(Source::new("buyer/name", true).likeness(&name), 0.0);
+        let yard = Target::new("yard_code", "", "监管场所代码", "Code of the supervised place");
+        assert_eq!(Source::new("exporter/code", true).likeness(&yard), 0.0);
+        let quantity = Target::new("lines.quantity", "lines", "数量", "Quantity");
+        assert!(Source::new("invoiced quantity", true).likeness(&quantity) > 0.5);
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use super::guess::{self, Guess, guess};
 use super::names::{Source, Target, snake, words};
 use crate::mapping::file::Kind;
-use crate::mapping::schema::{Canonical, UNMAPPED};
-use portolan_contract::Outline;
+use crate::mapping::schema::{Canonical, UNMAPPED, ValueForm};
 use portolan_contract::outline::{OutlinePath, Sample};
+use portolan_contract::{Outline, Words};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How like a canonical path's names a source path must be to be taken for it.
-const LIKENESS_MIN: f64 = 0.5;
+/// Characters of a currency or a country, as a standard or customs have them.
+const COUNTRY_CHARACTERS_MAX: usize = 3;
 /// A record holds at least one in so many of the paths with a text.
 const RECORD_SHARE: u64 = 4;
 
@@ -64,7 +64,22 @@ pub struct Value {
     pub always: bool,
     /// What is behind the guess.
     pub evidence: String,
+    /// Codes that its canonical path takes, where the sample has others.
+    pub expected: Vec<String>,
+    /// What the sample has, where that may be codes.
+    texts: Vec<String>,
+    can_be: Texts,
     source: String,
+    called: Called,
+}
+
+/// What a path is called below the record or the item of a list.
+#[derive(Debug)]
+struct Called {
+    /// Steps joined by `/`.
+    steps: String,
+    /// They are what the format's codes mean.
+    meant: bool,
 }
 
 /// A list.
@@ -79,6 +94,7 @@ pub struct List {
     /// What an item holds.
     pub item: Group,
     source: String,
+    called: Called,
 }
 
 impl Group {
@@ -116,7 +132,8 @@ impl Shape {
 
     /// Gives each entry the canonical path that its name resembles most; how many resemble none.
     pub fn name_after(&mut self, canonical: &Canonical) -> usize {
-        let targets: Vec<(&str, Target)> = canonical.paths().map(|(path, title)| (path, Target::new(path, &title.zh, &title.en))).collect();
+        let target = |path, title: &Words| Target::new(path, list_around(canonical, path), &title.zh, &title.en);
+        let targets: Vec<(&str, Target)> = canonical.paths().map(|(path, title)| (path, target(path, title))).collect();
         after_canonical(&mut self.record, canonical, &targets, "")
     }
 }
@@ -232,13 +249,13 @@ impl<'o> Tree<'o> {
                 continue;
             }
             let written = format!("/{}", self.below(index, root));
-            let named = words(path.path.rsplit('/').next().unwrap_or(""));
+            let named = words(&self.last_word(index));
             let is_id = named.last().is_some_and(|word| word == "id") && named.iter().any(|word| word == "message");
             if is_id && path.times == 1 {
                 shape.message_id.get_or_insert(written.clone());
             }
             let after = index > record && (path.times == 1 || self.outline.record.is_some());
-            shape.record.values.push(self.value(index, written, path.texts == path.times && path.times == 1, after));
+            shape.record.values.push(self.value(index, None, written, path.texts == path.times && path.times == 1, after));
         }
         self.join_currencies(&mut shape.record.values);
     }
@@ -248,7 +265,7 @@ impl<'o> Tree<'o> {
         let mut own = Vec::new();
         let mut lists = Vec::new();
         if self.at(group).is_some_and(|path| path.texts > 0) {
-            own.push(self.value(group, ".".to_owned(), false, false));
+            own.push(self.value(group, None, ".".to_owned(), false, false));
         }
         let mut left: Vec<usize> = self.below_of(group).iter().rev().copied().collect();
         while let Some(index) = left.pop() {
@@ -260,13 +277,14 @@ impl<'o> Tree<'o> {
                 continue;
             }
             if path.times_within_max > 1 && !inner.is_empty() {
-                let evidence = format!("{} items, at most {} in one", path.times, path.times_within_max);
+                let evidence = format!("{}{} items, at most {} in one", self.told(index, Some(group)), path.times, path.times_within_max);
                 let item = self.group(index, left_out, Vec::new());
-                lists.push(List { to: String::new(), path: written, evidence, item, source: path.path.clone() });
+                let (source, called) = (path.path.clone(), self.called(index, Some(group), &written));
+                lists.push(List { to: String::new(), path: written, evidence, item, source, called });
                 continue;
             }
             if path.texts > 0 {
-                own.push(self.value(index, written, self.is_always_in(index, group), false));
+                own.push(self.value(index, Some(group), written, self.is_always_in(index, group), false));
             } else if inner.is_empty() {
                 left_out.push(format!("{} (always empty)", path.path));
             }
@@ -287,20 +305,52 @@ impl<'o> Tree<'o> {
         self.at(index).is_some_and(|path| path.texts == path.times) && steps.into_iter().all(each)
     }
 
-    fn value(&self, index: usize, written: String, always: bool, after: bool) -> Value {
+    /// What the steps of a path below a group mean, outermost first; none where they are no codes.
+    fn meanings(&self, index: usize, group: Option<usize>) -> Vec<&'o str> {
+        let steps = std::iter::once(index).chain(self.around(index)).take_while(|&step| Some(step) != group);
+        let mut meanings: Vec<&str> = steps.filter_map(|step| Some(self.at(step)?.meaning.as_str())).filter(|m| !m.is_empty()).collect();
+        meanings.reverse();
+        meanings
+    }
+
+    fn called(&self, index: usize, group: Option<usize>, written: &str) -> Called {
+        let meanings = self.meanings(index, group);
+        let meant = !meanings.is_empty();
+        Called { steps: if meant { meanings.join("/") } else { written.to_owned() }, meant }
+    }
+
+    /// The same for a comment, with what separates it from what follows.
+    fn told(&self, index: usize, group: Option<usize>) -> String {
+        let meanings = self.meanings(index, group);
+        if meanings.is_empty() { String::new() } else { format!("{}; ", meanings.join(", ")) }
+    }
+
+    /// The name of a path's last step, or what it means.
+    fn last_word(&self, index: usize) -> String {
+        let own = self.path(index).rsplit('/').next().unwrap_or("");
+        self.meanings(index, None).last().map_or(own, |meaning| *meaning).to_owned()
+    }
+
+    fn value(&self, index: usize, group: Option<usize>, written: String, always: bool, after: bool) -> Value {
         let none = OutlinePath::default();
         let path = self.at(index).unwrap_or(&none);
-        let guess = guess(path, &words(path.path.rsplit('/').next().unwrap_or("")));
+        let guess = guess(path, &words(&self.last_word(index)));
         let (different, more) = (path.samples.len(), if path.samples_left_out > 0 { " or more" } else { "" });
-        let example = guess::example(path, guess);
+        let example = guess::example(path, &guess);
         let plural = |number: u64| if number == 1 { "value" } else { "values" };
-        let evidence = format!("{} {}, {different}{more} different, such as {example}", path.texts, plural(path.texts));
+        let texts = guess::short_texts(path);
+        let told = self.told(index, group);
+        let evidence = format!("{told}{} {}, {different}{more} different, such as {example}", path.texts, plural(path.texts));
         Value {
             to: String::new(),
+            called: self.called(index, group, &written),
             path: written,
+            codes: if guess.coded { path.samples.iter().map(|sample| sample.text.clone()).collect() } else { Vec::new() },
+            expected: Vec::new(),
+            can_be: Texts::of(path, &guess, &texts),
+            texts,
             guess,
             currency: None,
-            codes: if guess.coded { path.samples.iter().map(|sample| sample.text.clone()).collect() } else { Vec::new() },
             repeats: path.times_within_max > 1,
             after,
             always,
@@ -341,25 +391,26 @@ impl<'o> Tree<'o> {
 fn name_group(group: &mut Group) {
     let mut taken = BTreeSet::new();
     for (number, value) in group.values.iter_mut().enumerate() {
-        value.to = free_name(&value.source, number, &mut taken);
+        value.to = free_name(&value.source, &value.called, number, &mut taken);
         if let Some((attribute, to)) = &mut value.currency {
-            *to = free_name(&format!("{}/{attribute}", value.source), number, &mut taken);
+            *to = free_name(&format!("{}/{attribute}", value.source), &value.called, number, &mut taken);
         }
     }
     for (number, list) in group.lists.iter_mut().enumerate() {
-        list.to = free_name(&list.source, number, &mut taken);
+        list.to = free_name(&list.source, &list.called, number, &mut taken);
         name_group(&mut list.item);
     }
 }
 
-fn free_name(source: &str, number: usize, taken: &mut BTreeSet<String>) -> String {
+fn free_name(source: &str, called: &Called, number: usize, taken: &mut BTreeSet<String>) -> String {
+    let meant = called.meant.then(|| snake(&called.steps)).flatten();
     let steps: Vec<&str> = source.split('/').collect();
     let names = (1..=steps.len()).map(|count| {
         let last = steps.get(steps.len() - count..).unwrap_or_default();
         last.iter().map(|step| snake(step)).collect::<Option<Vec<String>>>().map(|steps| steps.join("_"))
     });
     let numbered = (number + 1..).map(|number| Some(format!("value_{number}")));
-    let free = names.take_while(Option::is_some).chain(numbered).flatten().find(|name| !taken.contains(name));
+    let free = meant.into_iter().chain(names.take_while(Option::is_some).chain(numbered).flatten()).find(|name| !taken.contains(name));
     let name = free.unwrap_or_default();
     taken.insert(name.clone());
     name
@@ -373,6 +424,39 @@ struct Unnamed<'g> {
     repeats: bool,
     /// It is a list of items, and not a value.
     is_list: bool,
+    /// What its texts can be; `None` for what has none of its own.
+    texts: Option<Texts>,
+}
+
+/// What the texts of a value can be.
+#[derive(Clone, Copy, Debug)]
+struct Texts {
+    may_be_codes: bool,
+    are_ibans: bool,
+    are_counts: bool,
+    /// Of the longest.
+    characters_max: usize,
+}
+
+impl Texts {
+    fn of(path: &OutlinePath, guess: &Guess, short: &[String]) -> Self {
+        let characters = |sample: &Sample| if sample.cut { usize::MAX } else { sample.text.chars().count() };
+        Self {
+            may_be_codes: guess.kind != Kind::Text || guess.coded || !short.is_empty(),
+            are_ibans: guess.kind == Kind::Iban,
+            are_counts: guess::are_counts(path),
+            characters_max: path.samples.iter().map(characters).max().unwrap_or_default(),
+        }
+    }
+
+    /// Whether what a schema says of a value can be true of them.
+    fn fit(self, form: &ValueForm) -> bool {
+        match form.shared.as_str() {
+            "iban" => self.are_ibans,
+            "currency" | "country" => self.characters_max <= COUNTRY_CHARACTERS_MAX,
+            _ => self.may_be_codes || (form.kind != "boolean" && form.codes.is_empty()),
+        }
+    }
 }
 
 /// Canonical paths in one list (or in none), from there on.
@@ -392,11 +476,40 @@ fn after_canonical(group: &mut Group, canonical: &Canonical, targets: &[(&str, T
         };
     }
     let unmapped = names.len() - chosen.len();
+    group.values.iter_mut().for_each(|value| suit(value, canonical, list));
     let inner = group.lists.iter_mut().map(|inner| {
         let path = below(list, &inner.to);
         after_canonical(&mut inner.item, canonical, targets, &path)
     });
     unmapped + inner.sum::<usize>()
+}
+
+/// Makes of a guess what its canonical path takes: a whole number is a text where there is a text, and codes are those.
+fn suit(value: &mut Value, canonical: &Canonical, list: &str) {
+    let Some(form) = canonical.value_form(&below(list, &value.to)) else { return };
+    match (form.kind.as_str(), value.guess.kind) {
+        (_, Kind::Integer) if canonical.decimals().contains(&below(list, &value.to)) => value.guess.kind = Kind::Decimal,
+        ("integer", Kind::Text) if value.can_be.are_counts => {
+            value.guess = Guess { kind: Kind::Integer, layout: None, coded: false };
+            value.codes.clear();
+        }
+        ("string", Kind::Integer | Kind::Boolean) | ("boolean", Kind::Integer) | ("integer", Kind::Boolean) => {
+            value.guess.kind = Kind::Text;
+        }
+        _ => {}
+    }
+    let differ = value.texts.iter().any(|text| !form.codes.contains(text));
+    if !form.codes.is_empty() && differ {
+        value.guess = Guess { kind: Kind::Text, layout: None, coded: true };
+        value.codes.clone_from(&value.texts);
+        value.expected.clone_from(&form.codes);
+    }
+}
+
+/// The innermost list that a canonical path is in; empty where it is in none.
+fn list_around<'p>(canonical: &Canonical, path: &'p str) -> &'p str {
+    let mut around = path.rmatch_indices('.').filter_map(|(at, _)| path.get(..at));
+    around.find(|list| canonical.is_list(list)).unwrap_or_default()
 }
 
 fn below(list: &str, path: &str) -> String {
@@ -417,17 +530,24 @@ fn unnamed(group: &mut Group) -> Vec<Unnamed<'_>> {
     let mut names = Vec::new();
     for value in &mut group.values {
         let repeats = value.repeats;
-        names.push(Unnamed { to: &mut value.to, source: Source::new(&value.path), repeats, is_list: false });
+        names.push(Unnamed {
+            to: &mut value.to,
+            source: Source::new(&value.called.steps, value.called.meant),
+            repeats,
+            is_list: false,
+            texts: Some(value.can_be),
+        });
         if let Some((attribute, to)) = &mut value.currency {
-            let source = Source::new(&format!("{}/{attribute}", value.path));
-            names.push(Unnamed { to, source, repeats, is_list: false });
+            let source = Source::new(&format!("{}/{attribute}", value.path), false);
+            names.push(Unnamed { to, source, repeats, is_list: false, texts: None });
         }
     }
     names.extend(group.lists.iter_mut().map(|list| Unnamed {
         to: &mut list.to,
-        source: Source::new(&list.path),
+        source: Source::new(&list.called.steps, list.called.meant),
         repeats: true,
         is_list: true,
+        texts: None,
     }));
     names
 }
@@ -438,9 +558,14 @@ fn likest(names: &[Unnamed<'_>], here: &Here<'_>, canonical: &Canonical, list: &
     let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
     for (number, (path, target)) in here.iter().enumerate() {
         let (is_list, holds_more) = (canonical.is_list(&below(list, path)), holds_more(path));
+        let form = canonical.value_form(&below(list, path));
         for (name, unnamed) in names.iter().enumerate() {
             let likeness = unnamed.source.likeness(target);
-            if is_list == unnamed.repeats && (unnamed.is_list || !holds_more) && likeness >= LIKENESS_MIN {
+            if is_list == unnamed.repeats
+                && unnamed.texts.zip(form).is_none_or(|(texts, form)| texts.fit(form))
+                && (unnamed.is_list || !holds_more)
+                && likeness >= unnamed.source.likeness_min()
+            {
                 pairs.push((likeness, name, number));
             }
         }

@@ -94,11 +94,14 @@ fn value(text: &mut String, value: &Value, table: &str) {
     if let Some((path, to)) = &value.currency {
         let _ = writeln!(text, "currency = {{ to = {}, path = {} }}", quoted(to), quoted(path));
     }
-    if let Some(layout) = value.guess.layout {
+    if let Some(layout) = &value.guess.layout {
         let _ = writeln!(text, "layout = {}", quoted(layout));
     }
     if !value.codes.is_empty() {
         let codes: Vec<String> = value.codes.iter().map(|code| format!("{} = {}", quoted(code), quoted(code))).collect();
+        if !value.expected.is_empty() {
+            let _ = writeln!(text, "# to choose: which of these each code means: {}", comment(&value.expected.join(", ")));
+        }
         let _ = writeln!(text, "codes = {{ {} }}", codes.join(", "));
     }
     if value.repeats {
