@@ -116,8 +116,8 @@ impl Gateway {
         let delivery = shared.deliver(&transport, &traces, config_receiver);
         let (statements, chain) = (shared.statements(), shared.chain());
         let alarms = shared.alarms(&chain);
-        let door = shared.partner_door(spool, transport, &traces, &delivery, &statements);
-        let view = shared.view(&delivery, statements, &alarms, Arc::clone(&chain));
+        let door = shared.partner_door(spool.clone(), transport, &traces, &delivery, &statements);
+        let view = shared.view(&delivery, statements, &alarms, Arc::clone(&chain), spool);
         let operator_door = shared.operator_door(&view);
         let expiry = Arc::new(ExpiryWatch::new(shared.endings(), Arc::clone(&shared.metrics), Arc::clone(&shared.clock)));
         let (stop, stopped) = watch::channel(false);

@@ -5,7 +5,7 @@
 //! before it has a verdict, and no receipt exists before the commit.
 
 use crate::answer::{self, Answered, Facts};
-use crate::coding::{Coding, DecodeLimits};
+use crate::coding::Coding;
 use crate::domain::{BusinessAnswer, DestinationId, Digest, ExchangeId, Finding, Outcome, PartnerId, Stored, Verdict};
 use crate::fault::{Fault, FaultCode};
 use crate::ingress::admit::{Admitted, Mode, not_empty};
@@ -32,7 +32,6 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Body;
 use jiff::Timestamp;
-use portolan_contract::Limits;
 use std::sync::Arc;
 
 /// Bytes of a body that is translated at once, on the thread that received it: a few milliseconds.
@@ -335,16 +334,7 @@ async fn pooled<T: Send + 'static>(
 
 fn run(received: &Received, spool: &Spool) -> Result<Translated, Fault> {
     let intake = &received.intake;
-    let request = &intake.live.config.gateway.limits;
-    let limits = TranslateLimits {
-        decode: DecodeLimits { decoded_bytes_max: request.decoded_bytes_max, expansion_ratio_max: request.expansion_ratio_max },
-        read: Limits {
-            expanded_bytes_max: request.decoded_bytes_max,
-            expansion_ratio_max: request.expansion_ratio_max,
-            ..Limits::default()
-        },
-        records_max: intake.records_max,
-    };
+    let limits = TranslateLimits::of(&intake.live.config.gateway.limits, intake.records_max);
     if let Some(period) = intake.empty_period {
         return declared_empty(received.body.digest, period, &intake.mapping, &intake.flow, &limits, spool);
     }

@@ -46,10 +46,22 @@ impl Live {
     ///
     /// # Errors
     /// Every problem in every file.
-    pub fn compile(mut draft: Draft) -> Result<Self, Vec<Problem>> {
+    pub fn compile(draft: Draft) -> Result<Self, Vec<Problem>> {
+        Self::compile_with(draft, None)
+    }
+
+    /// Reads and compiles a configuration folder as it would be with a candidate, the folder of one mapping, promoted.
+    ///
+    /// # Errors
+    /// Every problem in every file.
+    pub fn with_candidate(folder: &Path, candidate: &Path) -> Result<Self, Vec<Problem>> {
+        Self::compile_with(Draft::read(folder), Some(candidate))
+    }
+
+    fn compile_with(mut draft: Draft, candidate: Option<&Path>) -> Result<Self, Vec<Problem>> {
         // Without its folders nobody can say which mappings there are.
         let Some(folders) = &draft.mappings else { return Err(draft.problems) };
-        let (library, mut problems) = Library::read(folders);
+        let (library, mut problems) = Library::read_with(folders, candidate);
         let xsds = xsd::load(&library).map_err(|mut found| problems.append(&mut found)).unwrap_or_default();
         let flows = compile_flows(&draft, &library, &mut problems);
         let queries = compile_queries(&draft, &flows, &library, &mut problems);

@@ -52,6 +52,11 @@ pub fn record(record: &mut Value, schemas: &[&Canonical]) {
     below(record, "", schemas);
 }
 
+/// Hides a value that stands at this canonical path, or what is personal below it.
+pub fn value(value: &mut Value, path: &str, schemas: &[&Canonical]) {
+    below(value, path, schemas);
+}
+
 fn below(value: &mut Value, path: &str, schemas: &[&Canonical]) {
     match value {
         Value::Object(members) => {

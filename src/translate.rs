@@ -8,7 +8,7 @@ mod chunks;
 use crate::amounts::Tally;
 use crate::answer::Facts;
 use crate::coding::{self, Coding, DecodeError, DecodeLimits};
-use crate::config::{Flow, OnInvalid};
+use crate::config::{Flow, OnInvalid, RequestLimits};
 use crate::domain::{Counts, Digest, Finding, Hasher, IndexRow, Outcome, PartnerId, Pins, Routed, Severity, Stored, Verdict};
 use crate::ended::end_of;
 use crate::fault::{Fault, FaultCode};
@@ -73,6 +73,18 @@ pub struct TranslateLimits {
     pub read: Limits,
     /// Records of one body.
     pub records_max: u64,
+}
+
+impl TranslateLimits {
+    /// What the configuration lets any body cost, with so many records.
+    pub fn of(limits: &RequestLimits, records_max: u64) -> Self {
+        let RequestLimits { decoded_bytes_max, expansion_ratio_max, .. } = *limits;
+        Self {
+            decode: DecodeLimits { decoded_bytes_max, expansion_ratio_max },
+            read: Limits { expanded_bytes_max: decoded_bytes_max, expansion_ratio_max, ..Limits::default() },
+            records_max,
+        }
+    }
 }
 
 /// A verdict and the spool files that it points into, which must be held as long as it is.

@@ -29,6 +29,7 @@ use crate::receipt::Keys;
 use crate::receipt::audit::watch::ChainWatch;
 use crate::render::PinnedRender;
 use crate::seams::SharedClock;
+use crate::shadow::Shadow;
 use crate::spool::Spool;
 use crate::statement::Statements;
 use crate::traces::{Exporter, Traces};
@@ -215,8 +216,10 @@ impl Shared {
         statements: Arc<Statements>,
         alarms: &Arc<AlarmWatch>,
         chain: Arc<ChainWatch>,
+        spool: Spool,
     ) -> Arc<OpsView> {
         Arc::new(OpsView {
+            shadow: Arc::new(Shadow::new(Arc::clone(&self.journal), Arc::clone(&self.live), Arc::clone(&self.clock), spool)),
             journal: Arc::clone(&self.journal),
             metrics: Arc::clone(&self.metrics),
             live: Arc::clone(&self.live),

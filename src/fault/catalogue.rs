@@ -51,6 +51,10 @@ pub enum FaultCode {
     ProposalUnknown,
     /// `request.alarm-unknown`: there is no such alarm, or it can no longer be acknowledged.
     AlarmUnknown,
+    /// `request.candidate-unknown`: there is no such candidate mapping.
+    CandidateUnknown,
+    /// `request.candidate-not-ready`: the candidate mapping cannot be run or promoted as it stands.
+    CandidateNotReady,
     /// `request.method`: the address does not support this method.
     MethodNotAllowed,
     /// `request.header`: a header field is malformed.
@@ -198,6 +202,8 @@ impl FaultCode {
         Self::DeadLetterUnknown,
         Self::ProposalUnknown,
         Self::AlarmUnknown,
+        Self::CandidateUnknown,
+        Self::CandidateNotReady,
         Self::MethodNotAllowed,
         Self::HeaderInvalid,
         Self::QueryInvalid,
@@ -307,6 +313,8 @@ impl FaultCode {
             Self::DeadLetterUnknown => include_str!("codes/request.dead-letter-unknown.md"),
             Self::ProposalUnknown => include_str!("codes/request.proposal-unknown.md"),
             Self::AlarmUnknown => include_str!("codes/request.alarm-unknown.md"),
+            Self::CandidateUnknown => include_str!("codes/request.candidate-unknown.md"),
+            Self::CandidateNotReady => include_str!("codes/request.candidate-not-ready.md"),
             Self::MethodNotAllowed => include_str!("codes/request.method.md"),
             Self::HeaderInvalid => include_str!("codes/request.header.md"),
             Self::QueryInvalid => include_str!("codes/request.query.md"),
@@ -475,6 +483,17 @@ impl FaultCode {
                 Retry::Never,
                 "没有此告警，或已不能确认",
                 "there is no such alarm, or it can no longer be acknowledged",
+            ),
+            Self::CandidateUnknown => {
+                ("request.candidate-unknown", 404, Party::Sender, Retry::Never, "没有此候选映射", "there is no such candidate mapping")
+            }
+            Self::CandidateNotReady => (
+                "request.candidate-not-ready",
+                409,
+                Party::Sender,
+                Retry::Never,
+                "候选映射目前不能试跑或生效",
+                "the candidate mapping cannot be run or promoted as it stands",
             ),
             Self::MethodNotAllowed => {
                 ("request.method", 405, Party::Sender, Retry::Never, "该地址不支持此方法", "the address does not support this method")

@@ -45,6 +45,13 @@ pub enum Deed {
         /// How many more there are.
         files_left_out: u64,
     },
+    /// A candidate mapping was given up, and lies aside (放弃候选).
+    DropMapping {
+        /// The mapping whose place it was to take.
+        mapping: Name,
+        /// Digest of its folder.
+        sha256: Digest,
+    },
     /// One shift tells the next what it should know, in the words of the reason (交接班).
     HandOver {
         /// Numbers of the alarms that were open.
@@ -59,6 +66,20 @@ pub enum Deed {
     Pause {
         /// What.
         what: Pausable,
+    },
+    /// A candidate takes the place of a mapping (候选生效). Always takes two people.
+    PromoteMapping {
+        /// The mapping.
+        mapping: Name,
+        /// Digest of the candidate's folder, which was run against accepted traffic.
+        sha256: Digest,
+    },
+    /// A candidate could not take its place, for the reason that is told; the mapping before stays.
+    PromotionFailed {
+        /// The mapping.
+        mapping: Name,
+        /// Digest of the candidate's folder.
+        sha256: Digest,
     },
     /// Dead letters are queued again, under their ids and with their bytes (重新投递).
     Resend {
@@ -85,9 +106,12 @@ impl Deed {
         match self {
             Self::AcknowledgeAlarm { .. } => "acknowledge-alarm",
             Self::Configure { .. } => "configure",
+            Self::DropMapping { .. } => "drop-mapping",
             Self::HandOver { .. } => "hand-over",
             Self::NoteAlarm { .. } => "note-alarm",
             Self::Pause { .. } => "pause",
+            Self::PromoteMapping { .. } => "promote-mapping",
+            Self::PromotionFailed { .. } => "promotion-failed",
             Self::Resend { .. } => "resend",
             Self::Resume { .. } => "resume",
             Self::Waive { .. } => "waive",

@@ -10,10 +10,10 @@
 
 use super::body::{BodyReader, Step};
 use super::compiled::{Check, Field, Mapping};
+use super::differences::differences;
 use super::findings::FINDINGS_PER_RECORD_MAX;
 use super::heading;
 use super::lineage::{Asked, Reached, lineage};
-use super::read::dotted;
 use super::totals::Totals;
 use super::trace::SourceText;
 use super::write::BodyWriter;
@@ -22,7 +22,6 @@ use jiff::tz::TimeZone;
 use portolan_contract::{FormatError, Limits};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -287,7 +286,11 @@ fn records_in(text: &str) -> serde_json::Result<Vec<Value>> {
 fn compare(expected: &[Value], got: &[Value], numbers: &[u64]) -> Vec<Failure> {
     let mut failures = Vec::new();
     for ((expected, got), &record) in expected.iter().zip(got).zip(numbers) {
-        differences(record, "", Some(expected), Some(got), &mut failures);
+        differences("", Some(expected), Some(got), &mut |path, expected, got| {
+            let (expected, got) = (expected.cloned(), got.cloned());
+            let differs = Difference { record, canonical: path.to_owned(), expected, got, source: None, again: false };
+            failures.push(Failure::Differs(Box::new(differs)));
+        });
     }
     let more = failures.len().saturating_sub(DIFFERENCES_MAX);
     failures.truncate(DIFFERENCES_MAX);
@@ -298,27 +301,6 @@ fn compare(expected: &[Value], got: &[Value], numbers: &[u64]) -> Vec<Failure> {
         failures.push(Failure::Told(format!("{} records expected, {} found", expected.len(), got.len())));
     }
     failures
-}
-
-fn differences(record: u64, path: &str, expected: Option<&Value>, got: Option<&Value>, failures: &mut Vec<Failure>) {
-    let mut below = |name: &str, expected: Option<&Value>, got: Option<&Value>| {
-        differences(record, &dotted(path, name), expected, got, failures);
-    };
-    match (expected, got) {
-        (Some(Value::Object(expected)), Some(Value::Object(got))) => {
-            let names: BTreeSet<&String> = expected.keys().chain(got.keys()).collect();
-            names.into_iter().for_each(|name| below(name, expected.get(name), got.get(name)));
-        }
-        (Some(Value::Array(expected)), Some(Value::Array(got))) => {
-            (0..expected.len().max(got.len())).for_each(|n| below(&n.to_string(), expected.get(n), got.get(n)));
-        }
-        (expected, got) if expected == got => {}
-        (expected, got) => {
-            let (expected, got) = (expected.cloned(), got.cloned());
-            let differs = Difference { record, canonical: path.to_owned(), expected, got, source: None, again: false };
-            failures.push(Failure::Differs(Box::new(differs)));
-        }
-    }
 }
 
 /// Looks up where in the body each value that differs came from.

@@ -43,8 +43,17 @@ impl Library {
 
     /// As [`Library::load`], with what compiles beside every problem of the rest.
     pub fn read(folders: &[PathBuf]) -> (Self, Vec<Problem>) {
+        Self::read_with(folders, None)
+    }
+
+    /// The same as it would be with a candidate: a folder of one mapping, in the place of the one of its name in the first
+    /// of `folders`.
+    pub fn read_with(folders: &[PathBuf], candidate: Option<&Path>) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
-        let files = all_files(folders, &mut problems);
+        let mut files = all_files(folders, candidate, &mut problems);
+        if let Some((candidate, beside)) = candidate.and_then(|candidate| Some((candidate, candidate.parent()?))) {
+            collect(beside, candidate, &mut files, &mut problems);
+        }
         let mut library = Self::of_schemas(&files, &mut problems, |schema| schema);
         library.compile_mappings(&files, &Formats::load(folders, &mut problems), &mut problems);
         (library, problems)
@@ -56,7 +65,7 @@ impl Library {
     /// What does not compile even so is left out, and every problem of it is told.
     pub fn load_drafts(folders: &[PathBuf]) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
-        let files = all_files(folders, &mut problems);
+        let files = all_files(folders, None, &mut problems);
         let mut library = Self::of_schemas(&files, &mut problems, Canonical::of_draft);
         library.compile_mappings(&files, &Formats::load(folders, &mut problems), &mut problems);
         (library, problems)
@@ -69,7 +78,7 @@ impl Library {
     /// Every problem in every schema.
     pub fn of_canonicals(folders: &[PathBuf]) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let library = Self::of_schemas(&all_files(folders, &mut problems), &mut problems, |schema| schema);
+        let library = Self::of_schemas(&all_files(folders, None, &mut problems), &mut problems, |schema| schema);
         if problems.is_empty() { Ok(library) } else { Err(problems) }
     }
 
@@ -159,12 +168,21 @@ impl Library {
     }
 }
 
-/// What ships with the gateway and what lies in `folders`, the first taking precedence.
-fn all_files(folders: &[PathBuf], problems: &mut Vec<Problem>) -> Files {
+/// What ships with the gateway and what lies in `folders`, the first taking precedence; of that one without the folder
+/// whose place another is to take.
+fn all_files(folders: &[PathBuf], without: Option<&Path>, problems: &mut Vec<Problem>) -> Files {
     let built_in = |(name, text): &(&str, &str)| ((*name).to_owned(), (Path::new("mappings").join(name), (*text).to_owned()));
     let mut files: Files = BUILT_IN.iter().map(built_in).collect();
-    for folder in folders.iter().rev() {
-        collect(folder, folder, &mut files, problems);
+    for (place, folder) in folders.iter().enumerate().rev() {
+        match without.and_then(Path::file_name).filter(|_| place == 0) {
+            None => collect(folder, folder, &mut files, problems),
+            Some(name) => {
+                let mut own = Files::new();
+                collect(folder, folder, &mut own, problems);
+                own.retain(|relative, _| !Path::new(relative).starts_with(name));
+                files.append(&mut own);
+            }
+        }
     }
     files
 }

@@ -7,6 +7,7 @@ pub mod cases;
 mod compile;
 mod compiled;
 mod containers;
+pub mod differences;
 pub mod draft;
 pub mod file;
 pub mod findings;

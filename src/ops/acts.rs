@@ -11,6 +11,7 @@
 //! where it goes `then` is answered 303 with that address and, in `said`, what came of it.
 
 use super::access::{Ask, Said};
+use super::candidates;
 use super::view::OpsView;
 use crate::domain::Operator;
 use crate::fault::{Fault, FaultCode};
@@ -66,7 +67,13 @@ pub(super) fn filter(view: &OpsView, ask: &Ask<'_>) -> Result<ActFilter, Fault> 
 /// A proposal that does not wait or is the operator's own; the journal's failures.
 pub(super) async fn approve(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     ask.fields.only(&[])?;
-    act(view, &ask, ActRequest::Approve(proposal(&ask)?)).await
+    let number = proposal(&ask)?;
+    let promotion = candidates::promotion(view, &ask, number).await?;
+    let approved = act(view, &ask, ActRequest::Approve(number)).await?;
+    match promotion {
+        Some(promotion) => candidates::promote_now(view, promotion).await.map(|()| approved),
+        None => Ok(approved),
+    }
 }
 
 /// Lets a proposal fall.

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod acts;
 mod alarms;
+pub mod candidates;
 pub mod chain;
 mod configuration;
 pub mod console;

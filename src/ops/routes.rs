@@ -14,7 +14,8 @@ use super::access::Ask;
 use super::console::words::{self, Text};
 use super::view::OpsView;
 use super::{
-    acts, alarms, chain, configuration, console, dead_letters, documents, exchange, partners, pauses, reconciliations, search, statements,
+    acts, alarms, candidates, chain, configuration, console, dead_letters, documents, exchange, partners, pauses, reconciliations, search,
+    statements,
 };
 use crate::domain::{Operator, Role};
 use crate::fault::{Fault, FaultCode};
@@ -86,6 +87,7 @@ pub static ROUTES: &[Route] = &[
     page("/exchanges/{id}", None, |view, ask| Box::pin(console::exchange::page(view, ask))),
     page("/exchanges/{id}/records", None, |view, ask| Box::pin(console::record::page(view, ask))),
     page("/audit", Some(words::AUDIT), |view, ask| Box::pin(console::audit::page(view, ask))),
+    page("/changes", Some(words::CHANGES), |view, ask| Box::pin(console::changes::page(view, ask))),
     page("/flows/{flow}", None, |view, ask| Box::pin(console::flow::page(view, ask))),
     page("/handover", Some(words::HANDOVER), |view, ask| Box::pin(console::handover::page(view, ask))),
     page("/partners/{partner}", None, |view, ask| Box::pin(console::partner::page(view, ask))),
@@ -103,6 +105,12 @@ pub static ROUTES: &[Route] = &[
     post("/v1/alarms/{number}/acknowledge", Role::Operate, |view, ask| Box::pin(alarms::acknowledge(view, ask))),
     post("/v1/alarms/{number}/note", Role::Operate, |view, ask| Box::pin(alarms::note(view, ask))),
     get("/v1/chain", |view, ask| Box::pin(chain::show(view, ask))),
+    get("/v1/candidates", |view, ask| Box::pin(candidates::list(view, ask))),
+    get("/v1/candidates/{mapping}", |view, ask| Box::pin(candidates::show(view, ask))),
+    post("/v1/candidates/{mapping}/cancel", Role::Operate, |view, ask| Box::pin(candidates::cancel(view, ask))),
+    post("/v1/candidates/{mapping}/drop", Role::Administer, |view, ask| Box::pin(candidates::drop_one(view, ask))),
+    post("/v1/candidates/{mapping}/promote", Role::Administer, |view, ask| Box::pin(candidates::promote(view, ask))),
+    post("/v1/candidates/{mapping}/run", Role::Operate, |view, ask| Box::pin(candidates::run(view, ask))),
     get("/v1/configuration", |view, ask| Box::pin(configuration::show(view, ask))),
     get("/v1/dead-letters", |view, ask| Box::pin(dead_letters::list(view, ask))),
     get("/v1/dead-letters/preview", |view, ask| Box::pin(dead_letters::preview(view, ask))),

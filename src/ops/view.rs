@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::pauses::Pauses;
 use crate::receipt::audit::watch::ChainWatch;
 use crate::seams::SharedClock;
+use crate::shadow::Shadow;
 use crate::statement::Statements;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -44,6 +45,8 @@ pub struct OpsView {
     pub lineages: Arc<Lineages>,
     /// Daily statements.
     pub statements: Arc<Statements>,
+    /// Candidate mappings and their runs.
+    pub shadow: Arc<Shadow>,
     /// Which flows are paused.
     pub pauses: Arc<Pauses>,
     /// How far the chain is verified.

@@ -45,11 +45,46 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
 }
 
+/// Candidates of mappings that the demonstration uses: one with a field from another source, one with a rule that refuses records, and one
+/// with a problem; the first two are run against what was sent.
+fn candidates(folder: &Path, operator_port: u16) {
+    let limit = "\n[[rule]]\nid = \"income.limit\"\ncel = 'decimalCompare(record.gross_income, \"100000\") <= 0'\nfield = \"gross_income\"\n\
+                 words = { zh = \"收入总额不得超过 100000\", en = \"at most 100000 is expected\" }\n";
+    for (mapping, from, to) in [
+        ("camt054", "Refs/EndToEndId", "Refs/ClrSysRef"),
+        ("cn-platform-income", "\n# The table does not say", &format!("{limit}\n# The table does not say")),
+        ("ceb603", "\ncanonical =", "\ncolour = \"red\"\ncanonical ="),
+    ] {
+        let shipped =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings").join(mapping).join("mapping.toml")).unwrap();
+        let candidate = folder.join("gateway/candidates").join(mapping);
+        std::fs::create_dir_all(&candidate).unwrap();
+        let text = shipped.replacen(from, to, 1);
+        assert_ne!(text, shipped, "{mapping}");
+        std::fs::write(candidate.join("mapping.toml"), text).unwrap();
+    }
+    let certificates = folder.join("certs");
+    for mapping in ["camt054", "cn-platform-income"] {
+        let ran = Command::new(env!("CARGO_BIN_EXE_portolan"))
+            .args(["ops", "candidates", "run", mapping, "--wait", "--received-from", "2020-01-01T00:00:00Z", "--received-to"])
+            .args(["2200-01-01T00:00:00Z", "--url", &format!("https://localhost:{operator_port}"), "--ca"])
+            .arg(certificates.join("ca.pem"))
+            .arg("--cert")
+            .arg(certificates.join("issued/operator.pem"))
+            .arg("--key")
+            .arg(certificates.join("issued/operator.key"))
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{mapping}: {ran:?}");
+    }
+}
+
 #[test]
 fn every_page_is_sound_in_both_languages_at_both_widths() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let _demo = Demo::start(folder.path(), port);
+    candidates(folder.path(), port);
     let certificate = folder.path().join("certs/issued/operator.pem");
     let walked = Command::new("node")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/console/walk.mjs"))
@@ -61,7 +96,7 @@ fn every_page_is_sound_in_both_languages_at_both_widths() {
         .unwrap();
     let (wrong, walk) = (String::from_utf8_lossy(&walked.stdout), String::from_utf8_lossy(&walked.stderr));
     assert!(walked.status.success() && wrong.is_empty(), "{wrong}{walk}");
-    for page in [" /partners/", " /flows/", " /exchanges/", "/records ", " /dead-letters"] {
+    for page in [" /partners/", " /flows/", " /exchanges/", "/records ", " /dead-letters", " /changes"] {
         assert!(walk.contains(page), "no page {page}NAME was walked: {walk}");
     }
 }

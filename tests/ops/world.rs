@@ -17,6 +17,8 @@ use portolan::ops::{Guard, Health, Lookups, OpsView, Watchers};
 use portolan::receipt::Keys;
 use portolan::receipt::audit::watch::ChainWatch;
 use portolan::seams::Clock;
+use portolan::shadow::Shadow;
+use portolan::spool::Spool;
 use portolan::statement::Statements;
 use portolan_contract::Words;
 use std::collections::BTreeMap;
@@ -88,7 +90,9 @@ impl World {
         };
         let chain = ChainWatch::new(Arc::clone(&journal), Arc::clone(&keys), clock.clone());
         let statements = Statements { journal: Arc::clone(&journal), live: Arc::clone(&live), keys, clock: clock.clone() };
+        let shadow = Shadow::new(Arc::clone(&journal), Arc::clone(&live), clock.clone(), Spool::nowhere());
         let view = OpsView {
+            shadow: Arc::new(shadow),
             statements: Arc::new(statements),
             journal,
             metrics: Arc::new(metrics),

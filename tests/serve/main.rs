@@ -8,6 +8,7 @@
 mod answers;
 mod bounds;
 mod business_answers;
+mod changes;
 mod collector;
 mod identity;
 mod keys;

@@ -1,6 +1,7 @@
 //! `portolan ops`: what operators look at and do, from the command line.
 
 mod alarms;
+mod candidates;
 mod shown;
 
 use super::call::Access;
@@ -26,7 +27,7 @@ Examples:
 
 /// What `--help` says.
 pub const GROUP_ABOUT: &str = "\
-Look after a running gateway: status, exchanges, dead letters, alarms, pauses
+Look after a running gateway: status, exchanges, dead letters, alarms, pauses, changes
 
 These calls go to the operators' listener, with an operator's certificate. What changes something asks for a reason, which \
 the gateway keeps with your name; what is over its threshold waits for a second operator.
@@ -51,6 +52,11 @@ pub enum Ops {
     /// Alarms: list, acknowledge, note
     #[command(subcommand)]
     Alarms(alarms::Alarms),
+    /// Which configuration is in force, and what changed, newest first
+    Changes(Common),
+    /// Candidate mappings: run them against accepted traffic, promote or drop them
+    #[command(subcommand)]
+    Candidates(candidates::Candidates),
     /// Reconciliations: how many matters meet and do not; with a name, which
     Reconciliation(Reconciliation),
     /// Pause a flow or a destination
@@ -249,6 +255,8 @@ pub fn run(command: &Ops) -> ExitCode {
             }
             Ops::Waive(args) => dead_letters(args, "waive", None).await,
             Ops::Alarms(command) => alarms::run(command).await,
+            Ops::Changes(common) => look(common, "/v1/configuration", shown::changes).await,
+            Ops::Candidates(command) => candidates::run(command).await,
             Ops::Reconciliation(args) => reconciliation(args).await,
             Ops::Pause(args) => change(&args.common, &format!("{}/pause", path_of(&args.what)), &args.reason, &Map::new()).await,
             Ops::Resume(args) => change(&args.common, &format!("{}/resume", path_of(&args.what)), &args.reason, &Map::new()).await,
@@ -269,9 +277,20 @@ async fn look(common: &Common, path: &str, shown: impl Fn(&Value, &Desk) -> Stri
 
 /// Asks for a change and prints what came of it.
 async fn change(common: &Common, path: &str, reason: &str, fields: &Map<String, Value>) -> Result<u8, String> {
+    change_shown(common, path, reason, fields, shown::changed).await
+}
+
+/// The same, with what came of it shown in another way.
+async fn change_shown(
+    common: &Common,
+    path: &str,
+    reason: &str,
+    fields: &Map<String, Value>,
+    shown: impl Fn(&Value, &Desk) -> String,
+) -> Result<u8, String> {
     let desk = Desk::new(&common.access, common.language)?;
     let answer = desk.change(path, reason, fields).await?;
-    println!("{}", if common.json { answer.to_string() } else { shown::changed(&answer, &desk) });
+    println!("{}", if common.json { answer.to_string() } else { shown(&answer, &desk) });
     Ok(exit::GOOD)
 }
 

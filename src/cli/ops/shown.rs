@@ -178,6 +178,80 @@ pub fn alarms(answer: &Value, desk: &Desk) -> String {
     table(if desk.zh { chinese } else { headings }, alarms).to_string()
 }
 
+/// What is in force, and what changed.
+pub fn changes(answer: &Value, desk: &Desk) -> String {
+    let mut parts =
+        vec![format!("{} {} · {}", desk.say("现行配置自", "in force since"), text(&answer["in_force_since"]), text(&answer["sha256"]))];
+    parts.extend(
+        rows(&answer["refused_reload"]["problems"]).map(|problem| format!("{} {}", desk.say("被拒绝：", "refused:"), text(problem))),
+    );
+    let headings = ["act", "when", "how", "file", "keys"];
+    let chinese = ["操作号", "时间", "方式", "文件", "键"];
+    let files = rows(&answer["changes"]).flat_map(|act| {
+        let of = |file: &Value| {
+            let keys = rows(&file["keys"]).map(text).collect::<Vec<_>>().join(" ");
+            [act["number"].to_string(), text(&act["at"]), text(&file["how"]), text(&file["file"]), keys]
+        };
+        let files: Vec<&Value> = rows(&act["deed"]["files"]).collect();
+        if files.is_empty() { vec![of(&Value::Null)] } else { files.into_iter().map(of).collect() }
+    });
+    parts.push(table(if desk.zh { chinese } else { headings }, files).to_string());
+    parts.join("\n")
+}
+
+/// Candidate mappings.
+pub fn candidates(answer: &Value, desk: &Desk) -> String {
+    let headings = ["candidate", "holds", "cases", "run", "exchanges", "differing", "differences"];
+    let chinese = ["候选映射", "可用", "案例", "试跑", "报文", "有差异的报文", "差异"];
+    let found = rows(&answer["candidates"]).map(|row| {
+        let run = &row["run"];
+        let exchanges = &run["exchanges"];
+        [&row["mapping"], &row["holds"], &row["cases"], &run["state"], &exchanges["done"], &exchanges["differing"], &run["differences"]]
+            .map(text)
+    });
+    table(if desk.zh { chinese } else { headings }, found).to_string()
+}
+
+/// One candidate, and what its run found.
+pub fn candidate(answer: &Value, desk: &Desk) -> String {
+    let mut parts = vec![format!("{} · {}", text(&answer["mapping"]), text(&answer["sha256"]))];
+    let wrong = rows(&answer["problems"]).chain(rows(&answer["failures"]));
+    parts.extend(wrong.map(|problem| format!("{} {}", desk.say("问题：", "problem:"), text(problem))));
+    parts.extend(rows(&answer["lines"]).flat_map(|file| {
+        let name = text(&file["file"]);
+        rows(&file["lines"]).map(move |line| {
+            let sign = if line["change"] == "removed" { '-' } else { '+' };
+            format!("{name} {sign}{} {}", line["line"], text(&line["text"]))
+        })
+    }));
+    let run = &answer["run"];
+    if run.is_object() {
+        let [state, failure, digest, records] = [&run["state"], &run["failure"], &run["sha256"], &run["records"]].map(text);
+        let [done, total, left_out, differing] = ["done", "total", "left_out", "differing"].map(|name| text(&run["exchanges"][name]));
+        parts.push(if desk.zh {
+            format!("试跑 {state}（{failure}）· {digest}\n报文 {done}/{total}，略过 {left_out}，有差异 {differing}，记录 {records}")
+        } else {
+            format!("run {state} ({failure}) · {digest}\nexchanges {done}/{total}, left out {left_out}, differing {differing}, records {records}")
+        });
+        let sums = rows(&run["sums"]).map(|row| [&row["what"], &row["at"], &row["times"]].map(text));
+        parts.push(table([desk.say("差异", "what differs"), desk.say("位置", "where"), desk.say("次数", "times")], sums).to_string());
+        let headings = ["exchange", "record", "what", "where", "in force", "candidate"];
+        let chinese = ["交换单", "记录", "差异", "位置", "现行", "候选"];
+        let kept = rows(&run["kept"])
+            .map(|row| [&row["exchange"], &row["record"], &row["what"], &row["at"], &row["live"], &row["candidate"]].map(text));
+        parts.push(first_whole(table(if desk.zh { chinese } else { headings }, kept)));
+    }
+    parts.join("\n")
+}
+
+/// What came of asking for something that is not logged.
+pub fn asked_for(answer: &Value, desk: &Desk) -> String {
+    match answer["changed"].as_bool() {
+        Some(true) => desk.say("已收到，正在进行", "asked for; it is under way").to_owned(),
+        _ => changed(answer, desk),
+    }
+}
+
 /// What came of a change.
 pub fn changed(answer: &Value, desk: &Desk) -> String {
     if answer["proposal"].is_object() {

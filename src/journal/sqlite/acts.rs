@@ -58,6 +58,10 @@ impl Group<'_> {
                 return self.propose(act, deed, &picked).map(Acted::Proposed);
             }
         }
+        if let Deed::PromoteMapping { .. } = deed {
+            // It changes no delivery, and whatever comes after it: two people want it.
+            return self.propose(act, deed, &Picked { open: Vec::new(), complete: true }).map(Acted::Proposed);
+        }
         self.perform_and_log(act, deed, None)
     }
 
@@ -99,7 +103,13 @@ impl Group<'_> {
             return Ok(match deed {
                 Deed::AcknowledgeAlarm { .. } | Deed::NoteAlarm { .. } => Acted::AlarmUnknown,
                 Deed::Resend { .. } | Deed::Waive { .. } => Acted::NothingPicked,
-                Deed::Configure { .. } | Deed::HandOver { .. } | Deed::Pause { .. } | Deed::Resume { .. } => Acted::Unchanged,
+                Deed::Configure { .. }
+                | Deed::DropMapping { .. }
+                | Deed::HandOver { .. }
+                | Deed::Pause { .. }
+                | Deed::PromoteMapping { .. }
+                | Deed::PromotionFailed { .. }
+                | Deed::Resume { .. } => Acted::Unchanged,
             });
         }
         let mut entry = Entry::after(self.chain.acts, act, deed.clone(), ActStanding::Done);
@@ -130,7 +140,12 @@ impl Group<'_> {
                 let changed = duty::note(self.connection, *number, deed, act)?;
                 Ok(Performed { changed, complete: true, ..Performed::default() })
             }
-            Deed::Configure { .. } | Deed::HandOver { .. } => Ok(Performed { changed: true, complete: true, ..Performed::default() }),
+            // What is done of these is done by whoever asked for it to be logged.
+            Deed::Configure { .. }
+            | Deed::DropMapping { .. }
+            | Deed::HandOver { .. }
+            | Deed::PromoteMapping { .. }
+            | Deed::PromotionFailed { .. } => Ok(Performed { changed: true, complete: true, ..Performed::default() }),
             Deed::Pause { what } => self.pause(what),
             Deed::Resume { what } => self.resume(what),
             Deed::Resend { pick, per_second } => {

@@ -6,7 +6,7 @@ use crate::journal::acts::{Act, ChangedFile, Deed, Pausable, Pick};
 use maud::{Markup, html};
 
 /// What each kind of act is called, in the order in which a list offers them.
-pub const KINDS: [(&str, Text); 8] = [
+pub const KINDS: [(&str, Text); 11] = [
     ("acknowledge-alarm", text("确认告警", "Alarm taken on")),
     ("note-alarm", text("告警处理说明", "Note on an alarm")),
     ("hand-over", text("交接班", "Handover")),
@@ -15,6 +15,9 @@ pub const KINDS: [(&str, Text); 8] = [
     ("resend", text("重新投递", "Resend")),
     ("waive", text("免除投递", "Waive")),
     ("configure", text("配置生效", "Configuration")),
+    ("promote-mapping", text("候选映射生效", "Promotion of a mapping")),
+    ("promotion-failed", text("候选映射未能生效", "Promotion that failed")),
+    ("drop-mapping", text("放弃候选映射", "Candidate dropped")),
 ];
 
 /// What an act is called.
@@ -41,6 +44,11 @@ pub fn about(deed: &Deed, lang: Lang) -> Markup {
             span.lines { @for file in files { span { (changed(file, lang)) } } }
             @if *files_left_out > 0 { (lang.say("另有文件 ", "and more files: ")) (files_left_out) }
         },
+        Deed::PromoteMapping { mapping, sha256 } | Deed::PromotionFailed { mapping, sha256 } | Deed::DropMapping { mapping, sha256 } => {
+            html! {
+                (lang.of(words::MAPPING)) " " (link("/changes", &html! { (mapping.as_str()) })) small { code { (sha256) } }
+            }
+        }
     }
 }
 

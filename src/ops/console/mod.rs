@@ -27,6 +27,7 @@
 pub mod alarms;
 pub mod assets;
 pub mod audit;
+pub mod changes;
 pub mod chart;
 pub mod dead_letters;
 pub mod deeds;

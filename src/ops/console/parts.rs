@@ -166,12 +166,20 @@ pub fn form_asking(
     then: &str,
     inside: &Markup,
 ) -> Markup {
+    let inside = html! {
+        (inside)
+        label { span { (lang.of(asked)) } input type="text" name="reason" required maxlength=(REASON_CHARS_MAX) autocomplete="off"; }
+    };
+    form_without_reason(view, ask, action, then, button, &inside)
+}
+
+/// The same for what is not logged, so that nobody is asked why.
+pub fn form_without_reason(view: &OpsView, ask: &Ask<'_>, action: &str, then: &str, button: &str, inside: &Markup) -> Markup {
     html! {
         form.change method="post" action=(action) {
             input type="hidden" name=(TOKEN_FIELD) value=(view.guard.token(ask.operator, view.clock.now()));
             input type="hidden" name=(THEN) value=(then);
             (inside)
-            label { span { (lang.of(asked)) } input type="text" name="reason" required maxlength=(REASON_CHARS_MAX) autocomplete="off"; }
             button type="submit" { (button) }
         }
     }
@@ -188,6 +196,7 @@ pub fn said(ask: &Ask<'_>, lang: Lang) -> Markup {
             Tone::Warn,
             &html! { (lang.say("需第二人批准，待批操作第 ", "Waits for a second operator's approval, as act ")) (act) (lang.say(" 号。", ".")) },
         ),
+        Said::UnderWay => note(Tone::Calm, &html! { (lang.say("已收到，正在进行。", "Asked for; it is under way.")) }),
         Said::Unchanged => note(Tone::Calm, &html! { (lang.say("已经如此，没有改变。", "It was so already; nothing was changed.")) }),
     }
 }

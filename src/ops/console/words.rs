@@ -144,6 +144,10 @@ pub const FINDINGS: Text = text("校验问题", "Findings");
 pub const RECEIPT: Text = text("签收凭证", "Receipt");
 /// What a mapping is called.
 pub const MAPPING: Text = text("映射规则", "Mapping");
+/// A mapping that is to take the place of one in force.
+pub const CANDIDATE: Text = text("候选映射", "Candidate");
+/// Accepted traffic read again with a candidate.
+pub const SHADOW_RUN: Text = text("试跑", "Shadow run");
 /// By which something was refused.
 pub const RULE: Text = text("规则", "Rule");
 /// What operators are told of without having looked.
