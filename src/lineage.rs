@@ -49,6 +49,17 @@ impl Lineages {
     /// # Errors
     /// A record that the exchange does not have, and failures of the gateway.
     pub async fn record(&self, row: &ExchangeRow, number: &str, shown: Shown, zh: bool) -> Result<Value, Fault> {
+        let looked = self.look(row, number, shown).await?;
+        let mut answer = answer(row, &looked, zh);
+        answer["masked"] = json!(shown == Shown::Masked);
+        Ok(answer)
+    }
+
+    /// The same as it is.
+    ///
+    /// # Errors
+    /// As [`Lineages::record`].
+    pub async fn look(&self, row: &ExchangeRow, number: &str, shown: Shown) -> Result<Looked, Fault> {
         let records = row.journaled.counts().records;
         let record = number.parse::<u64>().ok().filter(|n| (1..=records).contains(n)).ok_or_else(|| unknown(row))?;
         let told = report(self.journal.as_ref(), row.journaled.exchange()).await?;
@@ -70,12 +81,11 @@ impl Lineages {
         drop(caller);
         let mut lineage = read?.ok_or_else(|| unknown(row))?;
         add_told(&mut lineage, told);
+        let schemas = self.marking(&mapping);
         if shown == Shown::Masked {
-            mask::lineage(&mut lineage, &self.marking(&mapping).iter().map(AsRef::as_ref).collect::<Vec<_>>());
+            mask::lineage(&mut lineage, &schemas.iter().map(AsRef::as_ref).collect::<Vec<_>>());
         }
-        let mut answer = answer(row, &mapping, &lineage, zh);
-        answer["masked"] = json!(shown == Shown::Masked);
-        Ok(answer)
+        Ok(Looked { lineage, mapping, schemas })
     }
 
     /// The schemas that say what is personal in an exchange's records.
@@ -106,6 +116,24 @@ impl Lineages {
             })
         });
         compiling.await.unwrap_or_else(|error| Err(Fault::new(FaultCode::Internal).caused_by(error)))
+    }
+}
+
+/// What a look into a record found.
+pub struct Looked {
+    /// Where its values came from.
+    pub lineage: Box<Lineage>,
+    /// What it was read with.
+    pub mapping: Arc<Mapping>,
+    /// What says which of its values are personal.
+    pub schemas: Vec<Arc<Canonical>>,
+}
+
+impl Looked {
+    /// Whether the record was taken in.
+    pub fn is_taken(&self, row: &ExchangeRow) -> bool {
+        let refused = |finding: &Finding| finding.severity == Severity::Error;
+        row.journaled.outcome() != Outcome::Refused && !self.lineage.findings.iter().any(refused)
     }
 }
 
@@ -181,13 +209,11 @@ pub fn to_json(mapping: &Mapping, lineage: &Lineage, zh: bool) -> Value {
     })
 }
 
-fn answer(row: &ExchangeRow, mapping: &Mapping, lineage: &Lineage, zh: bool) -> Value {
-    let whole = row.journaled.outcome() != Outcome::Refused;
-    let taken = whole && !lineage.findings.iter().any(|finding| finding.severity == Severity::Error);
-    let mut answer = to_json(mapping, lineage, zh);
+fn answer(row: &ExchangeRow, looked: &Looked, zh: bool) -> Value {
+    let mut answer = to_json(&looked.mapping, &looked.lineage, zh);
     answer["exchange"] = json!(row.journaled.exchange().to_string());
     answer["records"] = json!(row.journaled.counts().records);
-    answer["verdict"] = json!(if taken { Outcome::Accepted } else { Outcome::Refused }.as_str());
+    answer["verdict"] = json!(if looked.is_taken(row) { Outcome::Accepted } else { Outcome::Refused }.as_str());
     answer
 }
 

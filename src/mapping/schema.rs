@@ -257,6 +257,11 @@ impl Canonical {
         self.validator.iter_errors(record).flat_map(|e| findings(&e)).take(SCHEMA_FINDINGS_MAX).collect()
     }
 
+    /// The paths that make up a record's business key, in their order; of each component the first that a record has counts.
+    pub fn key(&self) -> &[Vec<String>] {
+        &self.annotations.key
+    }
+
     /// The first 16 bytes of the SHA-256 of the record's business key; zero where it has none.
     pub fn business_key(&self, record: &Value) -> [u8; 16] {
         let references = &self.annotations.key_if;

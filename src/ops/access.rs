@@ -62,6 +62,12 @@ impl Ask<'_> {
         pairs.into_iter().filter(|(name, _)| !["lang", SAID, PART].contains(&name.as_str())).collect()
     }
 
+    /// The same as a browser's form sends them: `+` is a space there (URL Standard, section 5.1).
+    pub fn form(&self) -> Vec<(String, String)> {
+        let pairs = parse_query(&self.request.uri.query().unwrap_or_default().replace('+', "%20"));
+        pairs.into_iter().filter(|(name, _)| !["lang", SAID, PART].contains(&name.as_str())).collect()
+    }
+
     /// A parameter of the query, the first of its name.
     pub fn given(&self, name: &str) -> Option<String> {
         parse_query(self.request.uri.query().unwrap_or_default()).into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
@@ -88,7 +94,7 @@ impl Ask<'_> {
     /// # Errors
     /// [`FaultCode::QueryInvalid`] for a reason that says nothing.
     pub fn shown(&self, exchange: ExchangeId, what: &str) -> Result<Shown, Fault> {
-        let Some(reason) = self.given(REVEAL) else { return Ok(Shown::Masked) };
+        let Some((_, reason)) = self.form().into_iter().find(|(name, _)| name == REVEAL) else { return Ok(Shown::Masked) };
         let (reason, operator) = (reason.trim(), self.operator);
         if !is_reason(reason) {
             return Err(bad_query(REVEAL, &format!("{REVEAL}=REASON (1-{REASON_CHARS_MAX})")));

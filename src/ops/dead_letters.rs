@@ -44,7 +44,7 @@ pub(super) async fn list(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
 }
 
 /// The names of what picks dead letters.
-const PICKS: [&str; 7] = ["destination", "partner", "flow", "fault", "received_from", "received_to", "everything"];
+pub(super) const PICKS: [&str; 7] = ["destination", "partner", "flow", "fault", "received_from", "received_to", "everything"];
 
 /// What an act on the dead letters that fit would change.
 ///
@@ -104,7 +104,10 @@ pub(super) async fn waive_picked(view: &OpsView, ask: Ask<'_>) -> Result<Respons
 }
 
 /// A pick from named values, or the name of the one that is wrong. Nothing given is no way to say everything.
-fn pick<'f>(given: impl Fn(&str) -> Option<&'f str>) -> Result<Pick, &'static str> {
+///
+/// # Errors
+/// The name.
+pub(super) fn pick<'f>(given: impl Fn(&str) -> Option<&'f str>) -> Result<Pick, &'static str> {
     let pick = Pick {
         delivery: None,
         destination: parsed(&given, "destination")?,

@@ -18,7 +18,7 @@
 use super::access::{Ask, REVEAL};
 use super::acts::{answer, entry};
 use super::view::OpsView;
-use crate::domain::{BusinessAnswer, DeliveryId, ExchangeId, Finding};
+use crate::domain::{BusinessAnswer, DeliveryId, Digest, ExchangeId, Finding};
 use crate::exchange::report;
 use crate::fault::problem::FindingEntry;
 use crate::fault::{Fault, FaultCode};
@@ -27,7 +27,7 @@ use crate::http::{self, Response};
 use crate::journal::chain::{leaf_hash, root_of};
 use crate::journal::evidence::Head;
 use crate::journal::search::{Attempt, DeliverySums};
-use crate::journal::{DeliveryRow, ExchangeRow};
+use crate::journal::{DeliveryRow, ExchangeRow, Journaled};
 use crate::mapping::Canonical;
 use crate::mask::{self, Shown};
 use crate::receipt::Receipt;
@@ -92,26 +92,49 @@ pub(super) async fn business_answer(view: &OpsView, ask: Ask<'_>) -> Result<Resp
 pub(super) async fn findings(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let [from, rows] = numbers(&ask, ["from", "rows"], Some(REVEAL))?;
     let row = row(view, &ask).await?;
-    let schemas = marking(view, &ask, &row, "findings").await?;
-    let all = report(view.journal.as_ref(), row.journaled.exchange()).await?;
     let from = usize::try_from(from.unwrap_or(0)).unwrap_or(usize::MAX);
     let rows = rows.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(FINDINGS_MAX).clamp(1, FINDINGS_MAX);
-    let (kept, next) = (all.len(), Some(from.saturating_add(rows)).filter(|next| *next < all.len()));
-    let mut page: Vec<Finding> = all.into_iter().skip(from).take(rows).collect();
-    if let Some(schemas) = &schemas {
-        let schemas: Vec<&Canonical> = schemas.iter().map(AsRef::as_ref).collect();
-        page.iter_mut().for_each(|finding| mask::finding(finding, &schemas));
-    }
+    let page = FindingsPage::of(view, &ask, &row, from, rows).await?;
     Ok(answer(
         StatusCode::OK,
         &json!({
-            "findings": page.iter().map(|finding| FindingEntry::new(finding, ask.zh)).collect::<Vec<_>>(),
-            "masked": schemas.is_some(),
-            "kept": kept,
+            "findings": page.findings.iter().map(|finding| FindingEntry::new(finding, ask.zh)).collect::<Vec<_>>(),
+            "masked": page.masked,
+            "kept": page.kept,
             "left_out": row.findings_left_out,
-            "next_from": next,
+            "next_from": page.next_from,
         }),
     ))
+}
+
+/// Some of the findings that are kept of an exchange.
+pub(super) struct FindingsPage {
+    /// The findings.
+    pub findings: Vec<Finding>,
+    /// Whether what is personal in them is masked.
+    pub masked: bool,
+    /// How many are kept in all.
+    pub kept: usize,
+    /// Where the next page begins, if there is one.
+    pub next_from: Option<usize>,
+}
+
+impl FindingsPage {
+    /// A page of them, as the operator may see it.
+    ///
+    /// # Errors
+    /// A reason that says nothing; the journal's failures.
+    pub(super) async fn of(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, from: usize, rows: usize) -> Result<Self, Fault> {
+        let schemas = marking(view, ask, row, "findings").await?;
+        let all = report(view.journal.as_ref(), row.journaled.exchange()).await?;
+        let (kept, next_from) = (all.len(), Some(from.saturating_add(rows)).filter(|next| *next < all.len()));
+        let mut findings: Vec<Finding> = all.into_iter().skip(from).take(rows).collect();
+        if let Some(schemas) = &schemas {
+            let schemas: Vec<&Canonical> = schemas.iter().map(AsRef::as_ref).collect();
+            findings.iter_mut().for_each(|finding| mask::finding(finding, &schemas));
+        }
+        Ok(Self { findings, masked: schemas.is_some(), kept, next_from })
+    }
 }
 
 /// A window of its body.
@@ -213,13 +236,17 @@ pub(super) async fn delivery(view: &OpsView, ask: Ask<'_>) -> Result<Response, F
 }
 
 /// The exchange of the path.
-async fn row(view: &OpsView, ask: &Ask<'_>) -> Result<ExchangeRow, Fault> {
+///
+/// # Errors
+/// An exchange that there is not; the journal's failures.
+pub(super) async fn row(view: &OpsView, ask: &Ask<'_>) -> Result<ExchangeRow, Fault> {
     let unknown = || Fault::new(FaultCode::ExchangeUnknown);
     let id: ExchangeId = ask.segment(0).parse().map_err(|_| unknown())?;
     view.journal.exchange(id).await?.ok_or_else(unknown)
 }
 
-fn note(ask: &Ask<'_>, row: &ExchangeRow, what: &str) {
+/// Logs that an operator looks at something of an exchange.
+pub(super) fn note(ask: &Ask<'_>, row: &ExchangeRow, what: &str) {
     tracing::info!(exchange = %row.journaled.exchange(), operator = %ask.operator, what, "an operator looks into an exchange");
 }
 
@@ -283,8 +310,8 @@ fn whole(row: &ExchangeRow, sums: &DeliverySums) -> Value {
 /// one of the gateway's keys is for `portolan verify`.
 fn proof(row: &ExchangeRow, head: Option<&Head>) -> Value {
     let journaled = &row.journaled;
-    let root = root_of(leaf_hash(journaled.leaf().as_bytes()), journaled.leaf_index(), journaled.tree_size(), journaled.path());
     let leaf: Option<&RawValue> = serde_json::from_str(journaled.leaf()).ok();
+    let root = root(journaled);
     json!({
         "epoch": journaled.position().epoch,
         "index": journaled.position().index,
@@ -295,8 +322,18 @@ fn proof(row: &ExchangeRow, head: Option<&Head>) -> Value {
         "root": root,
         "signed_root": head.map(|head| head.root),
         "signed_at": head.map(|head| head.signed_at.as_str()),
-        "holds": root.is_some() && root == head.map(|head| head.root),
+        "holds": holds(root, head),
     })
+}
+
+/// The root that the leaf of an exchange leads to.
+pub(super) fn root(journaled: &Journaled) -> Option<Digest> {
+    root_of(leaf_hash(journaled.leaf().as_bytes()), journaled.leaf_index(), journaled.tree_size(), journaled.path())
+}
+
+/// Whether that root is the one that was signed.
+pub(super) fn holds(root: Option<Digest>, head: Option<&Head>) -> bool {
+    root.is_some() && root == head.map(|head| head.root)
 }
 
 fn attempted(row: &DeliveryRow, attempts: &[Attempt]) -> Value {

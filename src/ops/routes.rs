@@ -81,6 +81,10 @@ const fn post(path: &'static str, role: Role, answer: for<'a> fn(&'a OpsView, As
 pub static ROUTES: &[Route] = &[
     page("/", Some(words::NOW), |view, ask| Box::pin(console::now::page(view, ask))),
     page("/alarms/{number}", None, |view, ask| Box::pin(console::alarms::page(view, ask))),
+    page("/exchanges", Some(words::EXCHANGES), |view, ask| Box::pin(console::exchanges::page(view, ask))),
+    page("/dead-letters", Some(words::DEAD_LETTERS), |view, ask| Box::pin(console::dead_letters::page(view, ask))),
+    page("/exchanges/{id}", None, |view, ask| Box::pin(console::exchange::page(view, ask))),
+    page("/exchanges/{id}/records", None, |view, ask| Box::pin(console::record::page(view, ask))),
     page("/audit", Some(words::AUDIT), |view, ask| Box::pin(console::audit::page(view, ask))),
     page("/flows/{flow}", None, |view, ask| Box::pin(console::flow::page(view, ask))),
     page("/handover", Some(words::HANDOVER), |view, ask| Box::pin(console::handover::page(view, ask))),

@@ -24,7 +24,7 @@ const ALLOWED: &str =
 
 /// What is looked for.
 #[derive(Default)]
-struct Wanted {
+pub(super) struct Wanted {
     search: Search,
     id: Option<ExchangeId>,
     business_key: Option<Value>,
@@ -35,17 +35,11 @@ struct Wanted {
 /// # Errors
 /// A parameter that is not one; the journal's failures.
 pub(super) async fn list(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    let wanted = wanted(ask.query())?;
-    let id = match (wanted.id, &wanted.business_key) {
-        (Some(id), _) => Some(Some(id)),
-        (None, Some(key)) => Some(holder(view, &wanted.search, key).await?),
-        (None, None) => None,
-    };
-    let found = match id {
-        Some(Some(id)) => view.journal.exchange(id).await?.map(|row| one(&row)).unwrap_or_default(),
-        Some(None) => Found::default(),
-        None => view.journal.search(wanted.search).await?,
-    };
+    let (wanted, wrong) = Wanted::of(ask.query());
+    if let Some(name) = wrong.first() {
+        return Err(bad_query(name, ALLOWED));
+    }
+    let found = find(view, wanted).await?;
     Ok(answer(
         StatusCode::OK,
         &json!({
@@ -56,18 +50,33 @@ pub(super) async fn list(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
     ))
 }
 
-fn wanted(query: Vec<(String, String)>) -> Result<Wanted, Fault> {
-    let mut wanted = Wanted { search: Search { rows_max: PAGE_ROWS_MAX, ..Search::default() }, ..Wanted::default() };
-    for (name, value) in query {
-        // A form sends what was left blank as well.
-        if !value.is_empty() && !wanted.take(&name, value) {
-            return Err(bad_query(&name, ALLOWED));
-        }
-    }
-    Ok(wanted)
+/// The exchanges that fit, newest first.
+///
+/// # Errors
+/// A business key without partner and flow, a flow that there is not; the journal's failures.
+pub(super) async fn find(view: &OpsView, wanted: Wanted) -> Result<Found, Fault> {
+    let id = match (wanted.id, &wanted.business_key) {
+        (Some(id), _) => Some(Some(id)),
+        (None, Some(key)) => Some(holder(view, &wanted.search, key).await?),
+        (None, None) => None,
+    };
+    Ok(match id {
+        Some(Some(id)) => view.journal.exchange(id).await?.map(|row| one(&row)).unwrap_or_default(),
+        Some(None) => Found::default(),
+        None => view.journal.search(wanted.search).await?,
+    })
 }
 
 impl Wanted {
+    /// What parameters ask for, and the names of those that are none or cannot be read.
+    pub(super) fn of(query: Vec<(String, String)>) -> (Self, Vec<String>) {
+        let mut wanted = Self { search: Search { rows_max: PAGE_ROWS_MAX, ..Search::default() }, ..Self::default() };
+        // A form sends what was left blank as well.
+        let given = query.into_iter().filter(|(_, value)| !value.is_empty());
+        let wrong = given.filter_map(|(name, value)| if wanted.take(&name, value) { None } else { Some(name) }).collect();
+        (wanted, wrong)
+    }
+
     /// Takes a parameter, unless it is none or cannot be read.
     fn take(&mut self, name: &str, value: String) -> bool {
         let search = &mut self.search;

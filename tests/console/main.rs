@@ -61,7 +61,7 @@ fn every_page_is_sound_in_both_languages_at_both_widths() {
         .unwrap();
     let (wrong, walk) = (String::from_utf8_lossy(&walked.stdout), String::from_utf8_lossy(&walked.stderr));
     assert!(walked.status.success() && wrong.is_empty(), "{wrong}{walk}");
-    for page in [" /partners/", " /flows/"] {
+    for page in [" /partners/", " /flows/", " /exchanges/", "/records ", " /dead-letters"] {
         assert!(walk.contains(page), "no page {page}NAME was walked: {walk}");
     }
 }

@@ -22,8 +22,8 @@ const LOOKS = [
 let wrong = 0;
 const tell = (...words) => { wrong += 1; console.log(...words); };
 
-/** Addresses of this console that a page links to. */
-const links = (page) => page.$$eval("a[href]", (all) => all.map((a) => new URL(a.getAttribute?.("href") ?? a.href.baseVal, location.href).href));
+/** Pages of this console that a page links to. */
+const links = (page) => page.$$eval("a[href]:not([download])", (all) => all.map((a) => new URL(a.getAttribute?.("href") ?? a.href.baseVal, location.href).href));
 
 /** Characters of the page that are drawn like one that no font has. */
 const withoutGlyph = (page) => page.evaluate(() => {
@@ -44,6 +44,15 @@ const violations = async (page) => {
   return found.violations.filter((violation) => ["serious", "critical"].includes(violation.impact));
 };
 
+/** Chooses a canonical value, which must light up its source. */
+async function chooseValue(page, at) {
+  const value = page.locator("td a[data-lights]").first();
+  if (!(await value.count())) return;
+  const source = await value.getAttribute("href");
+  await value.click();
+  if (!(await page.locator(`${source}.lit`).isVisible())) tell(at, "a value does not light up its source", source);
+}
+
 async function look(page, path, { lang, width, colorScheme }) {
   const at = `${path} (${lang}, ${colorScheme}, ${width}):`;
   const response = await page.goto(origin + path, { waitUntil: "load" });
@@ -56,6 +65,7 @@ async function look(page, path, { lang, width, colorScheme }) {
   for (const violation of await violations(page)) {
     tell(at, violation.id, violation.help, violation.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | "));
   }
+  await chooseValue(page, at);
   const glyphs = await withoutGlyph(page);
   if (glyphs.length) tell(at, "no glyph for", glyphs.join(" "));
   const name = path.replace(/[^a-z0-9]+/gi, "-").replace(/^-|-$/g, "") || "now";
@@ -80,7 +90,8 @@ async function walk(browser, how) {
     for (const link of await links(page)) {
       const { origin: of, pathname, searchParams } = new URL(link);
       if (of !== origin) tell(page.url(), "links elsewhere:", link);
-      const kind = pathname.split("/")[1];
+      // The names between the ids.
+      const kind = pathname.split("/").filter((_, n) => n % 2).join("/");
       const known = kinds.get(kind) ?? 0;
       if (paths.includes(pathname) || searchParams.has("lang") || known >= PAGES_OF_A_KIND_MAX) continue;
       kinds.set(kind, known + 1);

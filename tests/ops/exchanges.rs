@@ -96,7 +96,7 @@ async fn the_latest_attempts_of_a_delivery_are_kept() {
 }
 
 /// The exchanges of the cases by their names, committed a minute apart.
-async fn fill(world: &World) -> Vec<(&'static str, ExchangeId)> {
+pub async fn fill(world: &World) -> Vec<(&'static str, ExchangeId)> {
     let clock: &TestClock = &world.clock;
     let plain = |body: &str, partner: &str, flow: &str| {
         let mut exchange = sample(clock, body);
@@ -140,7 +140,7 @@ async fn fill(world: &World) -> Vec<(&'static str, ExchangeId)> {
 }
 
 /// Has an exchange read by a mapping that there is, so that its schema is known.
-fn pin_mapping(world: &World, exchange: &mut NewExchange) {
+pub fn pin_mapping(world: &World, exchange: &mut NewExchange) {
     let live = world.view.live.load_full();
     let mapping = live.library.mapping("camt054").unwrap();
     (exchange.verdict.pins.mapping, exchange.verdict.pins.schema) = (mapping.digest, mapping.canonical.digest);
@@ -148,7 +148,7 @@ fn pin_mapping(world: &World, exchange: &mut NewExchange) {
     exchange.pinned.push((mapping.canonical.digest, mapping.canonical.text.clone()));
 }
 
-async fn commit(world: &World, exchange: NewExchange) -> ExchangeId {
+pub async fn commit(world: &World, exchange: NewExchange) -> ExchangeId {
     let id = exchange.id;
     world.view.journal.commit(exchange).await.unwrap();
     id

@@ -8,6 +8,7 @@ mod acts;
 mod cases;
 mod command;
 mod dead_letters;
+mod desk;
 mod door;
 mod exchanges;
 mod loopback;

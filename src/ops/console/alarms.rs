@@ -99,6 +99,17 @@ fn subject(subject: &AlarmSubject) -> Markup {
     }
 }
 
+/// Where to look further: exchanges of its partner and flow, dead letters of its destination.
+fn looks(subject: &AlarmSubject, lang: Lang) -> Markup {
+    let mut query = Vec::new();
+    query.extend(subject.partner.as_ref().map(|partner| format!("partner={partner}")));
+    query.extend(subject.flow.as_ref().map(|flow| format!("flow={flow}")));
+    html! {
+        @if let Some(to) = &subject.destination { a href={ "/dead-letters?destination=" (to) } { (lang.of(words::DEAD_LETTERS)) } " · " }
+        a href={ "/exchanges" @if !query.is_empty() { "?" (query.join("&")) } } { (lang.of(words::EXCHANGES)) }
+    }
+}
+
 fn whole(row: &AlarmRow, now: Timestamp, lang: Lang) -> Markup {
     let standing = match row.closed_at {
         Some(at) => html! { (badge(Tone::Good, lang.say("已解除", "over"))) " " (time(at)) },
@@ -122,6 +133,7 @@ fn whole(row: &AlarmRow, now: Timestamp, lang: Lang) -> Markup {
             (lang.say("内容", "It says"), html! { (lang.words(&row.state.words)) }),
             (lang.of(words::PARTY), html! { (lang.party(&row.state.party)) }),
             (lang.say("涉及", "About"), subject(&row.subject)),
+            (lang.say("查看", "See"), looks(&row.subject, lang)),
             (lang.of(words::SINCE), html! { (time(row.since)) " " span.soft { (lang.say("已持续 ", "for ")) (age(row.closed_at.unwrap_or(now).duration_since(row.since).as_secs(), lang)) } }),
             (lang.say("种类", "Kind"), html! { code { (row.kind) } " · " (lang.say("第 ", "number ")) (row.number) (lang.say(" 号", "")) }),
         ]))

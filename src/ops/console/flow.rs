@@ -86,6 +86,7 @@ fn standing_part(flow: &Flow, standing: &Standing, config: &Config, is_paused: b
                 @else { @for alarm in &open { (badge(alarms::tone(alarm), &alarms::title(alarm, lang))) } }
             }
             " " code { (flow.id) } " · " code { (flow.canonical) }
+            " · " a href={ "/exchanges?flow=" (flow.id) } { (lang.say("它的交换单", "its exchanges")) }
         }
         @if !open.is_empty() { (alarms::list(&open, now, lang)) }
         h2 { (lang.say("报送方", "Senders")) small { (lang.say("近 24 小时", "last 24 hours")) } }

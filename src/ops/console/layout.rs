@@ -69,7 +69,7 @@ pub fn notice(status: StatusCode, title: &str, sentences: &[&str], lang: Lang) -
 
 /// The address of this page, saying its language: what is live in it is asked for there.
 pub fn address(ask: &Ask<'_>, lang: Lang) -> String {
-    let pairs = ask.query().into_iter().chain([("lang".to_owned(), lang.say("zh", "en").to_owned())]);
+    let pairs = ask.form().into_iter().chain([("lang".to_owned(), lang.say("zh", "en").to_owned())]);
     let pairs: Vec<String> = pairs.map(|(name, value)| format!("{}={}", percent_encoded(&name), percent_encoded(&value))).collect();
     format!("{}?{}", ask.request.uri.path(), pairs.join("&"))
 }

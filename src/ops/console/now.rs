@@ -139,7 +139,7 @@ fn to_do(standing: &Standing, proposals: usize, now: Timestamp, lang: Lang) -> M
         @if proposals > 0 {
             (note(Tone::Warn, &html! {
                 (lang.say("待第二人批准的操作：", "Waiting for a second operator: ")) strong { (proposals) @if proposals == PROPOSALS_MAX { "+" } }
-                " " (link("/audit", &html! { (lang.of(words::AUDIT)) }))
+                " " a href="/dead-letters#waiting" { (lang.say("查看并批准", "see and approve")) }
             }))
         }
         @for paused in &standing.status.paused {
@@ -164,15 +164,21 @@ fn sums(standing: &Standing, lang: Lang) -> Markup {
     let minute = &standing.last_minute;
     let sums = standing.status.sums();
     let cells = [
-        (lang.say("最近一分钟收到", "In, last minute"), thousands(minute.sent.values().sum()), false),
-        (lang.say("最近一分钟送达", "Out, last minute"), thousands(minute.delivered.values().sum()), false),
-        (lang.say("24 小时交换单", "Exchanges, 24 h"), thousands(sent.exchanges), false),
-        (lang.say("24 小时记录", "Records, 24 h"), thousands(sent.records), false),
-        (lang.say("24 小时退回", "Refused, 24 h"), percent(sent.records_refused, sent.records), false),
-        (lang.of(words::QUEUED), thousands(sums.queued), false),
-        (lang.of(words::DEAD_LETTERS), thousands(sums.dead), sums.dead > 0),
+        (lang.say("最近一分钟收到", "In, last minute"), thousands(minute.sent.values().sum()), None, false),
+        (lang.say("最近一分钟送达", "Out, last minute"), thousands(minute.delivered.values().sum()), None, false),
+        (lang.say("24 小时交换单", "Exchanges, 24 h"), thousands(sent.exchanges), Some("/exchanges"), false),
+        (lang.say("24 小时记录", "Records, 24 h"), thousands(sent.records), None, false),
+        (lang.say("24 小时退回", "Refused, 24 h"), percent(sent.records_refused, sent.records), Some("/exchanges?verdict=refused"), false),
+        (lang.of(words::QUEUED), thousands(sums.queued), None, false),
+        (lang.of(words::DEAD_LETTERS), thousands(sums.dead), Some("/dead-letters"), sums.dead > 0),
     ];
-    html! { dl.sums.sheet { @for (name, figure, is_bad) in cells { div { dt { (name) } dd.bad[is_bad] { (figure) } } } } }
+    html! {
+        dl.sums.sheet {
+            @for (name, figure, to, is_bad) in cells {
+                div { dt { (name) } dd.bad[is_bad] { @match to { Some(to) => { a href=(to) { (figure) } } None => { (figure) } } } }
+            }
+        }
+    }
 }
 
 fn partners_table(standing: &Standing, now: Timestamp, lang: Lang) -> Markup {

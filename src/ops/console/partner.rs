@@ -72,6 +72,7 @@ fn standing_part(row: &PartnerRow, standing: &Standing, config: &Config, partner
     html! {
         p.standing {
             (parts::states(&row.states, lang)) " " code { (partner.id) }
+            " · " a href={ "/exchanges?partner=" (partner.id) } { (lang.say("它的交换单", "its exchanges")) }
             @if let Some(at) = row.last_received_at { " · " (lang.say("最近接收 ", "last seen ")) (short_time(at, now)) }
         }
         @if !open.is_empty() { (alarms::list(&open, now, lang)) }

@@ -2,7 +2,7 @@
 //! name wherever it is shown.
 
 use crate::domain::Role;
-use crate::fault::Party;
+use crate::fault::{FaultCode, Party};
 use crate::ops::access::Ask;
 use crate::ops::standing::State;
 use portolan_contract::Words;
@@ -74,6 +74,11 @@ impl Lang {
         self.say(party.parse().map_or(party, |known: Party| known.in_chinese()), party)
     }
 
+    /// What a fault is called, by its code.
+    pub fn fault(self, code: &str) -> &str {
+        code.parse::<FaultCode>().map_or(code, |known| self.say(known.title().0, known.title().1))
+    }
+
     /// How a partner stands.
     pub fn state(self, state: State) -> &'static str {
         self.say(state.in_chinese(), state.as_str())
@@ -125,6 +130,12 @@ pub const REPEATED: Text = text("重复", "Repeated");
 pub const QUEUED: Text = text("待投递", "Queued");
 /// The receiver has it.
 pub const ACKNOWLEDGED: Text = text("已送达", "Acknowledged");
+/// What goes to one receiver at once.
+pub const DELIVERY: Text = text("投递", "Delivery");
+/// Several of them.
+pub const DELIVERIES: Text = text("投递", "Deliveries");
+/// Given up for good.
+pub const WAIVE: Text = text("免除", "Waive");
 /// Put back into the queue.
 pub const RESEND: Text = text("重新投递", "Resend");
 /// Something wrong or doubtful in a record.

@@ -138,6 +138,18 @@
     drawAll(document);
   });
 
+  // --- Lineage: a value and the bytes that it was read from light up together, and the page stays where it is.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-lights]");
+    const other = link && document.getElementById(link.hash.slice(1));
+    if (!other) return;
+    event.preventDefault();
+    document.querySelectorAll(".lit").forEach((lit) => lit.classList.remove("lit"));
+    [link, other].forEach((one) => one.classList.add("lit"));
+    other.scrollIntoView({ block: "nearest" });
+    other.focus({ preventScroll: true });
+  });
+
   // --- A choice that goes at once.
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
