@@ -65,7 +65,7 @@ impl Ask<'_> {
     /// The same as a browser's form sends them: `+` is a space there (URL Standard, section 5.1).
     pub fn form(&self) -> Vec<(String, String)> {
         let pairs = parse_query(&self.request.uri.query().unwrap_or_default().replace('+', "%20"));
-        pairs.into_iter().filter(|(name, _)| !["lang", SAID].contains(&name.as_str())).collect()
+        pairs.into_iter().filter(|(name, _)| !["lang", SAID, PART].contains(&name.as_str())).collect()
     }
 
     /// A parameter of the query, the first of its name.
@@ -136,8 +136,6 @@ pub enum Said {
     Done(u64),
     /// It waits for a second operator, as this act.
     Proposed(u64),
-    /// It is under way, and nothing is logged.
-    UnderWay,
     /// There was nothing to do.
     Unchanged,
 }
@@ -148,7 +146,6 @@ impl Said {
         match text.split_once('-') {
             Some(("done", number)) => number.parse().ok().map(Self::Done),
             Some(("proposed", number)) => number.parse().ok().map(Self::Proposed),
-            None if text == "under-way" => Some(Self::UnderWay),
             None if text == "unchanged" => Some(Self::Unchanged),
             _ => None,
         }
@@ -160,7 +157,6 @@ impl fmt::Display for Said {
         match self {
             Self::Done(number) => write!(f, "done-{number}"),
             Self::Proposed(number) => write!(f, "proposed-{number}"),
-            Self::UnderWay => f.write_str("under-way"),
             Self::Unchanged => f.write_str("unchanged"),
         }
     }

@@ -44,7 +44,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let waiting = view.journal.acts(waiting).await?;
     let body = html! {
         (standing)
-        @if !waiting.is_empty() { (proposals(view, &ask, &waiting, lang)) }
+        @if !waiting.is_empty() { (proposals(view, &ask, &waiting, "/audit", lang)) }
         h2 { (lang.say("操作记录", "Administrative acts")) }
         (sieve(&ask, lang))
         (log_table(&log, now, lang))
@@ -114,11 +114,11 @@ fn problems(verified: &Verified, lang: Lang) -> Markup {
     }
 }
 
-/// Proposals that wait, each with the forms of whoever may decide it: nobody approves an own one.
-fn proposals(view: &OpsView, ask: &Ask<'_>, waiting: &[Act], lang: Lang) -> Markup {
+/// Proposals that wait, each with the forms of whoever may decide it: nobody approves an own one. They come back to `then`.
+pub fn proposals(view: &OpsView, ask: &Ask<'_>, waiting: &[Act], then: &str, lang: Lang) -> Markup {
     let nothing = html! {};
     html! {
-        h2 { (lang.say("待第二人批准", "Waiting for a second operator")) }
+        h2 #waiting { (lang.say("待第二人批准", "Waiting for a second operator")) }
         div.sheet.padded.forms {
             @for act in waiting {
                 @let entry = &act.entry;
@@ -136,9 +136,9 @@ fn proposals(view: &OpsView, ask: &Ask<'_>, waiting: &[Act], lang: Lang) -> Mark
                     }
                     @if ask.operator.role >= Role::Operate {
                         @let address = |word: &str| format!("/v1/acts/{}/{word}", entry.number);
-                        @if !is_own { (form(view, ask, lang, &address("approve"), "/audit", lang.say("批准", "Approve"), &nothing)) }
+                        @if !is_own { (form(view, ask, lang, &address("approve"), then, lang.say("批准", "Approve"), &nothing)) }
                         @let word = if is_own { lang.say("撤回", "Take back") } else { lang.say("否决", "Reject") };
-                        (form(view, ask, lang, &address("reject"), "/audit", word, &nothing))
+                        (form(view, ask, lang, &address("reject"), then, word, &nothing))
                     }
                 }
             }

@@ -4,23 +4,22 @@
 //! The form that picks takes what [`crate::ops::dead_letters`] does, under the same names, and goes to this page, which then says
 //! what would happen. Nothing is changed but by the API's own addresses.
 
-use super::deliveries::deed;
+use super::audit::proposals;
 use super::fields::{Field, FieldKind, Given, field};
 use super::figures::{count, nothing, time};
-use super::layout;
-use super::parts::{Column, Tone, badge, facts, form, live, note, table};
+use super::parts::{Column, Tone, facts, form, live, note, table};
 use super::words::{self, Lang, text};
+use super::{deeds, layout};
 use crate::config::Config;
 use crate::domain::{DeliveryId, Role};
 use crate::fault::Fault;
 use crate::figures::thousands;
 use crate::http::Response;
-use crate::journal::acts::{Act, ActFilter, Deed, PICKED_MAX, Pick, PickSummary, RESEND_PER_SECOND_DEFAULT, RESEND_PER_SECOND_MAX};
+use crate::journal::acts::{ActFilter, PICKED_MAX, Pick, PickSummary, RESEND_PER_SECOND_DEFAULT, RESEND_PER_SECOND_MAX};
 use crate::journal::{DeadLetterFilter, DeliveryRow};
 use crate::ops::access::Ask;
 use crate::ops::dead_letters::{PICKS, pick};
 use crate::ops::view::OpsView;
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 /// Rows of a page.
@@ -44,6 +43,10 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let after: Option<DeliveryId> = given.text(AFTER).parse().ok();
     let to = given.text("destination").parse().ok();
     let rows = view.journal.dead_letters(DeadLetterFilter { to, after, rows_max: ROWS }).await?;
+    let listed = live(&ask, lang, "dead-letters", &list(&rows, lang));
+    if ask.part().is_some() {
+        return Ok(layout::part(listed));
+    }
     let waiting = ActFilter { waiting_at: Some(view.clock.now()), rows_max: ROWS, ..ActFilter::default() };
     let waiting = view.journal.acts(waiting).await?;
     let summary = match picked {
@@ -51,12 +54,12 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
         None => None,
     };
     let body = html! {
-        (waiting_part(view, &ask, &waiting, lang))
+        @if !waiting.is_empty() { (proposals(view, &ask, &waiting, HERE, lang)) }
         h2 { (lang.say("选取", "Pick some")) }
         (form_of_picks(&given, &config, &rows, lang))
         @if let Some(summary) = &summary { (preview(view, &ask, &given, summary, lang)) }
         h2 { (lang.of(words::DEAD_LETTERS)) @if let Some(to) = Some(given.text("destination")).filter(|to| !to.is_empty()) { small { (to) } } }
-        (live(&ask, lang, "dead-letters", &html! { (list(&rows, lang)) }))
+        (listed)
         @if let Some(last) = rows.last().filter(|_| rows.len() == ROWS) {
             p.pager { a.button.quiet rel="next" href={ (HERE) "?" (AFTER) "=" (last.id) @if !given.text("destination").is_empty() { "&destination=" (given.text("destination")) } } { (lang.say("下一页", "Next page")) } }
         }
@@ -195,74 +198,10 @@ fn list(rows: &[DeliveryRow], lang: Lang) -> Markup {
             },
             html! {
                 @if row.acts.is_empty() { (nothing()) }
-                span.lines { @for act in &row.acts { span { (deed(&act.entry.deed, lang)) small { (act.entry.reason) } } } }
+                span.lines { @for act in &row.acts { span { (deeds::title(&act.entry.deed, lang)) small { (act.entry.reason) } } } }
             },
         ]
     };
     let rows: Vec<Vec<Markup>> = rows.iter().map(cells).collect();
     html! { div.tight.letters { (table(lang, lang.of(words::DEAD_LETTERS), &columns, &rows, lang.say("没有投递失败待处理的。", "There is no dead letter."))) } }
-}
-
-/// The acts that wait for a second operator, who approves or rejects them; their proposer takes them back.
-fn waiting_part(view: &OpsView, ask: &Ask<'_>, waiting: &[Act], lang: Lang) -> Markup {
-    html! {
-        @if !waiting.is_empty() {
-            h2 #waiting { (lang.say("待第二人批准", "Waiting for a second operator")) }
-            @for act in waiting { (proposal(view, ask, act, lang)) }
-        }
-    }
-}
-
-fn proposal(view: &OpsView, ask: &Ask<'_>, act: &Act, lang: Lang) -> Markup {
-    let entry = &act.entry;
-    let proposer = entry.operator.as_ref().map(|operator| &operator.name);
-    let is_own = proposer.is_some() && proposer == ask.operator.name.as_ref();
-    let address = |decision: &str| format!("/v1/acts/{}/{decision}", entry.number);
-    let nothing = html! {};
-    html! {
-        section.delivery.sheet aria-label={ (lang.say("待批操作 ", "Proposal ")) (entry.number) } {
-            p.head {
-                (badge(Tone::Warn, lang.say("待批准", "waits")))
-                strong { (deed(&entry.deed, lang)) " · " (thousands(entry.deliveries)) (lang.say(" 个投递", " deliveries")) }
-                span { (picked_words(&entry.deed, lang)) }
-                span.soft {
-                    (lang.say("第 ", "act ")) (entry.number) (lang.say(" 号 · ", " · "))
-                    @if let Some(name) = proposer { (name) } @else { (words::NOTHING) }
-                    @if let Ok(at) = entry.at.parse::<Timestamp>() { " · " (time(at)) }
-                    @if let Some(until) = act.waits_until { (lang.say(" · 有效至 ", " · until ")) (time(until)) }
-                }
-                span { (lang.of(words::REASON)) (lang.say("：", ": ")) (entry.reason) }
-            }
-            @if ask.operator.role >= Role::Operate {
-                div.forms.choice.padded {
-                    @if is_own { p.soft { (lang.say("须由另一位操作员批准。", "Another operator must approve it.")) } }
-                    @else { (form(view, ask, lang, &address("approve"), HERE, lang.say("批准", "Approve"), &nothing)) }
-                    (form(view, ask, lang, &address("reject"), HERE, if is_own { lang.say("撤回", "Take it back") } else { lang.say("否决", "Reject") }, &nothing))
-                }
-            }
-        }
-    }
-}
-
-/// Which deliveries a deed is about.
-fn picked_words(deed: &Deed, lang: Lang) -> Markup {
-    let (Deed::Resend { pick, .. } | Deed::Waive { pick }) = deed else { return html! {} };
-    let moment = |at: &Option<Timestamp>| at.map(|at| super::figures::local(at, "%Y-%m-%d %H:%M:%S"));
-    let parts = [
-        (lang.of(words::DELIVERY), pick.delivery.map(|id| id.to_string())),
-        (lang.of(words::DESTINATION), pick.destination.as_ref().map(ToString::to_string)),
-        (lang.say("报送方", "Sender"), pick.partner.as_ref().map(ToString::to_string)),
-        (lang.of(words::FLOW), pick.flow.as_ref().map(ToString::to_string)),
-        (lang.say("错误", "Fault"), pick.fault.as_deref().map(|code| lang.fault(code).to_owned())),
-        (lang.say("接收自", "Received from"), moment(&pick.received_from)),
-        (lang.say("接收早于", "Received before"), moment(&pick.received_to)),
-    ];
-    html! {
-        @if *pick == Pick::default() { (lang.say("全部", "everything")) }
-        @for (n, (name, value)) in parts.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).enumerate() {
-            @if n > 0 { (lang.say("；", "; ")) }
-            (name) " " code { (value) }
-        }
-        @if let Deed::Resend { per_second, .. } = deed { (lang.say("；每秒至多 ", "; at most ")) (per_second) (lang.say(" 个", " a second")) }
-    }
 }

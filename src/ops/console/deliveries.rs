@@ -1,6 +1,7 @@
 //! The deliveries of an exchange: where each stands, each attempt with what the receiver answered, what operators did about it,
 //! and, of a dead letter, the forms that resend or waive it.
 
+use super::deeds;
 use super::exchange::{between, precise};
 use super::figures::{nothing, time, took};
 use super::parts::{Tone, badge, form};
@@ -8,7 +9,7 @@ use super::words::{self, Lang};
 use crate::domain::{DeliveryId, Role};
 use crate::fault::Fault;
 use crate::figures::thousands;
-use crate::journal::acts::{Act, Deed};
+use crate::journal::acts::Act;
 use crate::journal::search::Attempt;
 use crate::journal::{DeliveryRow, DeliveryState, ExchangeRow};
 use crate::ops::access::Ask;
@@ -106,22 +107,13 @@ fn tried(attempt: &Attempt, row: &DeliveryRow, lang: Lang) -> Markup {
 }
 
 /// What an operator did, when and why.
-pub fn act_line(act: &Act, lang: Lang) -> Markup {
+fn act_line(act: &Act, lang: Lang) -> Markup {
     let entry = &act.entry;
     let at = entry.at.parse::<Timestamp>().ok();
     html! {
         @if let Some(at) = at { span.when { (time(at)) } }
-        strong { (deed(&entry.deed, lang)) }
-        span { @if let Some(operator) = &entry.operator { (operator.name) } @else { (words::NOTHING) } }
+        strong { (deeds::title(&entry.deed, lang)) }
+        (deeds::who(act, lang))
         span.soft { (entry.reason) (lang.say("（操作记录第 ", " (act ")) (entry.number) (lang.say(" 号）", ")")) }
-    }
-}
-
-/// What an act on deliveries is called.
-pub fn deed(deed: &Deed, lang: Lang) -> &'static str {
-    match deed {
-        Deed::Resend { .. } => lang.of(words::RESEND),
-        Deed::Waive { .. } => lang.of(words::WAIVE),
-        other => other.kind(),
     }
 }

@@ -25,6 +25,8 @@ use maud::{Markup, html};
 
 /// Findings of a page.
 const FINDINGS_ROWS: usize = 50;
+/// The part that is live while something is still to be delivered.
+const LIFE: &str = "life";
 /// The parameter that says where a page of findings begins.
 const FINDINGS_FROM: &str = "findings_from";
 
@@ -38,20 +40,27 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let id = row.journaled.exchange();
     let asked = Asked::of(&ask)?;
     let sums = view.journal.delivery_sums(id).await?;
-    let findings = FindingsPage::of(view, &ask, &row, asked.findings_from, FINDINGS_ROWS).await?;
-    let deliveries = deliveries::part(view, &ask, &row, asked.deliveries_after, lang).await?;
-    let has_answer = ask.operator.role >= Role::Operate && view.journal.answer(id).await?.is_some();
     let life = html! {
         (timeline(&row, &sums, lang))
-        (deliveries)
+        (deliveries::part(view, &ask, &row, asked.deliveries_after, lang).await?)
     };
     let is_moving = ["queued", "leased"].iter().any(|state| sums.deliveries.contains_key(state));
+    // What somebody types into a form of a dead letter would be lost.
+    let is_live = is_moving && !sums.deliveries.contains_key("dead-letter") && ask.given(REVEAL).is_none();
+    let life = if is_live {
+        live(&ask, lang, LIFE, &life)
+    } else {
+        html! { div id=(LIFE) { (life) } }
+    };
+    if ask.part().is_some() {
+        return Ok(layout::part(life));
+    }
+    let findings = FindingsPage::of(view, &ask, &row, asked.findings_from, FINDINGS_ROWS).await?;
+    let has_answer = ask.operator.role >= Role::Operate && view.journal.answer(id).await?.is_some();
     let body = html! {
         (standing(&row, lang))
         (why(&row, lang))
-        // What somebody types into a form of a dead letter would be lost.
-        @if is_moving && !sums.deliveries.contains_key("dead-letter") && ask.given(REVEAL).is_none() { (live(&ask, lang, "life", &life)) }
-        @else { div #life { (life) } }
+        (life)
         (findings_part(&row, &findings, &ask, lang))
         (receipt(&row, has_answer, lang))
         h2 { (lang.say("约定与原文", "What it was taken by")) }
