@@ -6,6 +6,7 @@ pub mod cases;
 mod compile;
 mod compiled;
 mod containers;
+pub mod documents;
 pub mod draft;
 pub mod file;
 pub mod findings;
