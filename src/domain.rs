@@ -344,7 +344,7 @@ impl Finding {
     }
 
     /// Whether the part is a sheet.
-    fn in_sheet(&self) -> bool {
+    pub fn in_sheet(&self) -> bool {
         is_in_sheet(self.part.as_deref(), self.at)
     }
 }

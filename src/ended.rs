@@ -31,7 +31,7 @@ impl Extent {
 
     /// The end, in a body of this mapping.
     pub fn end(self, mapping: &Mapping) -> Position {
-        let has_lines = !mapping.is_contained && mapping.format_name != "xlsx" && !matches!(self.first, [0xff, 0xfe] | [0xfe, 0xff]);
+        let has_lines = mapping.contained.is_none() && mapping.has_bytes() && !matches!(self.first, [0xff, 0xfe] | [0xfe, 0xff]);
         // What ends in a line feed ends in the line that it ends.
         let line = (self.line_feeds + u64::from(self.last != b'\n')).max(1);
         Position { line: if has_lines { line } else { 0 }, byte: self.bytes, column: 0 }

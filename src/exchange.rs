@@ -313,7 +313,7 @@ async fn in_turn(exchanges: &Arc<Exchanges>, received: Received) -> Result<(Rece
 fn is_small(received: &Received) -> bool {
     let stored = received.body.spooled.stored();
     let small = matches!(stored, Stored::Inline(_)) && stored.length() <= INLINE_TRANSLATION_BYTES_MAX;
-    small && received.intake.coding == Coding::Identity && !received.intake.mapping.is_contained
+    small && received.intake.coding == Coding::Identity && received.intake.mapping.contained.is_none()
 }
 
 /// Does a piece of work for a partner on a thread of the bounded pool.

@@ -193,20 +193,29 @@ pub fn to_json(mapping: &Mapping, lineage: &Lineage, zh: bool) -> Value {
     let field = |traced: &crate::mapping::trace::Traced| {
         let mut field = serde_json::to_value(traced).unwrap_or_default();
         field["title"] = json!(mapping.canonical.title(&traced.canonical));
+        if let Some(place) = traced.source.as_ref().filter(|source| source.part.is_some()).and_then(|source| source.spot(zh)) {
+            field["place"] = json!(place);
+        }
         field["rule"]["words"] = json!(traced.rule.words());
         field
     };
     let findings: Vec<FindingEntry<'_>> = lineage.findings.iter().map(|finding| FindingEntry::new(finding, zh)).collect();
-    json!({
+    let mut told = json!({
         "record": lineage.record,
         "line": lineage.at.line,
-        "byte": lineage.at.byte,
         "mapping": { "name": mapping.name, "sha256": mapping.digest.to_string() },
         "canonical": lineage.canonical,
         "fields": lineage.fields.iter().map(field).collect::<Vec<_>>(),
         "findings": findings,
         "findings_left_out": lineage.findings_left_out,
-    })
+    });
+    if mapping.has_bytes() {
+        told["byte"] = json!(lineage.at.byte);
+    }
+    if let Some(part) = &lineage.part {
+        told["part"] = json!(part);
+    }
+    told
 }
 
 fn answer(row: &ExchangeRow, looked: &Looked, zh: bool) -> Value {

@@ -87,6 +87,7 @@ pub fn lineage(lineage: &mut Lineage, schemas: &[&Canonical]) {
         if let Some(source) = &mut field.source {
             secrets.push(source.text.clone());
             source.text = masked(&source.text);
+            secrets.extend(source.raw.as_mut().map(|raw| std::mem::replace(raw, masked(raw))));
         }
         if let Rule::Read { code, .. } = &mut field.rule {
             *code = None;
@@ -223,7 +224,8 @@ mod tests {
         let schema = Canonical::compile("person.v1", SCHEMA).unwrap();
         let source = |text: &str| {
             let (source, text) = ("row/x".to_owned(), text.to_owned());
-            Some(SourceText { source, part: None, line: 2, byte: 9, column: Some(1), range: None, text, counted: false })
+            let (line, byte, raw) = (Some(2), Some(9), Some(format!("{text}  ")));
+            Some(SourceText { source, part: None, line, byte, column: Some(1), range: None, text, raw, counted: false })
         };
         let rule = Rule::Default { text: String::new() };
         let traced = |canonical: &str, value: Value, text| Traced {
@@ -234,6 +236,7 @@ mod tests {
         };
         let mut told = Lineage {
             record: 1,
+            part: None,
             at: Position::default(),
             accepted: false,
             canonical: json!({"name": "李小四", "amount": "10.00", "accounts": [{"number": "6222000000001234"}]}),

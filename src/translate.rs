@@ -13,6 +13,7 @@ use crate::domain::{Counts, Digest, Finding, Hasher, IndexRow, Outcome, PartnerI
 use crate::ended::end_of;
 use crate::fault::{Fault, FaultCode};
 use crate::mapping::body::{BodyReader, ReadRecord, Step};
+use crate::mapping::documents::Documents;
 use crate::mapping::findings::RecordFindings;
 use crate::mapping::profile::Sample;
 use crate::mapping::rules::Runner;
@@ -28,7 +29,7 @@ use jiff::tz::TimeZone;
 use portolan_contract::{FormatCode, FormatError, Limits, Position, RawRecord, Words};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 /// Deliveries that one body may give rise to. A new one begins wherever the key of an ordered flow or the heading of
@@ -55,13 +56,13 @@ pub struct FlowPlan {
     pub answers: BTreeMap<PartnerId, Arc<Mapping>>,
 }
 
-/// A check of a whole body, decoded, that a program outside this one makes.
+/// A check of all documents of a body that a program outside this one makes.
 pub trait BodyCheck: Send + Sync {
-    /// What is wrong with it.
+    /// What is wrong with them.
     ///
     /// # Errors
-    /// When it could not be checked: never a reason to take it for good.
-    fn findings(&self, body: &mut (dyn Read + Send)) -> io::Result<Vec<Finding>>;
+    /// When they could not be checked: never a reason to take them for good.
+    fn findings(&self, documents: &Documents<'_>) -> io::Result<Vec<Finding>>;
 }
 
 /// What one translation may cost.
@@ -129,7 +130,7 @@ pub fn translate(
     let mut input = Decoded::open(arrived, limits)?;
     let fault = match (pass.read_all(&mut input), check) {
         (Ok(()), None) => None,
-        (Ok(()), Some(check)) => pass.check(check, || Decoded::open(arrived, limits))?,
+        (Ok(()), Some(check)) => pass.check(check, arrived)?,
         (Err(Stop::Body(code, finding)), _) => {
             pass.findings.of_body(vec![*finding]);
             Some(code)
@@ -229,6 +230,10 @@ pub fn no_records(mapping: &Mapping, ended: Position) -> Finding {
     body_finding(FaultCode::NoRecords, ended, expected.into_iter().next(), words)
 }
 
+fn decoded(arrived: Arrived<'_>, limits: &TranslateLimits) -> io::Result<Box<dyn Read + Send>> {
+    coding::decode(arrived.coding, spool::open(arrived.body)?, arrived.body.length(), limits.decode)
+}
+
 /// The decoded body, hashed as it is read.
 struct Decoded {
     input: Box<dyn Read + Send>,
@@ -237,8 +242,7 @@ struct Decoded {
 
 impl Decoded {
     fn open(arrived: Arrived<'_>, limits: &TranslateLimits) -> Result<Self, Fault> {
-        let raw = spool::open(arrived.body).map_err(storage_fault)?;
-        let input = coding::decode(arrived.coding, raw, arrived.body.length(), limits.decode).map_err(storage_fault)?;
+        let input = decoded(arrived, limits).map_err(storage_fault)?;
         let hasher = (arrived.coding != Coding::Identity).then(Hasher::default);
         Ok(Self { input, hasher })
     }
@@ -426,11 +430,11 @@ impl<'p> Pass<'p> {
     }
 
     /// Has the whole body checked from outside; a body that could not be checked is not taken for good.
-    fn check(&mut self, check: &dyn BodyCheck, body: impl Fn() -> Result<Decoded, Fault>) -> Result<Option<FaultCode>, Fault> {
-        let mut findings = check.findings(&mut body()?).map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))?;
-        if !findings.is_empty() {
-            place_lines(&mut findings, body()?).map_err(storage_fault)?;
-        }
+    fn check(&mut self, check: &dyn BodyCheck, arrived: Arrived<'_>) -> Result<Option<FaultCode>, Fault> {
+        let limits = self.limits;
+        let open = move || decoded(arrived, limits).map(|body| -> Box<dyn Read> { body });
+        let documents = Documents::new(self.mapping, &limits.read, Box::new(open));
+        let findings = check.findings(&documents).map_err(|error| Fault::new(FaultCode::Internal).caused_by(error))?;
         let invalid = findings.iter().any(|finding| finding.severity == Severity::Error);
         self.findings.of_body(findings);
         Ok(invalid.then_some(FaultCode::SchemaInvalid))
@@ -505,28 +509,6 @@ impl Translated {
         self.files = [canonical, index];
         Ok(self)
     }
-}
-
-/// Fills in where the lines of findings begin, of which their maker knows the number alone. Lines of UTF-16
-/// are not told by a byte: their findings stay at the number.
-fn place_lines(findings: &mut [Finding], body: impl Read) -> io::Result<()> {
-    let mut body = io::BufReader::new(body);
-    if matches!(body.fill_buf()?, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
-        return Ok(());
-    }
-    findings.sort_by_key(|finding| finding.at.line);
-    let (mut line, mut byte) = (1, 0);
-    for finding in findings {
-        while line < finding.at.line {
-            let skipped = body.skip_until(b'\n')?;
-            if skipped == 0 {
-                return Ok(());
-            }
-            (line, byte) = (line + 1, byte + skipped as u64);
-        }
-        finding.at.byte = byte;
-    }
-    Ok(())
 }
 
 /// Findings, capped per record and per body with the count of what was left out.

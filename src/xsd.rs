@@ -8,25 +8,27 @@
 //! What it does not support: XSD 1.0 is its language, so a schema with 1.1's assertions or alternatives does
 //! not compile and is refused at load; entities of a DTD are not looked at, since the XML adapter refuses a
 //! DTD before; it names an element and its line, not the whole path to it. An element without a declaration in
-//! the named schemas is an error, never passed over.
+//! the named schemas is an error, never passed over. Of a body in a container it is given each document by itself.
 //!
 //! Limits: [`FINDINGS_MAX`] messages, in [`LINES_MAX`] lines of [`LINE_BYTES_MAX`] bytes, are read, then the
-//! validator is stopped; it may take [`TIME_MAX`] for a body.
+//! validator is stopped; it may take [`TIME_MAX`] for a body, with all its documents.
 
 mod forms;
 mod told;
 
 use crate::config::Problem;
 use crate::domain::{Finding, Severity};
+use crate::mapping::documents::Documents;
 use crate::mapping::file::{CheckSeverity, XsdEntry};
 use crate::mapping::{Library, Mapping};
 use crate::translate::BodyCheck;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The validator.
 const VALIDATOR: &str = "xmllint";
@@ -107,7 +109,7 @@ impl Xsd {
         std::fs::write(folder.path().join(ENTRY), importing(&named.files)).map_err(failed)?;
         let xsd = Self { folder, severity };
         // Any body shows whether the schema compiles; that this one is not valid is of no interest.
-        let ran = xsd.run(&mut b"<any/>".as_slice()).map_err(failed)?;
+        let ran = xsd.run(&mut b"<any/>".as_slice(), TIME_MAX).map_err(failed)?;
         if ran.code != Some(SCHEMA_FAILED) {
             return Ok(xsd);
         }
@@ -119,32 +121,47 @@ impl Xsd {
         }
     }
 
-    /// Runs the validator over a body.
+    /// Runs the validator over a document.
     ///
     /// # Errors
-    /// A validator that cannot be started or takes too long, and a body that cannot be read.
-    fn run(&self, body: &mut (dyn Read + Send)) -> io::Result<Ran> {
+    /// A validator that cannot be started or takes too long, and a document that cannot be read.
+    fn run(&self, document: &mut dyn Read, time_max: Duration) -> io::Result<Ran> {
         let mut child = start(&self.folder.path().join(ENTRY))?;
         let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
         let (told, tell) = mpsc::channel();
+        let watched = &mut child;
         let (lines, copied) = std::thread::scope(|scope| {
             scope.spawn(move || told.send(lines(stderr)));
             // A validator that has said enough is stopped, and its input with it.
-            let copying = scope.spawn(move || stdin.map_or(Ok(0), |mut stdin| io::copy(body, &mut stdin)));
-            let lines = tell.recv_timeout(TIME_MAX);
-            let whole = matches!(lines, Ok(Ok((_, true))));
-            if !whole {
-                let _ = child.kill();
-            }
-            (lines, copying.join())
+            let watching = scope.spawn(move || {
+                let lines = tell.recv_timeout(time_max);
+                if !matches!(lines, Ok(Ok((_, true)))) {
+                    let _ = watched.kill();
+                }
+                lines
+            });
+            let copied = stdin.map_or(Ok(0), |mut stdin| io::copy(document, &mut stdin));
+            (watching.join(), copied)
         });
         let code = child.wait()?.code();
-        let (lines, _) =
-            lines.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("{VALIDATOR} took longer than {TIME_MAX:?}")))??;
+        let too_long = || io::Error::new(io::ErrorKind::TimedOut, format!("{VALIDATOR} took longer than {TIME_MAX:?}"));
+        let (lines, _) = lines.ok().and_then(Result::ok).ok_or_else(too_long)??;
         match copied {
-            Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(Ran { lines, code }),
         }
+    }
+
+    /// What is wrong with one document, in the order of its lines.
+    fn findings_of(&self, document: &mut dyn Read, time_max: Duration) -> io::Result<Vec<Finding>> {
+        let Ran { lines, code } = self.run(document, time_max)?;
+        let mut findings = told::findings(&lines, self.severity);
+        findings.sort_by_key(|finding| finding.at.line);
+        // Without a finding the document is valid only where the validator says so: what it fails at is no verdict.
+        if code == Some(0) || !findings.is_empty() {
+            return Ok(findings);
+        }
+        Err(io::Error::other(format!("{VALIDATOR} ended with {code:?}: {}", told::refusal(&lines, self.folder.path()).reason)))
     }
 }
 
@@ -155,15 +172,49 @@ struct Ran {
 }
 
 impl BodyCheck for Xsd {
-    fn findings(&self, body: &mut (dyn Read + Send)) -> io::Result<Vec<Finding>> {
-        let Ran { lines, code } = self.run(body)?;
-        let findings = told::findings(&lines, self.severity);
-        // Without a finding the body is valid only where the validator says so: what it fails at is no verdict.
-        if code == Some(0) || !findings.is_empty() {
-            return Ok(findings);
+    fn findings(&self, documents: &Documents<'_>) -> io::Result<Vec<Finding>> {
+        let until = Instant::now() + TIME_MAX;
+        let mut findings: Vec<Finding> = Vec::new();
+        documents.each(&mut |name, document| {
+            let found = self.findings_of(document, until.saturating_duration_since(Instant::now()))?;
+            findings.extend(found.into_iter().map(|finding| Finding { part: name.map(str::to_owned), ..finding }));
+            Ok(if findings.len() < FINDINGS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        findings.truncate(FINDINGS_MAX);
+        if !findings.is_empty() {
+            place_lines(&mut findings, documents)?;
         }
-        Err(io::Error::other(format!("{VALIDATOR} ended with {code:?}: {}", told::refusal(&lines, self.folder.path()).reason)))
+        Ok(findings)
     }
+}
+
+/// Fills in where the lines of findings begin, of which the validator tells the number alone.
+fn place_lines(findings: &mut [Finding], documents: &Documents<'_>) -> io::Result<()> {
+    documents.each(&mut |name, document| {
+        let here = findings.iter_mut().filter(|finding| finding.part.as_deref() == name);
+        place_lines_of(here, document).map(ControlFlow::Continue)
+    })
+}
+
+/// The same in one document, whose findings are in the order of its lines. Lines of UTF-16 are not told by a byte: their
+/// findings stay at the number.
+fn place_lines_of<'f>(findings: impl Iterator<Item = &'f mut Finding>, document: &mut dyn Read) -> io::Result<()> {
+    let mut document = BufReader::new(document);
+    if matches!(document.fill_buf()?, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+        return Ok(());
+    }
+    let (mut line, mut byte) = (1, 0);
+    for finding in findings {
+        while line < finding.at.line {
+            let skipped = document.skip_until(b'\n')?;
+            if skipped == 0 {
+                return Ok(());
+            }
+            (line, byte) = (line + 1, byte + skipped as u64);
+        }
+        finding.at.byte = byte;
+    }
+    Ok(())
 }
 
 /// Starts the validator with nothing but the schema and its pipes.

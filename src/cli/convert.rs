@@ -7,12 +7,14 @@ use crate::coding::{self, Coding, DecodeLimits};
 use crate::convert::{Converted, Source, Target, convert};
 use crate::domain::{Finding, Severity};
 use crate::fault::FaultCode;
+use crate::mapping::documents::Documents;
 use crate::mapping::{Library, Mapping};
 use crate::translate::BodyCheck;
 use crate::xsd;
 use indicatif::ProgressBar;
 use jiff::tz::TimeZone;
 use portolan_contract::Limits;
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -115,9 +117,7 @@ pub fn run(args: &Convert) -> ExitCode {
     };
     let mut notes = Notes { bar: &bar, shown_max: args.findings, shown: 0, left_out: 0 };
     let writer = BufWriter::with_capacity(BUFFER_BYTES, &output);
-    let DecodeLimits { decoded_bytes_max, expansion_ratio_max } = DECODE_LIMITS;
-    let limits = Limits { expanded_bytes_max: decoded_bytes_max, expansion_ratio_max, ..Limits::default() };
-    let converted = convert(source, target, &args.zone, &limits, input, Box::new(writer), &mut |f| notes.add(f));
+    let converted = convert(source, target, &args.zone, &limits(), input, Box::new(writer), &mut |f| notes.add(f));
     notes.left_out += converted.as_ref().map_or(0, |converted| converted.findings_left_out);
     notes.finish();
     let kept = converted.and_then(|converted| output.keep(converted.fault.is_none()).map(|()| converted));
@@ -159,6 +159,12 @@ fn writes(mapping: &Mapping) -> Result<(), String> {
     if mapping.direction.writes() { Ok(()) } else { Err(format!("the mapping {} reads alone", mapping.name)) }
 }
 
+/// Caps on reading: what may be packed in a body is trusted as far as what it is packed in.
+fn limits() -> Limits {
+    let DecodeLimits { decoded_bytes_max, expansion_ratio_max } = DECODE_LIMITS;
+    Limits { expanded_bytes_max: decoded_bytes_max, expansion_ratio_max, ..Limits::default() }
+}
+
 /// Checks the whole input against the XML Schemas that its mapping names, before anything is converted; an
 /// exit code where that settles it.
 fn valid(args: &Convert, source: Source<'_>) -> io::Result<Option<ExitCode>> {
@@ -171,8 +177,16 @@ fn valid(args: &Convert, source: Source<'_>) -> io::Result<Option<ExitCode>> {
     if args.input == Path::new("-") {
         return Ok(Some(fail("a body that is checked against an XML Schema is read twice: name a file instead of -")));
     }
-    let (mut input, bar) = open(args)?;
-    let findings = xsd.findings(&mut input)?;
+    let latest = RefCell::new(ProgressBar::hidden());
+    let opened = || {
+        open(args).map(|(input, bar)| -> Box<dyn Read> {
+            latest.replace(bar).finish_and_clear();
+            input
+        })
+    };
+    let limits = limits();
+    let findings = xsd.findings(&Documents::new(mapping, &limits, Box::new(opened)))?;
+    let bar = latest.borrow();
     let mut notes = Notes { bar: &bar, shown_max: args.findings, shown: 0, left_out: 0 };
     findings.iter().for_each(|finding| notes.add(finding));
     notes.finish();

@@ -31,7 +31,9 @@ record. The file is read up to that record and no further. A gateway tells the s
 GET /v1/exchanges/ID/records/N.
 
 A byte range is given where the bytes of the file are the text itself; where something in it is escaped (&amp; in XML, a \
-doubled quote in CSV) only the place where it begins is known. The end of a range is the byte after the text.";
+doubled quote in CSV) only the place where it begins is known. The end of a range is the byte after the text. In a container \
+it is one of the member, which is named; a cell of a workbook has none. Where the format makes another text of what stands in \
+the file (12345 in columns with two decimals is 123.45), both are told.";
 
 /// What `--help` shows last.
 pub const EXAMPLE: &str = "\
@@ -117,10 +119,17 @@ fn open(args: &ExplainRecord) -> io::Result<Box<dyn Read + Send>> {
 
 fn told(mapping: &Mapping, lineage: &Lineage, zh: bool) -> String {
     let paint = Paint::stdout();
-    let (record, line, byte) = (lineage.record, lineage.at.line, lineage.at.byte);
+    let Lineage { record, at: Position { line, byte, .. }, .. } = *lineage;
+    let begin = match (&lineage.part, zh) {
+        (Some(part), _) if !mapping.has_bytes() => spot(Some(part), lineage.at, true, zh),
+        (Some(part), true) => format!("{part}：第 {line} 行字节 {byte} "),
+        (Some(part), false) => format!("{part}: line {line}, byte {byte}"),
+        (None, true) => format!("第 {line} 行字节 {byte} "),
+        (None, false) => format!("line {line}, byte {byte}"),
+    };
     let head = match zh {
-        true => format!("第 {record} 条记录，自第 {line} 行字节 {byte} 起，映射规则 {}", mapping.name),
-        false => format!("record {record}, from line {line}, byte {byte}, through {}", mapping.name),
+        true => format!("第 {record} 条记录，自{begin}起，映射规则 {}", mapping.name),
+        false => format!("record {record}, from {begin}, through {}", mapping.name),
     };
     let mut text = format!("{}\n", paint.bold(&head));
     for traced in &lineage.fields {
@@ -150,15 +159,8 @@ fn made(traced: &Traced, zh: bool) -> String {
 }
 
 fn place(source: &SourceText, zh: bool) -> String {
-    let SourceText { source: path, line, byte, range, text, .. } = source;
-    if let Some(part) = &source.part {
-        let at = Position { line: *line, byte: *byte, column: source.column.unwrap_or(0) };
-        return format!("{path}{}{}: {text:?}", if zh { "，" } else { ", " }, spot(Some(part), at, true, zh));
-    }
-    match (range, zh) {
-        (Some((from, to)), true) => format!("{path}，第 {line} 行，字节 {from}..{to}：{text:?}"),
-        (Some((from, to)), false) => format!("{path}, line {line}, bytes {from}..{to}: {text:?}"),
-        (None, true) => format!("{path}，第 {line} 行，自字节 {byte} 起：{text:?}"),
-        (None, false) => format!("{path}, line {line}, from byte {byte}: {text:?}"),
-    }
+    let (comma, colon) = if zh { ("，", "：") } else { (", ", ": ") };
+    let spot = source.spot(zh).map_or_else(String::new, |spot| format!("{comma}{spot}"));
+    let read_as = source.raw.as_ref().map_or_else(String::new, |_| format!(" → {:?}", source.text));
+    format!("{}{spot}{colon}{:?}{read_as}", source.source, source.raw())
 }

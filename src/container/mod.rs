@@ -11,6 +11,7 @@
 //! `Limits::members_max`, `expanded_bytes_max` and `expansion_ratio_max` for each container; a record and
 //! what stands around its part are one record to `record_values_max` and `record_bytes_max`.
 
+mod documents;
 mod envelope;
 mod kind;
 mod multipart;
@@ -18,6 +19,7 @@ mod names;
 mod packed;
 mod zip;
 
+pub use documents::Visit;
 pub use envelope::Envelope;
 pub use multipart::write::WrittenPart;
 pub use names::Members;
@@ -89,21 +91,39 @@ pub fn member_name(name: &str, charset: Charset, read: &[String]) -> Result<(), 
 /// A format within a container.
 pub struct Contained {
     container: Container,
-    inner: Arc<dyn Bound>,
-    /// What is within is a text, so that an archive there is one too many.
-    text_within: bool,
+    inner: Inner,
 }
 
-impl Contained {
-    /// A format in a container; `text_within` where the format is no archive and no container itself.
-    pub fn new(container: Container, inner: Arc<dyn Bound>, text_within: bool) -> Self {
-        Self { container, inner, text_within }
+/// What stands in a container.
+pub enum Inner {
+    /// Documents.
+    Document {
+        /// Their format.
+        format: Arc<dyn Bound>,
+        /// They are texts, so that an archive in place of one is one too many.
+        is_text: bool,
+    },
+    /// Another container.
+    Container(Arc<Contained>),
+}
+
+impl Inner {
+    fn bound(&self) -> &dyn Bound {
+        match self {
+            Self::Document { format, .. } => format.as_ref(),
+            Self::Container(contained) => contained.as_ref(),
+        }
     }
 }
 
-impl Bound for Contained {
-    fn reader<'a>(&'a self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Box<dyn ReadRecords + 'a>, FormatError> {
-        let parts: Box<dyn Parts + 'a> = match &self.container {
+impl Contained {
+    /// What stands in a container.
+    pub fn new(container: Container, inner: Inner) -> Self {
+        Self { container, inner }
+    }
+
+    fn parts<'a>(&'a self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Box<dyn Parts + 'a>, FormatError> {
+        Ok(match &self.container {
             Container::Packed(packing) => Box::new(packed::Packed::new(*packing, input, limits)?),
             Container::Zip { members, names, .. } => {
                 let input = kind::expect(&[b"PK"], "zip", input)?;
@@ -111,10 +131,15 @@ impl Bound for Contained {
             }
             Container::Multipart { members, .. } => Box::new(multipart::Multipart::new(input, members, limits)),
             Container::Envelope(envelope) => Box::new(envelope::Reader::new(envelope, input, limits)?),
-        };
+        })
+    }
+}
+
+impl Bound for Contained {
+    fn reader<'a>(&'a self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Box<dyn ReadRecords + 'a>, FormatError> {
         Ok(Box::new(Reader {
             contained: self,
-            parts: Rc::new(RefCell::new(parts)),
+            parts: Rc::new(RefCell::new(self.parts(input, limits)?)),
             limits: *limits,
             part: String::new(),
             document: None,
@@ -124,17 +149,18 @@ impl Bound for Contained {
     }
 
     fn writer<'a>(&'a self, output: Box<dyn Write + 'a>, head: &RawRecord) -> Result<Box<dyn WriteRecords + 'a>, FormatError> {
+        let inner = self.inner.bound();
         match &self.container {
-            Container::Packed(packing) => packed::writer(*packing, output, self.inner.as_ref(), head),
-            Container::Zip { names, write: Some(name), .. } => zip::write::writer(output, name, *names, self.inner.as_ref(), head),
+            Container::Packed(packing) => packed::writer(*packing, output, inner, head),
+            Container::Zip { names, write: Some(name), .. } => zip::write::writer(output, name, *names, inner, head),
             Container::Zip { write: None, .. } => {
                 Err(read_alone("zip 容器未说明要写入的成员名（write）", "its zip container names no member to write"))
             }
-            Container::Multipart { write: Some(part), .. } => multipart::write::writer(output, part, self.inner.as_ref(), head),
+            Container::Multipart { write: Some(part), .. } => multipart::write::writer(output, part, inner, head),
             Container::Multipart { write: None, .. } => {
                 Err(read_alone("multipart 容器未说明要写入的文件名（write）", "its multipart container names no file to write"))
             }
-            Container::Envelope(envelope) => envelope::writer(envelope, output, self.inner.as_ref(), head),
+            Container::Envelope(envelope) => envelope::writer(envelope, output, inner, head),
         }
     }
 
@@ -222,10 +248,10 @@ impl<'a> Reader<'a> {
         self.any = true;
         self.part = part;
         let mut input: Box<dyn Read + 'a> = Box::new(Part(Rc::clone(&self.parts)));
-        if self.contained.text_within {
+        if matches!(self.contained.inner, Inner::Document { is_text: true, .. }) {
             input = self.no_archive(input)?;
         }
-        let document = self.contained.inner.reader(input, &self.limits);
+        let document = self.contained.inner.bound().reader(input, &self.limits);
         self.document = Some(document.map_err(|error| self.in_part(error))?);
         Ok(true)
     }

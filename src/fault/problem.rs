@@ -72,7 +72,7 @@ pub struct FindingEntry<'f> {
     /// Line, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// Offset in bytes, counted from 0.
+    /// Offset in bytes, counted from 0; a cell of a sheet has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub byte: Option<u64>,
     /// Column of a table, counted from 1.
@@ -109,7 +109,7 @@ impl<'f> FindingEntry<'f> {
             record: finding.record,
             part: finding.part.as_deref(),
             line: somewhere.then_some(finding.at.line),
-            byte: somewhere.then_some(finding.at.byte),
+            byte: (somewhere && !finding.in_sheet()).then_some(finding.at.byte),
             column: Some(finding.at.column).filter(|column| *column > 0),
             place: finding.is_somewhere().then(|| finding.place(zh)),
             source: finding.source.as_deref(),

@@ -141,7 +141,10 @@ impl fmt::Display for Failure {
         let (record, path) = (differs.record, &differs.canonical);
         write!(f, "{again}record {record}, {path}: expected {}, got {}", said(&differs.expected), said(&differs.got))?;
         match &differs.source {
-            Some(source) => write!(f, " from {:?} at line {}, byte {}, {}", source.text, source.line, source.byte, source.source),
+            Some(source) => {
+                let spot = source.spot(false).map_or_else(String::new, |spot| format!(" at {spot}"));
+                write!(f, " from {:?}{spot}, {}", source.raw(), source.source)
+            }
             None => Ok(()),
         }
     }

@@ -14,6 +14,7 @@ use super::place::{Besides, Choice, Place};
 use super::rules::Expression;
 use super::schema::{Canonical, is_unmapped};
 use crate::config::recovery::{Entry as Key, line_of, recovered};
+use crate::container::Contained;
 use crate::domain::Digest;
 use portolan_contract::{Bound, Format, ListId, Plan, PlanBuilder, PlanError, Repeat, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,8 +62,8 @@ impl Mapping {
         let (plan, schema) = compiler.finish(&mut problems);
         let xsd = file.xsd.take().map(|xsd| XsdEntry { line: at(xsd.span()), ..xsd.into_inner() });
         let bound = plan.as_ref().and_then(|plan| {
-            let checked = (!parts.checks.is_empty(), xsd.is_some());
-            bound(format, &mut file, text, formats, plan, checked).map_err(|problem| problems.push(problem)).ok()
+            let has_checks = !parts.checks.is_empty();
+            bound(format, &mut file, text, formats, plan, has_checks).map_err(|problem| problems.push(problem)).ok()
         });
         let (Some(title), Some(plan), Some(format)) = (file.title, plan, bound) else { return Err(problems) };
         if !problems.is_empty() {
@@ -82,7 +83,7 @@ impl Mapping {
             direction: file.direction,
             format_name: format.name,
             format: format.bound,
-            is_contained: format.is_contained,
+            contained: format.contained,
             is_outside: bundle.component.is_some(),
             plan,
             root: body.root,
@@ -160,7 +161,7 @@ struct BoundFormat {
     name: String,
     /// The format, in its containers.
     bound: Arc<dyn Bound>,
-    is_contained: bool,
+    contained: Option<Arc<Contained>>,
 }
 
 fn bound(
@@ -169,7 +170,7 @@ fn bound(
     text: &str,
     formats: &[Box<dyn Format>],
     plan: &Arc<Plan>,
-    (has_checks, has_xsd): (bool, bool),
+    has_checks: bool,
 ) -> Result<BoundFormat, CompileProblem> {
     let problem = |line: usize| move |message| CompileProblem { line, message };
     let containers = std::mem::take(&mut file.container);
@@ -177,10 +178,10 @@ fn bound(
     let (name, bound) = bind(format.into_inner(), formats, &containers::within(plan, &containers)).map_err(problem(line))?;
     let line = containers.first().map_or(0, |entry| line_of(text, entry.span().start));
     let entries: Vec<_> = containers.into_iter().map(Spanned::into_inner).collect();
-    let is_contained = !entries.is_empty();
-    let facts = containers::Facts { direction: file.direction, has_checks, has_xsd, format: &name, plan };
-    let bound = containers::wrap(entries, bound, &facts).map_err(problem(line))?;
-    Ok(BoundFormat { name, bound, is_contained })
+    let facts = containers::Facts { direction: file.direction, has_checks, format: &name, plan };
+    let contained = containers::wrap(entries, &bound, &facts).map_err(problem(line))?;
+    let bound = contained.clone().map_or(bound, |contained| contained as Arc<dyn Bound>);
+    Ok(BoundFormat { name, bound, contained })
 }
 
 fn bind(mut options: toml::Table, formats: &[Box<dyn Format>], plan: &Arc<Plan>) -> Result<(String, Arc<dyn Bound>), String> {

@@ -1,11 +1,13 @@
 //! What a mapping file is compiled to: what reading and writing a body go by.
 
 use super::balance::{Balances, Movement};
+use super::containers::ARCHIVES;
 use super::file::{CheckIf, CheckSeverity, Direction, Kind, XsdEntry};
 use super::place::{Besides, Pick, Place};
 use super::rules::Expression;
 use super::schema::{Canonical, at_path};
 use crate::alike::edits;
+use crate::container::Contained;
 use crate::domain::Digest;
 use portolan_contract::{Bound, ListId, Plan, Repeat, SlotId, Words};
 use rust_decimal::Decimal;
@@ -45,8 +47,8 @@ pub struct Mapping {
     pub format_name: String,
     /// The format, bound to the plan, in its containers.
     pub format: Arc<dyn Bound>,
-    /// Whether it stands in a container.
-    pub is_contained: bool,
+    /// The containers that it stands in.
+    pub contained: Option<Arc<Contained>>,
     /// Whether the format is an adapter from outside.
     pub is_outside: bool,
     /// The plan.
@@ -84,6 +86,11 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// Whether what its documents hold has a place in their bytes; the cells of a workbook have none.
+    pub fn has_bytes(&self) -> bool {
+        !ARCHIVES.contains(&self.format_name.as_str())
+    }
+
     /// Whether a check's expected value is computed when a body is written: it is about records, and no field writes it.
     pub fn computes(&self, check: &Check) -> bool {
         let mut fields = self.record.fields.iter().filter(|field| field.direction.writes());

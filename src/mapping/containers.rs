@@ -1,21 +1,19 @@
 //! From a mapping's `[[container]]` entries to the containers around its format.
 
 use super::file::{ContainerEntry, Direction};
-use crate::container::{CONTAINERS_MAX, Contained, Container, Envelope, Members, Packing, WrittenPart, member_name};
+use crate::container::{CONTAINERS_MAX, Contained, Container, Envelope, Inner, Members, Packing, WrittenPart, member_name};
 use portolan_contract::{Bound, Plan};
 use std::sync::Arc;
 use toml::Spanned;
 
-/// Formats that are archives themselves.
-const ARCHIVES: [&str; 2] = ["xlsx", "ods"];
+/// Formats that are archives themselves, in which no place has an offset in bytes.
+pub(super) const ARCHIVES: [&str; 2] = ["xlsx", "ods"];
 
 /// What containers must agree with.
 pub(super) struct Facts<'f> {
     pub direction: Direction,
     /// The mapping adds up or counts records.
     pub has_checks: bool,
-    /// The mapping names XML Schemas.
-    pub has_xsd: bool,
     /// The format's name.
     pub format: &'f str,
     pub plan: &'f Arc<Plan>,
@@ -38,27 +36,26 @@ pub(super) fn within(plan: &Arc<Plan>, entries: &[Spanned<ContainerEntry>]) -> A
     Arc::new(within)
 }
 
-/// Puts a format into containers, of which the first is the outermost.
+/// Puts a format into containers, of which the first is the outermost; `None` where there are none.
 ///
 /// # Errors
 /// What does not go together.
-pub(super) fn wrap(entries: Vec<ContainerEntry>, format: Arc<dyn Bound>, facts: &Facts<'_>) -> Result<Arc<dyn Bound>, String> {
+pub(super) fn wrap(entries: Vec<ContainerEntry>, format: &Arc<dyn Bound>, facts: &Facts<'_>) -> Result<Option<Arc<Contained>>, String> {
     if entries.len() > CONTAINERS_MAX {
         return Err(format!("there may be {CONTAINERS_MAX} containers within one another, not {}", entries.len()));
     }
     if entries.iter().filter(|entry| matches!(entry, ContainerEntry::XmlBase64 { .. })).count() > 1 {
         return Err("there may be one container of kind xml-base64".to_owned());
     }
-    if !entries.is_empty() && facts.has_xsd {
-        return Err("a mapping with [xsd] reads its document bare: the schemas are held against the whole body".to_owned());
-    }
-    let mut text_within = !ARCHIVES.contains(&facts.format);
-    let mut format = format;
+    let mut contained: Option<Arc<Contained>> = None;
     for entry in entries.into_iter().rev() {
-        format = Arc::new(Contained::new(container(entry, facts)?, format, text_within));
-        text_within = false;
+        let inner = match contained {
+            Some(inner) => Inner::Container(inner),
+            None => Inner::Document { format: Arc::clone(format), is_text: !ARCHIVES.contains(&facts.format) },
+        };
+        contained = Some(Arc::new(Contained::new(container(entry, facts)?, inner)));
     }
-    Ok(format)
+    Ok(contained)
 }
 
 fn container(entry: ContainerEntry, facts: &Facts<'_>) -> Result<Container, String> {

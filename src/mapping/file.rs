@@ -41,7 +41,7 @@ pub struct MappingFile {
     pub container: Vec<Spanned<ContainerEntry>>,
     /// The format's name, with the format's own options beside it.
     pub format: Option<Spanned<toml::Table>>,
-    /// The XML Schemas that a body must be valid against.
+    /// The XML Schemas that a body must be valid against; in containers, each document by itself.
     pub xsd: Option<Spanned<XsdEntry>>,
     /// The shape of a body.
     pub body: Option<Spanned<BodyEntry>>,

@@ -6,6 +6,7 @@
 
 use super::body::{BodyReader, Step};
 use super::compiled::Mapping;
+use super::documents::Documents;
 use super::ranges;
 use super::trace::{Traced, Tracer};
 use crate::domain::Finding;
@@ -19,6 +20,8 @@ use std::io::{self, Read};
 pub struct Lineage {
     /// Its number in the body, from 1.
     pub record: u64,
+    /// The part of the body in which it stands, where the body has parts.
+    pub part: Option<String>,
     /// Where it begins.
     pub at: Position,
     /// Nothing is wrong with it but what a warning says.
@@ -74,15 +77,15 @@ pub fn lineage<'i>(asked: &Asked<'_>, open: &dyn Fn() -> io::Result<Box<dyn Read
                 let fields = Tracer::new(asked.mapping).trace(record.raw, &record.canonical);
                 let accepted = !record.findings.refuse();
                 let (findings, findings_left_out) = record.findings.into_kept();
-                let (record, at, canonical) = (record.number, record.raw.at, record.canonical);
-                break Box::new(Lineage { record, at, accepted, canonical, fields, findings, findings_left_out });
+                let (part, at) = (record.raw.part.clone(), record.raw.at);
+                let (record, canonical) = (record.number, record.canonical);
+                break Box::new(Lineage { record, part, at, accepted, canonical, fields, findings, findings_left_out });
             }
         }
     };
     drop(reader);
-    // What stands in a container has its places in there, and not in the bytes of the body.
-    if !asked.mapping.is_contained {
-        ranges::find(&mut lineage.fields, &mut opened()?).map_err(|error| FormatError::from_io(error, lineage.at))?;
-    }
+    let open_again = || open().map(|input| -> Box<dyn Read + '_> { input });
+    let documents = Documents::new(asked.mapping, asked.limits, Box::new(open_again));
+    ranges::find(&mut lineage.fields, &documents).map_err(|error| FormatError::from_io(error, lineage.at))?;
     Ok(Reached::Record(lineage))
 }

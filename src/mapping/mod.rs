@@ -8,6 +8,7 @@ mod compile;
 mod compiled;
 mod containers;
 pub mod differences;
+pub mod documents;
 pub mod draft;
 pub mod file;
 pub mod findings;

@@ -1,39 +1,50 @@
 //! Where the texts of a record end in the body.
 //!
-//! The body is read a second time, up to the last of the texts, and compared with each text in every
-//! charset there is: where the bytes are those of the text, its range is known exactly, whatever
+//! The document that the record stands in is read a second time, up to the last of the texts, and compared with each
+//! text in every charset there is: where the bytes are those of the text, its range is known exactly, whatever
 //! the format; where they are not (something is escaped, or the format is no text), no range is
 //! claimed. In memory is the longest text of the record.
 
+use super::documents::Documents;
 use super::trace::{SourceText, Traced};
 use portolan_contract::{Charset, FormatError, TextOutput};
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 /// The charsets that texts are compared in.
 const CHARSETS: [Charset; 4] = [Charset::Utf8, Charset::Gb18030, Charset::Utf16Le, Charset::Utf16Be];
 /// Bytes of a text's character in any of the charsets, at most.
 const CHARACTER_BYTES_MAX: usize = 4;
 
-/// Fills in the ranges of values by reading the body again, after content decoding.
+/// Fills in the ranges of a record's values by reading the body again.
 ///
 /// # Errors
 /// I/O of the input.
-pub fn find(traced: &mut [Traced], input: &mut dyn Read) -> io::Result<()> {
-    let mut sources: Vec<_> = traced.iter_mut().filter_map(|t| t.source.as_mut()).filter(|s| is_in_bytes(s)).collect();
-    sources.sort_by_key(|source| source.byte);
-    let mut window = Window { input, start: 0, bytes: Vec::new() };
-    for source in sources {
-        let wanted = source.text.chars().count().saturating_add(2).saturating_mul(CHARACTER_BYTES_MAX);
-        let bytes = window.at(source.byte, wanted)?;
-        let found = CHARSETS.iter().find_map(|&charset| within(bytes, &source.text, charset));
-        source.range = found.map(|(from, to)| (source.byte + from as u64, source.byte + to as u64));
-    }
-    Ok(())
+pub fn find(traced: &mut [Traced], documents: &Documents<'_>) -> io::Result<()> {
+    let mut sources: Vec<(u64, &mut SourceText)> = traced.iter_mut().filter_map(|t| t.source.as_mut()).filter_map(in_bytes).collect();
+    sources.sort_by_key(|(byte, _)| *byte);
+    // A record stands in one document.
+    let Some(part) = sources.first().map(|(_, source)| source.part.clone()) else { return Ok(()) };
+    documents.each(&mut |name, document| {
+        if name != part.as_deref() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let mut window = Window { input: document, start: 0, bytes: Vec::new() };
+        for (byte, source) in &mut sources {
+            let text = source.raw();
+            let wanted = text.chars().count().saturating_add(2).saturating_mul(CHARACTER_BYTES_MAX);
+            let bytes = window.at(*byte, wanted)?;
+            let found = CHARSETS.iter().find_map(|&charset| within(bytes, text, charset));
+            source.range = found.map(|(from, to)| (*byte + from as u64, *byte + to as u64));
+        }
+        Ok(ControlFlow::Break(()))
+    })
 }
 
-/// Whether a text stands in the bytes of the body themselves: no count, and not in a part, which is compressed.
-fn is_in_bytes(source: &SourceText) -> bool {
-    !source.counted && source.part.is_none() && !source.text.is_empty()
+/// A text that stands in the bytes of a document themselves, with its offset: no count, and no cell of a sheet.
+fn in_bytes(source: &mut SourceText) -> Option<(u64, &mut SourceText)> {
+    let byte = source.byte.filter(|_| !source.counted && !source.raw().is_empty())?;
+    Some((byte, source))
 }
 
 /// A stretch of the input that only ever moves forward.

@@ -8,7 +8,8 @@ use super::compiled::{Codes, CurrencyAt, Field, Group, Mapping};
 use super::file::{Direction, Kind};
 use super::index::RecordIndex;
 use super::read::dotted;
-use portolan_contract::{RawRecord, RawValue, Repeat, Words};
+use crate::domain::spot;
+use portolan_contract::{Position, RawRecord, RawValue, Repeat, Words};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -33,25 +34,59 @@ pub struct Traced {
 pub struct SourceText {
     /// Source path.
     pub source: String,
-    /// The part of the body, such as a sheet, where the body has parts; the place is one in it.
+    /// The part of the body, such as a sheet or a member of an archive, where the body has parts; the place is one in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
-    /// Line, from 1.
-    pub line: u64,
-    /// Byte offset, from 0: where the value begins, its quotes included.
-    pub byte: u64,
+    /// Line, from 1; in a sheet the row. Absent for what stands around a document, in its envelope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// Byte offset, from 0: where the value begins, its quotes included; absent where there is no line, and in a sheet,
+    /// whose cells stand in compressed parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub byte: Option<u64>,
     /// Column of a table, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
-    /// First byte of the text itself and the one after its last, after content decoding; absent where
-    /// the bytes of the body are not the text as it is read, because something in it is escaped, and in a part.
+    /// First byte of the text itself and the one after its last, after content decoding and in the part; absent where
+    /// the bytes are not those of the text, because something in it is escaped, and in a sheet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<(u64, u64)>,
     /// The text as the format reads it.
     pub text: String,
+    /// The text as it stands in the body, where the format makes another of it: with what fills up its columns, or with the
+    /// comma of its amount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
     /// The text is a count that the reader keeps (`#`, `##`), and stands nowhere.
     #[serde(skip)]
     pub counted: bool,
+}
+
+impl SourceText {
+    /// The text as it stands in the body, as far as that is known.
+    pub fn raw(&self) -> &str {
+        self.raw.as_ref().unwrap_or(&self.text)
+    }
+
+    /// Where it stands, in words: a cell of a sheet, or line and bytes, with the part's name; nothing where that is not known.
+    pub fn spot(&self, zh: bool) -> Option<String> {
+        let line = self.line?;
+        let Some(byte) = self.byte else {
+            let at = Position { line, byte: 0, column: self.column.unwrap_or(0) };
+            return Some(spot(self.part.as_deref(), at, true, zh));
+        };
+        let within = match (self.range, zh) {
+            (Some((from, to)), true) => format!("第 {line} 行，字节 {from}..{to}"),
+            (Some((from, to)), false) => format!("line {line}, bytes {from}..{to}"),
+            (None, true) => format!("第 {line} 行，自字节 {byte} 起"),
+            (None, false) => format!("line {line}, from byte {byte}"),
+        };
+        Some(match (&self.part, zh) {
+            (None, _) => within,
+            (Some(part), true) => format!("{part}：{within}"),
+            (Some(part), false) => format!("{part}: {within}"),
+        })
+    }
 }
 
 /// What made a canonical value.
@@ -207,14 +242,17 @@ impl Pass<'_> {
     fn source(&self, value: &RawValue) -> SourceText {
         let slot = self.mapping.plan.slot(value.slot);
         let node = self.mapping.plan.node(slot.node);
+        // What stands nowhere in the document stands around it.
+        let is_within = value.at != Position::default();
         SourceText {
             source: slot.path.clone(),
-            part: self.raw.part.clone(),
-            line: value.at.line,
-            byte: value.at.byte,
+            part: self.raw.part.clone().filter(|_| is_within),
+            line: is_within.then_some(value.at.line),
+            byte: (is_within && self.mapping.has_bytes()).then_some(value.at.byte),
             column: (value.at.column > 0).then_some(value.at.column),
             range: None,
             text: self.raw.text(value).to_owned(),
+            raw: self.raw.source(value).map(str::to_owned),
             counted: node.ordinal == Some(value.slot) || node.serial == Some(value.slot),
         }
     }

@@ -29,6 +29,9 @@ struct Case {
     code: i32,
     #[serde(default)]
     output: Vec<String>,
+    /// Texts that must not stand in standard output.
+    #[serde(default)]
+    lacks: Vec<String>,
     #[serde(default)]
     errors: Vec<String>,
     /// Standard output holds nothing.
@@ -59,6 +62,8 @@ fn check(case: &Case) -> Result<(), String> {
     }
     let missing = |texts: &[String], text: &str| texts.iter().filter(|t| !text.contains(*t)).cloned().collect::<Vec<_>>();
     wrong.extend(missing(&case.output, &ran.output).into_iter().map(|text| format!("{text:?} is not in the output")));
+    let unwanted = case.lacks.iter().filter(|text| ran.output.contains(*text));
+    wrong.extend(unwanted.map(|text| format!("{text:?} is in the output")));
     wrong.extend(missing(&case.errors, &ran.errors).into_iter().map(|text| format!("{text:?} is not in the errors")));
     if case.silent && !ran.output.is_empty() {
         wrong.push("there is output".to_owned());

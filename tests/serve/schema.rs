@@ -28,6 +28,18 @@ to = "id"
 path = "Id"
 "#;
 
+/// The notices in the parts of a form.
+const FORM: &str = r#"
+title = { zh = "表单中的通知", en = "Notices in a form" }
+canonical = "notice.v1"
+direction = "read"
+extends = "notice"
+[[container]]
+kind = "multipart"
+members = ["*.xml"]
+ignore = ["*.txt"]
+"#;
+
 /// A schema of the notices: at most so many characters in an id.
 fn schema(version: u8, id_chars_max: u8) -> String {
     format!(
@@ -49,6 +61,8 @@ fn world() -> World {
     world.write("conf/mappings/notice/one.xsd", &schema(1, 3));
     world.write("conf/mappings/notice/two.xsd", &schema(2, 5));
     world.flow("notices", "notice.v1", &["bank"], "notice", "");
+    world.write("conf/mappings/notices-form/mapping.toml", FORM);
+    world.flow("forms", "notice.v1", &["bank"], "notices-form", "");
     world
 }
 
@@ -96,6 +110,37 @@ async fn a_body_must_be_valid_against_the_schema_of_its_namespace() {
     let answer = ask(&many).await;
     assert_eq!((answer.status, answer.code().as_str()), (422, "syntax.schema"));
     assert_eq!(answer.json()["findings"].as_array().unwrap().len(), portolan::xsd::FINDINGS_MAX);
+}
+
+/// Parts of a form, by their names.
+fn form(parts: &[(&str, &str)]) -> String {
+    let part = |(name, document): &(&str, &str)| {
+        format!("--line\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{document}\r\n")
+    };
+    parts.iter().map(part).collect::<String>() + "--line--\r\n"
+}
+
+#[tokio::test]
+async fn each_document_of_a_container_must_be_valid() {
+    let world = world();
+    let gateway = world.serve().await;
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    let mut ask = async |body: &str| bank.ask(&post("forms", body, "")).await.unwrap();
+    let (one, two) = (notices(1, "<Notice><Id>abc</Id></Notice>"), notices(2, "<Notice><Id>abcde</Id></Notice>"));
+    ask(&form(&[("one.xml", &one), ("note.txt", "no XML"), ("two.xml", &two)])).await.exchange();
+    let wrong = notices(2, "<Notice><Id>abcdef</Id></Notice>\n<Notice><Id>e</Id><Urgent>soon</Urgent></Notice>");
+    let answer = ask(&form(&[("one.xml", &one), ("wrong.xml", &wrong), ("two.xml", &two)])).await;
+    check(&wrong, &answer, &[(2, "Id", "xsd.length", "at most 5"), (3, "Urgent", "xsd.type", "xs:boolean")]);
+    for finding in answer.json()["findings"].as_array().unwrap() {
+        assert_eq!(finding["part"], "wrong.xml", "{finding}");
+    }
+    // What one document has too many of is not read in the next.
+    let many = notices(1, &"<Notice><Id>abcd</Id></Notice>\n".repeat(20_000));
+    let answer = ask(&form(&[("many.xml", &many), ("wrong.xml", &wrong)])).await;
+    assert_eq!((answer.status, answer.code().as_str()), (422, "syntax.schema"));
+    let problem = answer.json();
+    let findings = problem["findings"].as_array().unwrap();
+    assert!(findings.len() == portolan::xsd::FINDINGS_MAX && findings.iter().all(|finding| finding["part"] == "many.xml"), "{problem}");
 }
 
 #[tokio::test]

@@ -27,6 +27,9 @@ pub struct RawValue {
     pub at: Position,
     start: u32,
     end: u32,
+    /// The text as it stands in the body follows up to here, where it is another.
+    #[serde(default)]
+    source_end: u32,
 }
 
 /// One item of a list inside a record.
@@ -82,9 +85,18 @@ pub struct Mark {
 impl RawRecord {
     /// Appends one value.
     pub fn push(&mut self, slot: SlotId, item: Option<u32>, text: &str, at: Position) {
+        self.push_from(slot, item, text, text, at);
+    }
+
+    /// Appends one value that was made of `source`, the text as it stands in the body.
+    pub fn push_from(&mut self, slot: SlotId, item: Option<u32>, text: &str, source: &str, at: Position) {
         let start = self.text.len() as u32;
         self.text.push_str(text);
-        self.values.push(RawValue { slot, item, at, start, end: self.text.len() as u32 });
+        let end = self.text.len() as u32;
+        if source != text {
+            self.text.push_str(source);
+        }
+        self.values.push(RawValue { slot, item, at, start, end, source_end: self.text.len() as u32 });
     }
 
     /// Appends one list item and returns its index.
@@ -106,6 +118,11 @@ impl RawRecord {
     /// The text of a value of this record.
     pub fn text(&self, value: &RawValue) -> &str {
         &self.text[value.start as usize..value.end as usize]
+    }
+
+    /// The text in the body that a value was made of, where it is another than the value's.
+    pub fn source(&self, value: &RawValue) -> Option<&str> {
+        self.text.get(value.end as usize..value.source_end as usize).filter(|source| !source.is_empty())
     }
 
     /// Bytes of text held.
@@ -170,7 +187,11 @@ mod tests {
     fn a_stored_record_is_the_same() {
         let mut record = RawRecord { at: Position { line: 3, byte: 40, column: 2 }, ..RawRecord::default() };
         let item = record.push_item(7, None);
-        record.push(5, Some(item), "金额 ¥1.00", record.at);
+        record.push_from(5, Some(item), "金额 ¥1.00", "金额 ¥1,0", record.at);
+        let value = record.values()[0];
+        assert_eq!((record.text(&value), record.source(&value)), ("金额 ¥1.00", Some("金额 ¥1,0")));
+        record.push_from(5, Some(item), "甲", "甲", record.at);
+        assert_eq!(record.source(&record.values()[1]), None);
         let stored = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<RawRecord>(&stored).unwrap(), record);
     }

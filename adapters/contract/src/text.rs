@@ -218,14 +218,19 @@ impl<'a> TextInput<'a> {
         let after = after.trim_start();
         let after = after.strip_prefix('=').unwrap_or(after).trim_start();
         let label = after.get(1..).unwrap_or("").split(['"', '\'']).next().unwrap_or("");
-        Charset::from_label(label).ok_or_else(|| {
-            FormatError::new(
-                FormatCode::CharsetUnknown,
-                self.position(),
+        let (zh, en) = match Charset::from_label(label) {
+            // Its declaration could not have been read in one byte for a character.
+            Some(charset) if charset.width() == Width::Utf16 => (
+                format!("声明的字符集为 {label:?}，但报文并非 UTF-16"),
+                format!("charset {label:?} is declared, and the text is not in UTF-16"),
+            ),
+            Some(charset) => return Ok(charset),
+            None => (
                 format!("不支持的字符集 {label:?}；可用 UTF-8、UTF-16、GB18030、GBK、GB2312、ISO-8859-1 至 9 及 15"),
                 format!("charset {label:?} is not known; use UTF-8, UTF-16, GB18030, GBK, GB2312, or ISO-8859-1 to 9 or 15"),
-            )
-        })
+            ),
+        };
+        Err(FormatError::new(FormatCode::CharsetUnknown, self.position(), zh, en))
     }
 
     fn read_raw(&mut self, want: usize) -> io::Result<()> {

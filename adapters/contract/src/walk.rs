@@ -160,15 +160,21 @@ impl Walker {
     /// # Errors
     /// A value that comes too late, or too much in one record.
     pub fn value(&mut self, name: &str, text: &str, at: Position) -> Result<(), FormatError> {
+        self.value_from(name, text, text, at)
+    }
+
+    /// As [`Walker::value`], for a text that the adapter has made of `source`, which stands in the body.
+    ///
+    /// # Errors
+    /// As for [`Walker::value`].
+    pub fn value_from(&mut self, name: &str, text: &str, source: &str, at: Position) -> Result<(), FormatError> {
         self.settle();
         if self.skipped > 0 {
             return Ok(());
         }
-        match self.plan.child(self.here(), name) {
-            Some(node) => match self.plan.node(node).slot {
-                Some(slot) => self.fill(slot, text, at),
-                None => Ok(()),
-            },
+        let node = self.plan.child(self.here(), name);
+        match node.and_then(|node| self.plan.node(node).slot) {
+            Some(slot) => self.fill_from(slot, text, source, at),
             None => Ok(()),
         }
     }
@@ -178,6 +184,14 @@ impl Walker {
     /// # Errors
     /// As for [`Walker::value`].
     pub fn fill(&mut self, slot: SlotId, text: &str, at: Position) -> Result<(), FormatError> {
+        self.fill_from(slot, text, text, at)
+    }
+
+    /// As [`Walker::fill`], for a text that the adapter has made of `source`, which stands in the body.
+    ///
+    /// # Errors
+    /// As for [`Walker::value`].
+    pub fn fill_from(&mut self, slot: SlotId, text: &str, source: &str, at: Position) -> Result<(), FormatError> {
         self.settle();
         let asked = self.plan.slot(slot);
         let (repeat, outside) = (asked.repeat, !asked.in_record && !asked.after);
@@ -202,7 +216,7 @@ impl Walker {
                 }
             }
         }
-        self.record.push(slot, item, text, at);
+        self.record.push_from(slot, item, text, source, at);
         self.filled[slot as usize] = self.record.values().len() as u32;
         self.check_size(at)
     }

@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
         match self.lines.cell(&column.place) {
             Cell::Beyond => Ok(()),
             Cell::Whole(text, at) => match column.slot.filter(|_| asked) {
-                Some(slot) => self.walker.fill(slot, &column.value(text), at),
+                Some(slot) => self.walker.fill_from(slot, &column.value(text), text, at),
                 None => Ok(()),
             },
             Cell::Cut(at) => {

@@ -3,13 +3,17 @@
 //! Limits: a field, with all its lines, is held whole and counts as a token; so does a line of blocks.
 
 use portolan_contract::{Charset, FormatCode, FormatError, Position, TextInput};
+use std::borrow::Cow;
 use std::io::{BufRead, Read};
+use std::ops::Range;
 
 /// The messages of one body.
 pub struct Fields<'a> {
     input: TextInput<'a>,
     bytes_max: usize,
     line: String,
+    /// What ended the line.
+    line_end: &'static str,
     at: Position,
     /// `line` was not used up; what is left begins here.
     held: Option<usize>,
@@ -20,13 +24,8 @@ pub struct Fields<'a> {
 /// What comes next.
 #[derive(Debug)]
 pub enum Event {
-    /// A message begins with its blocks.
-    Blocks {
-        /// The text of the blocks, `{4:` included.
-        text: String,
-        /// Where they begin.
-        at: Position,
-    },
+    /// A message begins with its blocks: their text, `{4:` included, without a tag.
+    Blocks(Field),
     /// A field.
     Field(Field),
     /// The message ends.
@@ -44,24 +43,57 @@ pub struct Field {
     pub text: String,
     /// Where the tag stands.
     pub at: Position,
-    /// Where each line begins in `text`, and in the body.
-    lines: Vec<(usize, Position)>,
+    lines: Vec<Line>,
     charset: Charset,
+}
+
+/// A line of a field.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    /// Where it begins in the field's text.
+    start: usize,
+    /// Where it begins in the body.
+    at: Position,
+    /// The end of the line before it, which is left out of the text.
+    end_before: &'static str,
 }
 
 impl Field {
     /// Its lines with their places.
     pub fn lines(&self) -> impl Iterator<Item = (&str, Position)> {
-        let ends = self.lines.iter().skip(1).map(|(start, _)| *start).chain([self.text.len()]);
-        self.lines.iter().zip(ends).map(|(&(start, at), end)| (self.text.get(start..end).unwrap_or_default(), at))
+        let ends = self.lines.iter().skip(1).map(|line| line.start).chain([self.text.len()]);
+        self.lines.iter().zip(ends).map(|(line, end)| (self.text.get(line.start..end).unwrap_or_default(), line.at))
     }
 
     /// The place of what begins so far into the text.
     pub fn place(&self, offset: usize) -> Position {
-        let line = self.lines.iter().rev().find(|(start, _)| *start <= offset);
-        let Some(&(start, at)) = line else { return self.at };
+        let line = self.lines.iter().rev().find(|line| line.start <= offset);
+        let Some(&Line { start, at, .. }) = line else { return self.at };
         let before = self.text.get(start..offset).unwrap_or_default();
         Position { byte: at.byte + self.charset.bytes_of(before) as u64, ..at }
+    }
+
+    /// The place of the letter at the end of the tag.
+    pub fn place_of_option(&self) -> Position {
+        let before = self.tag.get(..2).unwrap_or_default();
+        Position { byte: self.at.byte + self.charset.bytes_of(":") as u64 + self.charset.bytes_of(before) as u64, ..self.at }
+    }
+
+    /// A stretch of the text as it stands in the body, with the line ends in it.
+    pub fn source(&self, range: Range<usize>) -> Cow<'_, str> {
+        let plain = self.text.get(range.clone()).unwrap_or_default();
+        let mut within = self.lines.iter().filter(|line| range.start < line.start && line.start < range.end).peekable();
+        if within.peek().is_none() {
+            return Cow::Borrowed(plain);
+        }
+        let (mut source, mut from) = (String::with_capacity(plain.len() + 2), range.start);
+        for line in within {
+            source.push_str(self.text.get(from..line.start).unwrap_or_default());
+            source.push_str(line.end_before);
+            from = line.start;
+        }
+        source.push_str(self.text.get(from..range.end).unwrap_or_default());
+        Cow::Owned(source)
     }
 }
 
@@ -74,7 +106,7 @@ impl<'a> Fields<'a> {
         // The cap is kept here rather than by the input, so that the error names the field's start.
         let input = TextInput::new(source, charset, usize::MAX)?;
         let at = input.position();
-        Ok(Self { input, bytes_max: token_bytes_max, line: String::new(), at, held: None, in_blocks: false })
+        Ok(Self { input, bytes_max: token_bytes_max, line: String::new(), line_end: "", at, held: None, in_blocks: false })
     }
 
     /// What comes next.
@@ -131,7 +163,9 @@ impl<'a> Fields<'a> {
     }
 
     fn blocks(&mut self, start: usize) -> Result<Event, FormatError> {
-        let text = self.line.get(start..).unwrap_or_default().trim_matches([' ', '\u{1}', '$']).to_owned();
+        let text = self.line.get(start..).unwrap_or_default().trim_start_matches([' ', '\u{1}', '$']);
+        let begin = self.place(self.line.len() - text.len());
+        let text = text.trim_end_matches([' ', '\u{1}', '$']).to_owned();
         if self.in_blocks || !text.ends_with("{4:") {
             return Err(self.error(
                 FormatCode::Syntax,
@@ -140,28 +174,36 @@ impl<'a> Fields<'a> {
             ));
         }
         self.in_blocks = true;
-        Ok(Event::Blocks { text, at: self.at })
+        let lines = vec![Line { start: 0, at: begin, end_before: "" }];
+        Ok(Event::Blocks(Field { tag: String::new(), text, at: self.at, lines, charset: self.input.charset() }))
+    }
+
+    /// The place of what begins so far into the line.
+    fn place(&self, offset: usize) -> Position {
+        let before = self.line.get(..offset).unwrap_or_default();
+        Position { byte: self.at.byte + self.input.charset().bytes_of(before) as u64, ..self.at }
     }
 
     /// The field that begins on the line that is held, with all its lines.
     fn field(&mut self, tag: String) -> Result<Event, FormatError> {
         let first = tag.len() + 2;
-        let charset = self.input.charset();
         let text = self.line.get(first..).unwrap_or_default().to_owned();
-        let byte = self.at.byte + charset.bytes_of(self.line.get(..first).unwrap_or_default()) as u64;
-        let mut field = Field { tag, text, at: self.at, lines: vec![(0, Position { byte, ..self.at })], charset };
+        let lines = vec![Line { start: 0, at: self.place(first), end_before: "" }];
+        let mut field = Field { tag, text, at: self.at, lines, charset: self.input.charset() };
+        let mut end_before = self.line_end;
         while self.next_line()? {
             if ends_field(&self.line) {
                 self.held = Some(0);
                 break;
             }
-            field.lines.push((field.text.len(), self.at));
+            field.lines.push(Line { start: field.text.len(), at: self.at, end_before });
             field.text.push_str(&self.line);
+            end_before = self.line_end;
             if field.text.len() + field.lines.len() > self.bytes_max {
                 return Err(self.too_large(field.at));
             }
         }
-        while field.lines.len() > 1 && field.lines.last().is_some_and(|(start, _)| *start == field.text.len()) {
+        while field.lines.len() > 1 && field.lines.last().is_some_and(|line| line.start == field.text.len()) {
             field.lines.pop();
         }
         Ok(Event::Field(field))
@@ -193,8 +235,10 @@ impl<'a> Fields<'a> {
                 break;
             }
         }
+        self.line_end = "\n";
         if self.line.ends_with('\r') {
             self.line.pop();
+            self.line_end = "\r\n";
         }
         Ok(any)
     }
@@ -218,16 +262,20 @@ fn tag(line: &str) -> Option<&str> {
     ((2..=3).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())).then_some(tag)
 }
 
-/// The message's number and the BIC of its sender, as its blocks say.
-pub fn sender(blocks: &str) -> (Option<&str>, Option<String>) {
-    let block = |name: &str| blocks.split_once(name).and_then(|(_, rest)| rest.split('}').next());
+/// The message's number and the BIC of its sender, with the place of the terminal's address that it is taken from, as its
+/// blocks say.
+pub fn sender(blocks: &str) -> (Option<&str>, Option<(String, Range<usize>)>) {
+    let block = |name: &str| {
+        let start = blocks.find(name)? + name.len();
+        Some((start, blocks.get(start..)?.split('}').next()?))
+    };
     let (basic, application) = (block("{1:"), block("{2:"));
-    let number = application.and_then(|block| block.get(1..4));
-    let terminal = match application.and_then(|block| block.get(..1)) {
-        Some("O") => application.and_then(|block| block.get(14..26)),
-        _ => basic.and_then(|block| block.get(3..15)),
+    let number = application.and_then(|(_, block)| block.get(1..4));
+    let terminal = match application.filter(|(_, block)| block.starts_with('O')) {
+        Some((start, block)) => block.get(14..26).map(|terminal| (terminal, start + 14)),
+        None => basic.and_then(|(start, block)| block.get(3..15).map(|terminal| (terminal, start + 3))),
     };
     // The ninth character of a terminal's address is no part of its BIC.
-    let bic = terminal.and_then(|terminal| Some((terminal.get(..8)?, terminal.get(9..12)?)));
-    (number, bic.map(|(bank, branch)| if branch == "XXX" { bank.to_owned() } else { format!("{bank}{branch}") }))
+    let bic = terminal.and_then(|(terminal, start)| Some((terminal.get(..8)?, terminal.get(9..12)?, start..start + terminal.len())));
+    (number, bic.map(|(bank, branch, range)| (if branch == "XXX" { bank.to_owned() } else { format!("{bank}{branch}") }, range)))
 }

@@ -14,15 +14,15 @@ const KEYWORDS: &[&str] =
 pub const LINE_CHARACTERS_MAX: usize = 65;
 const LINES_MAX: usize = 6;
 
-/// A part of the text: its name, its value, and where that begins.
+/// A part of the text: its name, its value, and where that stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// Such as `code`, `?20`, `EREF+` or `EREF`.
     pub name: String,
     /// Its value.
     pub value: String,
-    /// Where in the text the value begins.
-    pub offset: usize,
+    /// Where in the text the value stands, with the marks between the subfields that it is made of.
+    pub range: Range<usize>,
 }
 
 /// The names of the parts that banks agree on, those of single lines left out.
@@ -71,6 +71,7 @@ fn subfields(text: &str) -> Vec<Part> {
             parts.push(part(found, text, start + 3 + found.len()..end));
         } else if let Some(open) = keyword.and_then(|at| parts.get_mut(at)) {
             open.value.push_str(value);
+            open.range.end = end;
         }
     }
     parts
@@ -97,8 +98,7 @@ fn coded(text: &str, codes: &[String]) -> Vec<Part> {
 }
 
 fn part(name: &str, text: &str, range: Range<usize>) -> Part {
-    let offset = range.start;
-    Part { name: name.to_owned(), value: text.get(range).unwrap_or_default().to_owned(), offset }
+    Part { name: name.to_owned(), value: text.get(range.clone()).unwrap_or_default().to_owned(), range }
 }
 
 /// The lines of the field for parts or for lines of text; `None` where they have no form, would be

@@ -6,6 +6,7 @@ use crate::tally::{self, Tally};
 use crate::{BoundMt940, Message, info};
 use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, RawRecord, ReadRecords, Walker, Words};
 use std::io::Read;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Findings about messages that are kept until the end of the body.
@@ -93,21 +94,27 @@ impl<'a> Reader<'a> {
     }
 
     /// Begins a message; its blocks, where it has them, say who sent it.
-    fn open(&mut self, at: Position, blocks: Option<&str>) -> Result<(), FormatError> {
+    fn open(&mut self, at: Position, blocks: Option<&Field>) -> Result<(), FormatError> {
         self.walker.enter("statement", at)?;
         self.open = Some(Statement { at, ..Statement::default() });
         if let Some(blocks) = blocks {
-            let (number, bic) = sender(blocks);
+            let (number, bic) = sender(&blocks.text);
             let expected = self.bound.options.message.number();
             if let Some(number) = number.filter(|number| *number != expected) {
                 let (zh, en) = (format!("应为 MT{expected}，实为 MT{number}"), format!("MT{expected} is expected, this is MT{number}"));
                 return Err(FormatError::new(FormatCode::NotThisMessage, at, zh, en));
             }
-            if let Some(bic) = bic {
-                self.walker.value("sender", &bic, at)?;
+            if let Some((bic, range)) = bic {
+                self.part("sender", &bic, blocks, range)?;
             }
         }
         Ok(())
+    }
+
+    /// A value that is made of a stretch of a field's text.
+    fn part(&mut self, name: &str, value: &str, field: &Field, range: Range<usize>) -> Result<(), FormatError> {
+        let at = field.place(range.start);
+        self.walker.value_from(name, value, &field.source(range), at)
     }
 
     /// Ends the message at hand, if there is one.
@@ -184,7 +191,7 @@ impl<'a> Reader<'a> {
             (_, "34") => self.floor_limit(field)?,
             (_, "28") => self.number(field)?,
             (_, "13") => match entry::moment(field.text.trim_end()) {
-                Some(moment) => self.walker.value("13D", &moment, field.place(0)).map(|()| true)?,
+                Some(moment) => self.part("13D", &moment, field, 0..field.text.trim_end().len()).map(|()| true)?,
                 None => false,
             },
             (_, tag) => {
@@ -234,28 +241,29 @@ impl<'a> Reader<'a> {
             self.walker.value("currency", &currency, field.place(0))?;
         }
         for name in ["debit", "credit"].into_iter().filter(|name| mark.is_none_or(|mark| (mark == "D") == (*name == "debit"))) {
-            self.walker.value(name, &amount, field.place(at))?;
+            self.part(name, &amount, field, at..text.len())?;
         }
         self.walker.leave(field.at)?;
         Ok(true)
     }
 
     fn balance(&mut self, field: &Field) -> Result<bool, FormatError> {
-        let Some(balance) = Balance::read(field.text.trim_end()) else { return Ok(false) };
+        let text = field.text.trim_end();
+        let Some(balance) = Balance::read(text) else { return Ok(false) };
         let tag = field.tag.get(..2).unwrap_or_default();
         let option = field.tag.get(2..).unwrap_or_default();
         self.walker.enter(tag, field.at)?;
+        if !option.is_empty() {
+            self.walker.value("option", option, field.place_of_option())?;
+        }
         let [date, currency, amount] = Balance::PLACES;
-        for (name, text, offset) in [
-            ("option", option, 0),
-            ("mark", if balance.credit { "C" } else { "D" }, 0),
-            ("date", &balance.date, date),
-            ("currency", &balance.currency, currency),
-            ("amount", &balance.amount, amount),
+        for (name, value, range) in [
+            ("mark", if balance.credit { "C" } else { "D" }, 0..date),
+            ("date", &balance.date, date..currency),
+            ("currency", &balance.currency, currency..amount),
+            ("amount", &balance.amount, amount..text.len()),
         ] {
-            if !text.is_empty() {
-                self.walker.value(name, text, field.place(offset))?;
-            }
+            self.part(name, value, field, range)?;
         }
         self.walker.leave(field.at)?;
         match tag {
@@ -310,8 +318,11 @@ impl<'a> Reader<'a> {
         let parts = rest.get(..3).and_then(entry::currency).zip(rest.get(3..).and_then(tally::amount));
         let Some(((currency, amount), number)) = parts.zip(count.parse::<u64>().ok()) else { return Ok(false) };
         self.walker.enter(&field.tag, field.at)?;
-        for (name, text, offset) in [("count", count, 0), ("currency", &*currency, digits), ("amount", &*amount, digits + 3)] {
-            self.walker.value(name, text, field.place(offset))?;
+        let ends = [("count", count, digits), ("currency", &*currency, digits + 3), ("amount", &*amount, text.len())];
+        let mut start = 0;
+        for (name, value, end) in ends {
+            self.part(name, value, field, start..end)?;
+            start = end;
         }
         self.walker.leave(field.at)?;
         let Some(open) = &self.open else { return Ok(true) };
@@ -331,10 +342,11 @@ impl<'a> Reader<'a> {
         self.walker.enter("entry", field.at)?;
         self.entry = Some(false);
         let mut lines = field.lines();
-        let (first, at) = lines.next().unwrap_or(("", field.at));
+        let first = lines.next().map_or("", |(text, _)| text);
         let second = lines.next();
         let beyond = lines.next().map(|(_, at)| at);
-        let (entry, places) = match Entry::read(first.trim_end()) {
+        let first = first.trim_end();
+        let (entry, places) = match Entry::read(first) {
             Ok(read) => read,
             Err(misfit) => {
                 if let Some(open) = &mut self.open {
@@ -350,20 +362,21 @@ impl<'a> Reader<'a> {
         }
         let truth = |is: bool| if is { "true" } else { "false" };
         let direction = if entry.credit { "C" } else { "D" };
-        for (name, text, offset) in [
-            ("value_date", Some(entry.value_date.as_str()), 0),
-            ("entry_date", entry.entry_date.as_deref(), places.entry),
-            ("direction", Some(direction), places.mark),
-            ("reversal", Some(truth(entry.reversal)), places.mark),
-            ("expected", Some(truth(entry.expected)), places.mark),
-            ("funds_code", entry.funds_code.as_deref(), places.funds),
-            ("amount", Some(entry.amount.as_str()), places.amount),
-            ("type", Some(entry.kind.as_str()), places.kind),
-            ("reference", Some(entry.reference.as_str()), places.reference),
-            ("bank_reference", entry.bank_reference.as_deref(), places.bank),
+        let reference = places.reference..places.reference + entry.reference.len();
+        for (name, value, range) in [
+            ("value_date", Some(entry.value_date.as_str()), 0..places.entry),
+            ("entry_date", entry.entry_date.as_deref(), places.entry..places.mark),
+            ("direction", Some(direction), places.mark..places.funds),
+            ("reversal", Some(truth(entry.reversal)), places.mark..places.funds),
+            ("expected", Some(truth(entry.expected)), places.mark..places.funds),
+            ("funds_code", entry.funds_code.as_deref(), places.funds..places.amount),
+            ("amount", Some(entry.amount.as_str()), places.amount..places.kind),
+            ("type", Some(entry.kind.as_str()), places.kind..places.reference),
+            ("reference", Some(entry.reference.as_str()), reference),
+            ("bank_reference", entry.bank_reference.as_deref(), places.bank..first.len()),
         ] {
-            if let Some(text) = text {
-                self.walker.value(name, text, Position { byte: at.byte + offset as u64, ..at })?;
+            if let Some(value) = value {
+                self.part(name, value, field, range)?;
             }
         }
         if let Some((text, at)) = second {
@@ -388,7 +401,7 @@ impl<'a> Reader<'a> {
         }
         self.walker.enter("86", field.at)?;
         for part in &parts {
-            self.walker.value(&part.name, &part.value, field.place(part.offset))?;
+            self.part(&part.name, &part.value, field, part.range.clone())?;
         }
         self.walker.leave(field.at)?;
         Ok(())
@@ -407,8 +420,8 @@ impl<'a> Reader<'a> {
 impl Event {
     fn at(&self) -> Position {
         match self {
-            Self::Blocks { at, .. } | Self::Close(at) | Self::End(at) => *at,
-            Self::Field(field) => field.at,
+            Self::Close(at) | Self::End(at) => *at,
+            Self::Blocks(field) | Self::Field(field) => field.at,
         }
     }
 
@@ -433,9 +446,9 @@ impl ReadRecords for Reader<'_> {
                 }
             }
             match event {
-                Event::Blocks { text, at } => {
-                    self.close(at, FormatCode::Syntax)?;
-                    self.open(at, Some(&text))?;
+                Event::Blocks(blocks) => {
+                    self.close(blocks.at, FormatCode::Syntax)?;
+                    self.open(blocks.at, Some(&blocks))?;
                 }
                 Event::Field(field) => self.take(&field)?,
                 Event::Close(at) => self.close(at, FormatCode::Syntax)?,

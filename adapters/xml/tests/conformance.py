@@ -2,7 +2,7 @@
 
 Usage: conformance.py SUITE FOLDER: the unpacked package, and an empty folder. A document with a DTD is written into that
 folder a second time without it, and listed as a test `ID without its DTD` of the type `as-lxml`. One JSON object a line:
-id, type, recommendation, editions, file, the name of the root, and, where lxml finds the document well-formed, `doctype`
+id, type, file, the name of the root, and, where lxml finds the document well-formed, `doctype`
 (whether it has one) and without one `values`: in the order of the document [path, text] for each attribute as its element
 opens and for each element's own text as it closes. A path is a list of names, `{namespace}local`, attributes with `@`.
 """
@@ -86,8 +86,6 @@ for number, test in enumerate(listed.iter("TEST")):
     told = {
         "id": test.get("ID"),
         "type": test.get("TYPE"),
-        "recommendation": test.get("RECOMMENDATION") or "XML1.0",
-        "editions": (test.get("EDITION") or "").split(),
     }
     tell(dict(told), file, body)
     bare = without_dtd(body)

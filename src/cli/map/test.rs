@@ -98,7 +98,8 @@ fn difference(mapping: &Mapping, differs: &Difference, paint: Paint) -> String {
     let _ = write!(text, "\n    expected  {}", paint.green(&value(&differs.expected)));
     let _ = write!(text, "\n    got       {}", paint.red(&value(&differs.got)));
     if let Some(source) = &differs.source {
-        let _ = write!(text, "\n    from      {:?}, line {}, byte {}, {}", source.text, source.line, source.byte, source.source);
+        let spot = source.spot(false).map_or_else(String::new, |spot| format!(", {spot}"));
+        let _ = write!(text, "\n    from      {:?}{spot}, {}", source.raw(), source.source);
     }
     text
 }
