@@ -136,6 +136,8 @@ pub enum Said {
     Done(u64),
     /// It waits for a second operator, as this act.
     Proposed(u64),
+    /// It is under way, and nothing is logged.
+    UnderWay,
     /// There was nothing to do.
     Unchanged,
 }
@@ -146,6 +148,7 @@ impl Said {
         match text.split_once('-') {
             Some(("done", number)) => number.parse().ok().map(Self::Done),
             Some(("proposed", number)) => number.parse().ok().map(Self::Proposed),
+            None if text == "under-way" => Some(Self::UnderWay),
             None if text == "unchanged" => Some(Self::Unchanged),
             _ => None,
         }
@@ -157,6 +160,7 @@ impl fmt::Display for Said {
         match self {
             Self::Done(number) => write!(f, "done-{number}"),
             Self::Proposed(number) => write!(f, "proposed-{number}"),
+            Self::UnderWay => f.write_str("under-way"),
             Self::Unchanged => f.write_str("unchanged"),
         }
     }

@@ -154,7 +154,17 @@ mod tests {
 
     fn field(range: (u64, u64), text: &str) -> Traced {
         let (source, text) = ("path".to_owned(), text.to_owned());
-        let source = SourceText { source, part: None, line: 1, byte: range.0, column: None, range: Some(range), text, counted: false };
+        let source = SourceText {
+            source,
+            part: None,
+            line: Some(1),
+            byte: Some(range.0),
+            column: None,
+            range: Some(range),
+            text,
+            raw: None,
+            counted: false,
+        };
         Traced { canonical: "name".to_owned(), value: None, source: Some(source), rule: Rule::Computed { cel: String::new() } }
     }
 

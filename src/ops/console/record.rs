@@ -22,7 +22,6 @@ use crate::ops::access::{Ask, REVEAL};
 use crate::ops::exchange::{self, WINDOW_BYTES_MAX, note as log};
 use crate::ops::view::OpsView;
 use maud::{Markup, html};
-use portolan_contract::Position;
 use serde_json::Value;
 
 /// One record.
@@ -110,7 +109,8 @@ async fn looked_into(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, looked: &
     let has_personal = looked.schemas.iter().any(|schema| schema.has_personal());
     let masked = shown == Shown::Masked && has_personal;
     let hidden = |field: &Traced| masked && looked.schemas.iter().any(|schema| schema.is_personal(&field.canonical));
-    let marks = raw::marks(&lineage.fields, hidden);
+    // Within a container the places are those of a member, and not of the body that is shown.
+    let marks = if looked.mapping.contained.is_some() { Vec::new() } else { raw::marks(&lineage.fields, hidden) };
     let sees_body = ask.operator.role >= Role::Operate;
     let raw = if sees_body {
         raw_part(view, ask, row, looked, &marks, masked, lang).await?
@@ -178,7 +178,7 @@ async fn raw_part(
                 @for (n, mark) in outside.iter().enumerate() {
                     @if let Some((place, source)) = first_source(mark, &looked.lineage.fields) {
                         li {
-                            span.soft { (spot(None, Position { line: source.line, byte: source.byte, column: 0 }, false, lang.is_zh())) (lang.say("：", ": ")) }
+                            span.soft { (source.spot(lang.is_zh()).unwrap_or_default()) (lang.say("：", ": ")) }
                             a.source id={ "source-" (n) } href={ "#field-" (place) } data-lights { (mark.hidden.as_deref().unwrap_or(&source.text)) }
                         }
                     }
@@ -222,6 +222,5 @@ fn value_text(field: &Traced) -> String {
 }
 
 fn source_place(source: &SourceText, lang: Lang) -> Markup {
-    let at = Position { line: source.line, byte: source.byte, column: source.column.unwrap_or(0) };
-    html! { (spot(source.part.as_deref(), at, true, lang.is_zh())) small { (source.source) } }
+    html! { (source.spot(lang.is_zh()).unwrap_or_default()) small { (source.source) } }
 }
