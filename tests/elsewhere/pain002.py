@@ -15,6 +15,22 @@ def provided(reference):
     return None if reference == "NOTPROVIDED" else reference
 
 
+def numbers(of, name):
+    by_status = [
+        {
+            "status": status(M.at(detail, "DtldSts")),
+            "transactions": M.at(detail, "DtldNbOfTxs"),
+            "sum": M.at(detail, "DtldCtrlSum"),
+        }
+        for detail in M.all(of, "NbOfTxsPerSts")
+    ]
+    return {
+        f"{name}_transactions": M.at(of, "OrgnlNbOfTxs"),
+        f"{name}_sum": M.at(of, "OrgnlCtrlSum"),
+        f"{name}_by_status": by_status,
+    }
+
+
 def answer(message, batch=None, tx=None):
     (original,) = M.all(message, "OrgnlGrpInfAndSts")
     record = {
@@ -26,11 +42,13 @@ def answer(message, batch=None, tx=None):
         "original_message_created_at": M.at(original, "OrgnlCreDtTm"),
         "group_status": status(M.at(original, "GrpSts")),
         "group_reasons": M.reasons(original),
+        **numbers(original, "original"),
     }
     if batch is not None:
         record["batch_id"] = provided(M.at(batch, "OrgnlPmtInfId"))
         record["batch_status"] = status(M.at(batch, "PmtInfSts"))
         record["batch_reasons"] = M.reasons(batch)
+        record.update(numbers(batch, "batch"))
     if tx is not None:
         record["answer_id"] = M.at(tx, "StsId")
         record["instruction_id"] = M.at(tx, "OrgnlInstrId")
