@@ -54,6 +54,9 @@ pub enum Charset {
     /// ISO 8859-15, Western Europe with the euro sign.
     #[serde(rename = "iso-8859-15")]
     Iso8859_15,
+    /// ASCII and GB/T 2312 by ISO 2022, as level X of UN/EDIFACT; no label names it.
+    #[serde(skip)]
+    Iso2022,
 }
 
 /// The characters of bytes 80 to FF; U+FFFD where there is none.
@@ -102,6 +105,7 @@ impl Charset {
             Self::Iso8859_8 => "ISO-8859-8",
             Self::Iso8859_9 => "ISO-8859-9",
             Self::Iso8859_15 => "ISO-8859-15",
+            Self::Iso2022 => "ISO-2022-CN",
         }
     }
 
@@ -111,6 +115,7 @@ impl Charset {
             Self::Utf8 => Width::Utf8,
             Self::Utf16Le | Self::Utf16Be => Width::Utf16,
             Self::Gb18030 | Self::Gbk | Self::Gb2312 => Width::Gb,
+            Self::Iso2022 => Width::Shifted,
             _ => Width::Single,
         }
     }
@@ -154,6 +159,8 @@ pub(crate) enum Width {
     Gb,
     /// One.
     Single,
+    /// One or two, as what came before says.
+    Shifted,
 }
 
 /// ISO 8859-1 is the start of Unicode; ISO 8859-9 has six Turkish letters in it. The web's encodings

@@ -14,7 +14,7 @@
 //!
 //! One sequence is read and never written: the byte 80, by which code page 936 means the euro sign.
 
-use encoding_rs::{EncoderResult, Encoding, GB18030, GBK};
+use encoding_rs::{DecoderResult, EncoderResult, Encoding, GB18030, GBK};
 
 /// Private-use characters whose four-byte sequences `encoding_rs` gives to the characters that took
 /// their place in two bytes.
@@ -185,14 +185,27 @@ fn length(raw: &[u8]) -> usize {
 /// Whether a character is in GB/T 2312-1980: ASCII, or one of its rows 1 to 9 and 16 to 87. GBK
 /// has filled the gaps within these rows, so each is given with its ends.
 fn in_gb2312(character: char) -> bool {
-    if character.is_ascii() {
-        return true;
-    }
+    character.is_ascii() || gb2312_bytes(character).is_some()
+}
+
+/// The character of GB/T 2312 that two bytes are.
+pub(crate) fn gb2312_character(pair: [u8; 2]) -> Option<char> {
+    let mut utf8 = [0; 8];
+    let (result, _, written) = GBK.new_decoder_without_bom_handling().decode_to_utf8_without_replacement(&pair, &mut utf8, true);
+    let text = utf8.get(..written).filter(|_| matches!(result, DecoderResult::InputEmpty))?;
+    let character = std::str::from_utf8(text).ok()?.chars().next()?;
+    gb2312_bytes(character).filter(|bytes| *bytes == pair).map(|_| character)
+}
+
+/// The two bytes of a character of GB/T 2312 that is not ASCII.
+pub(crate) fn gb2312_bytes(character: char) -> Option<[u8; 2]> {
     let (mut utf8, mut bytes) = ([0; 4], [0; 8]);
     let encoded = GBK.new_encoder().encode_from_utf8_without_replacement(character.encode_utf8(&mut utf8), &mut bytes, true);
-    if !matches!(encoded, (EncoderResult::InputEmpty, _, 2)) {
-        return false;
-    }
+    let bytes = [bytes[0], bytes[1]];
+    (matches!(encoded, (EncoderResult::InputEmpty, _, 2)) && is_cell_of_gb2312(bytes)).then_some(bytes)
+}
+
+fn is_cell_of_gb2312(bytes: [u8; 2]) -> bool {
     match (bytes[0], bytes[1]) {
         (0xA1 | 0xA3, cell) => cell >= 0xA1,
         (0xA2, cell) => matches!(cell, 0xB1..=0xE2 | 0xE5..=0xEE | 0xF1..=0xFC),

@@ -11,6 +11,7 @@ pub mod cases;
 mod charset;
 pub mod error;
 mod gb18030;
+mod iso2022;
 pub mod limits;
 pub mod outline;
 pub mod plan;

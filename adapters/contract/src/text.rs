@@ -8,8 +8,10 @@ pub use output::TextOutput;
 use crate::charset::{Charset, UpperHalf, Width};
 use crate::error::{FormatCode, FormatError};
 use crate::gb18030;
+use crate::iso2022::{self, Shift};
 use crate::record::Position;
-use decode::{Malformed, decode_other, decode_single, decode_utf8};
+pub(crate) use decode::Malformed;
+use decode::{decode_other, decode_single, decode_utf8};
 use encoding_rs::Decoder;
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
@@ -27,6 +29,7 @@ impl Charset {
             Width::Utf16 => text.bytes().map(utf16_bytes).sum(),
             Width::Gb => text.chars().map(gb18030::character_bytes).sum(),
             Width::Single => characters_in(text.as_bytes()),
+            Width::Shifted => iso2022::usual_bytes(text),
         }
     }
 }
@@ -71,6 +74,7 @@ enum Decoding {
     Utf8,
     Single(Box<UpperHalf>),
     Multi(Decoder),
+    Shifted(Shift),
 }
 
 /// A place in the text that is held.
@@ -81,6 +85,12 @@ struct Place {
     text: usize,
     /// Index into `raw`: `raw[..raw]` was decoded to `text[..text]`.
     raw: usize,
+    /// Bytes before those of `raw` that belong to the character to come, and are not held.
+    passed: u64,
+    /// How the bytes from there are meant.
+    shift: Shift,
+    /// Where in the body a set was put behind SO for the last time.
+    designated: Option<u64>,
 }
 
 impl<'a> TextInput<'a> {
@@ -143,12 +153,20 @@ impl<'a> TextInput<'a> {
     }
 
     /// Where something stands that comes `text` after `from`: for a part of a token that has been
-    /// consumed whole. In GB 18030, characters in `text` count as they are usually written, though never
+    /// consumed whole. In GB 18030 and by ISO 2022, characters in `text` count as they are usually written, though never
     /// beyond what was consumed.
     pub fn position_after(&self, from: Position, text: &str) -> Position {
         let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count();
         let byte = from.byte + self.charset.bytes_of(text) as u64;
-        let byte = if self.charset.width() == Width::Gb { byte.min(self.position().byte) } else { byte };
+        let byte = match self.charset.width() {
+            Width::Utf8 | Width::Utf16 | Width::Single => byte,
+            Width::Gb => byte.min(self.position().byte),
+            Width::Shifted => {
+                let end = self.position().byte;
+                let within = !text.is_ascii() && self.place.get().designated.is_some_and(|at| at >= from.byte);
+                (byte + if within { iso2022::DESIGNATION.len() as u64 } else { 0 }).min(end)
+            }
+        };
         Position { line: from.line + lines as u64, byte, column: 0 }
     }
 
@@ -167,7 +185,14 @@ impl<'a> TextInput<'a> {
             fed: 0,
             text: Vec::new(),
             taken: 0,
-            place: Cell::new(Place { at: Position { line: 1, byte: 0, column: 0 }, text: 0, raw: 0 }),
+            place: Cell::new(Place {
+                at: Position { line: 1, byte: 0, column: 0 },
+                text: 0,
+                raw: 0,
+                passed: 0,
+                shift: Shift::default(),
+                designated: None,
+            }),
             ended: false,
             finished: false,
             failed: None,
@@ -181,6 +206,7 @@ impl<'a> TextInput<'a> {
         self.decoding = match (charset.multi_byte(), charset.upper_half()) {
             (Some(encoding), _) => Decoding::Multi(encoding.new_decoder_without_bom_handling()),
             (None, Some(upper)) => Decoding::Single(upper),
+            (None, None) if charset == Charset::Iso2022 => Decoding::Shifted(Shift::default()),
             (None, None) => Decoding::Utf8,
         };
     }
@@ -248,12 +274,12 @@ impl<'a> TextInput<'a> {
     }
 
     fn refill(&mut self) -> io::Result<()> {
-        let Place { at, raw, .. } = self.place_of(self.taken);
+        let Place { at, raw, passed, shift, designated, .. } = self.place_of(self.taken);
         self.text.clear();
         self.taken = 0;
         self.raw.drain(..raw);
         self.fed -= raw;
-        self.place.set(Place { at, text: 0, raw: 0 });
+        self.place.set(Place { at, text: 0, raw: 0, passed, shift, designated });
         while self.text.is_empty() {
             if let Some(error) = self.failed.take() {
                 return Err(error.into());
@@ -265,6 +291,7 @@ impl<'a> TextInput<'a> {
                 self.read_raw(CHUNK_BYTES.saturating_sub(self.raw.len()).max(1024))?;
             }
             self.decode();
+            self.pass_over_shifts();
             // Within the loop: where it leaves no text, its error is due now, since no text means the end.
             self.refuse_forbidden();
         }
@@ -277,6 +304,7 @@ impl<'a> TextInput<'a> {
             Decoding::Utf8 => decode_utf8(pending, self.ended, &mut self.text),
             Decoding::Single(upper) => decode_single(upper, pending, &mut self.text),
             Decoding::Multi(decoder) => decode_other(decoder, pending, self.ended, &mut self.text),
+            Decoding::Shifted(shift) => iso2022::decode(shift, pending, self.ended, &mut self.text),
         };
         if matches!(self.charset, Charset::Gb18030 | Charset::Gbk | Charset::Gb2312) {
             // `text` was empty, so that it begins where `raw` does.
@@ -295,6 +323,17 @@ impl<'a> TextInput<'a> {
         }
     }
 
+    /// Bytes that change the shift alone are no text, and are not held for any.
+    fn pass_over_shifts(&mut self) {
+        let Decoding::Shifted(shift) = &self.decoding else { return };
+        if self.text.is_empty() && self.failed.is_none() {
+            let place = self.place.get();
+            self.place.set(Place { text: 0, raw: 0, passed: place.passed + self.fed as u64, shift: *shift, ..place });
+            self.raw.drain(..self.fed);
+            self.fed = 0;
+        }
+    }
+
     /// Ends the text here; `error` is told once what was decoded is used up.
     fn fail(&mut self, error: FormatError) {
         self.failed = Some(error);
@@ -306,11 +345,11 @@ impl<'a> TextInput<'a> {
         let start = end.saturating_sub(malformed.length);
         let bytes: Vec<String> = self.raw[start..end].iter().map(|b| format!("{b:02X}")).collect();
         let (bytes, charset) = (bytes.join(" "), self.charset.label());
-        let at = self.place.get().at;
+        let Place { at, passed, .. } = self.place.get();
         let line = at.line + memchr::memchr_iter(b'\n', &self.text).count() as u64;
         FormatError::new(
             FormatCode::BytesUnmappable,
-            Position { line, byte: at.byte + start as u64, column: 0 },
+            Position { line, byte: at.byte + passed + start as u64, column: 0 },
             format!("字节 {bytes} 不是 {charset} 字符"),
             format!("the bytes {bytes} are no character of {charset}"),
         )
@@ -332,17 +371,23 @@ impl<'a> TextInput<'a> {
 
     /// The place of `text[to]`, which must not be before the latest place that was worked out.
     fn place_of(&self, to: usize) -> Place {
-        let Place { at, text: from, raw } = self.place.get();
+        let Place { at, text: from, raw, mut passed, mut shift, mut designated } = self.place.get();
         let text = &self.text[from..to];
         let bytes = match self.charset.width() {
             Width::Utf8 => text.len(),
             Width::Utf16 => text.iter().map(|&b| utf16_bytes(b)).sum(),
             Width::Gb => gb18030::source_bytes(text, &self.raw[raw..]),
             Width::Single => characters_in(text),
+            Width::Shifted => {
+                let (bytes, found) = iso2022::source_bytes(&mut shift, text, &self.raw[raw..]);
+                designated = found.map(|offset| at.byte + offset as u64).or(designated);
+                bytes
+            }
         };
         let lines = memchr::memchr_iter(b'\n', text).count();
-        let at = Position { line: at.line + lines as u64, byte: at.byte + bytes as u64, column: 0 };
-        Place { at, text: to, raw: raw + bytes }
+        let before = if text.is_empty() { 0 } else { std::mem::take(&mut passed) };
+        let at = Position { line: at.line + lines as u64, byte: at.byte + before + bytes as u64, column: 0 };
+        Place { at, text: to, raw: raw + bytes, passed, shift, designated }
     }
 
     #[cold]
@@ -603,6 +648,20 @@ mod tests {
         };
         assert_eq!(error.code, FormatCode::TokenExceeded);
         assert!((100_000..100_000 + CHUNK_BYTES as u64).contains(&error.at.byte), "{error}");
+    }
+
+    #[test]
+    fn shifts_without_text_are_not_held() {
+        let body = [b"\x1B(B".repeat(1 << 20), b"a\x1B$)A\x0EIO\x0F.".to_vec()].concat();
+        let mut input = TextInput::new(Box::new(&body[..]), Charset::Iso2022, 100).unwrap();
+        assert_eq!(input.fill_buf().unwrap().first(), Some(&b'a'));
+        assert_eq!(input.position().byte, 0);
+        assert!(input.raw.capacity() < 4 * CHUNK_BYTES, "{}", input.raw.capacity());
+        input.consume(1);
+        assert_eq!(input.position().byte, (3 << 20) + 1);
+        let mut text = String::new();
+        input.read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), input.position().byte), ("上.", body.len() as u64));
     }
 
     #[test]

@@ -9,8 +9,9 @@
 //! without functional groups; line ends may stand between segments. The charset is that of the level
 //! in UNB, unless the mapping names one. Counts and references of UNT, UNE and UNZ must agree, and so
 //! must the number of line items (LIN) in CNT.
-//! Not read: interactive messages (UIB), secured ones (USH) and level UNOX. What elements may hold
-//! (`an..35`) is checked both ways where the definition says it, as those that ship do.
+//! Not read: interactive messages (UIB), secured ones (USH), and in level UNOX other sets than ASCII and
+//! GB/T 2312. What elements may hold (`an..35`) is checked both ways where the definition says it, as those
+//! that ship do.
 //!
 //! Limits: a segment counts as a token, its components as the columns of a row.
 

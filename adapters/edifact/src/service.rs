@@ -110,18 +110,13 @@ impl Level {
             b'K' => Charset::Iso8859_9,
             b'L' => Charset::Iso8859_15,
             b'Y' => Charset::Utf16Be,
-            b'X' => {
-                return Err((
-                    "不支持 UNOX：其字符集在报文中按 ISO 2022 切换；可用选项 `charset` 指明实际字符集".to_owned(),
-                    "UNOX is not read: its charset changes within the body (ISO 2022); the option `charset` may name the one in use"
-                        .to_owned(),
-                ));
-            }
+            // Code extension: which sets are used, escape sequences in the body say.
+            b'X' => Charset::Iso2022,
             letter => {
                 let letter = char::from(letter);
                 return Err((
-                    format!("语法标识 UNO{letter} 不存在；可用 UNOA 至 UNOL、UNOW、UNOY"),
-                    format!("there is no syntax identifier UNO{letter}; use UNOA to UNOL, UNOW or UNOY"),
+                    format!("语法标识 UNO{letter} 不存在；可用 UNOA 至 UNOL、UNOW 至 UNOY"),
+                    format!("there is no syntax identifier UNO{letter}; use UNOA to UNOL or UNOW to UNOY"),
                 ));
             }
         })

@@ -5,10 +5,10 @@ use encoding_rs::{Decoder, DecoderResult};
 
 /// Bytes that are no character: `length` of them, and `beyond` more that the decoder has looked
 /// at, end `read` bytes after what it was given before.
-pub(super) struct Malformed {
-    pub(super) read: usize,
-    pub(super) beyond: usize,
-    pub(super) length: usize,
+pub(crate) struct Malformed {
+    pub(crate) read: usize,
+    pub(crate) beyond: usize,
+    pub(crate) length: usize,
 }
 
 /// Appends whole characters to `text`; gives the number of bytes taken.

@@ -4,6 +4,7 @@ use super::CHUNK_BYTES;
 use crate::charset::{Charset, UpperHalf};
 use crate::error::{FormatCode, FormatError};
 use crate::gb18030;
+use crate::iso2022::{self, Shift};
 use crate::record::Position;
 use std::io::Write;
 
@@ -12,6 +13,7 @@ pub struct TextOutput<'a> {
     output: Box<dyn Write + 'a>,
     charset: Charset,
     upper: Option<Box<UpperHalf>>,
+    shift: Shift,
     buffer: Vec<u8>,
     written: u64,
 }
@@ -19,7 +21,7 @@ pub struct TextOutput<'a> {
 impl<'a> TextOutput<'a> {
     /// Text to `output` in `charset`, without a byte order mark.
     pub fn new(output: Box<dyn Write + 'a>, charset: Charset) -> Self {
-        Self { output, charset, upper: charset.upper_half(), buffer: Vec::with_capacity(CHUNK_BYTES), written: 0 }
+        Self { output, charset, upper: charset.upper_half(), shift: Shift::default(), buffer: Vec::with_capacity(CHUNK_BYTES), written: 0 }
     }
 
     /// Writes a byte order mark.
@@ -50,6 +52,7 @@ impl<'a> TextOutput<'a> {
             Charset::Gb18030 => self.write_gb(text, gb18030::Part::Whole)?,
             Charset::Gbk => self.write_gb(text, gb18030::Part::Gbk)?,
             Charset::Gb2312 => self.write_gb(text, gb18030::Part::Gb2312)?,
+            Charset::Iso2022 => self.write_shifted(text)?,
             _ => self.write_single(text)?,
         }
         if self.buffer.len() >= CHUNK_BYTES { self.drain() } else { Ok(()) }
@@ -60,6 +63,7 @@ impl<'a> TextOutput<'a> {
     /// # Errors
     /// I/O faults.
     pub fn finish(&mut self) -> Result<(), FormatError> {
+        iso2022::end(&mut self.shift, &mut self.buffer);
         self.drain()?;
         self.output.flush().map_err(|e| FormatError::from_io(e, self.position()))
     }
@@ -77,6 +81,10 @@ impl<'a> TextOutput<'a> {
 
     fn write_gb(&mut self, text: &str, part: gb18030::Part) -> Result<(), FormatError> {
         gb18030::encode(text, part, &mut self.buffer).map_err(|character| self.cannot_hold(character))
+    }
+
+    fn write_shifted(&mut self, text: &str) -> Result<(), FormatError> {
+        iso2022::encode(&mut self.shift, text, &mut self.buffer).map_err(|character| self.cannot_hold(character))
     }
 
     fn write_single(&mut self, text: &str) -> Result<(), FormatError> {
