@@ -33,8 +33,8 @@ def party(role, address):
 
 
 def error(segments):
-    assert at(segments[0], 0) == "REFUSED"
     text = find(segments, "FTX", "AAO").elements[3]
+    assert at(segments[0], 0) == {"type.date": "DATE", "records.totals": "TOTALS"}.get(text[0], "REFUSED")
     return {
         "rule": text[0],
         "message_en": text[1],

@@ -4,7 +4,6 @@
 
 mod containers;
 mod corpora;
-mod own_edifact;
 mod totals;
 mod translate;
 

@@ -7,6 +7,7 @@
 
 mod guess;
 mod names;
+mod placed;
 mod shape;
 mod text;
 
