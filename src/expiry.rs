@@ -23,6 +23,12 @@ pub const URGENT_DAYS: i64 = 7;
 /// A warning span that takes in every end, however far.
 pub const EVER: [u32; 1] = [u32::MAX];
 
+/// Days before its end from which a certificate is alarmed: the second warning span, the first being for the log alone.
+pub fn alarm_days(config: &Config) -> i64 {
+    let spans = &config.gateway.expiry_warning_days;
+    i64::from(spans.get(1).or(spans.first()).copied().unwrap_or_default())
+}
+
 /// Everything of a gateway that ends.
 #[derive(Clone)]
 pub struct Endings {

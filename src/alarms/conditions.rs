@@ -5,8 +5,7 @@ mod history;
 use super::Kind;
 use crate::config::Config;
 use crate::domain::{DestinationId, FlowId, Name, PartnerId};
-use crate::expiry::URGENT_DAYS;
-use crate::expiry::words as words_of_ending;
+use crate::expiry::{URGENT_DAYS, alarm_days, words as words_of_ending};
 use crate::fault::Party;
 use crate::figures::thousands;
 use crate::ingress::identity::{Expiring, Expiry};
@@ -193,10 +192,9 @@ impl Evidence {
         told.collect()
     }
 
-    /// Certificates from the second warning span on, the first being for the log alone; lists once they are due.
+    /// Certificates within [`alarm_days`] of their end; lists once they are due.
     fn endings(&self) -> Vec<Condition> {
-        let spans = &self.config.gateway.expiry_warning_days;
-        let days_max = i64::from(spans.get(1).or(spans.first()).copied().unwrap_or_default());
+        let days_max = alarm_days(&self.config);
         let due =
             self.endings.iter().filter(|expiry| matches!(expiry.what, Expiring::RevocationList { .. }) || expiry.days_left < days_max);
         due.filter(|expiry| !self.is_superseded(expiry)).map(|expiry| ending(expiry, self.now)).collect()

@@ -9,6 +9,7 @@
 //! Each kind has a stable id and a page of what to do in `pages/ID.md`, which `portolan explain` prints.
 
 pub mod conditions;
+mod declared;
 mod drift;
 pub mod engine;
 mod kinds;
@@ -17,6 +18,7 @@ pub mod watch;
 pub mod webhook;
 
 pub use conditions::{Condition, Evidence};
+pub use declared::is_declared_empty;
 pub use kinds::Kind;
 pub use notice::alarm_entry;
 pub use watch::AlarmWatch;

@@ -4,19 +4,20 @@
 //! read anew every [`HISTORY_INTERVAL`], what ends every [`ENDINGS_INTERVAL`].
 
 use super::conditions::Evidence;
+use super::declared::is_declared_empty;
 use super::engine::Engine;
 use super::webhook::Webhooks;
 use crate::config::{Config, Flow};
-use crate::domain::{DestinationId, FlowId, Name, Outcome, PartnerId};
+use crate::domain::{DestinationId, FlowId, PartnerId};
 use crate::expiry::Endings;
 use crate::ingress::identity::Expiry;
 use crate::journal::alarms::{ActivityRow, AlarmChange, AlarmFilter, AlarmRow, AlarmSeverity, HISTORY_DAYS_MAX, ProfileRow};
-use crate::journal::matters::MatterCounts;
-use crate::journal::{ExchangeFilter, HeadSigner, Journal, JournalError};
+use crate::journal::{HeadSigner, Journal, JournalError};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::receipt::Keys;
 use crate::receipt::audit::watch::ChainWatch;
+use crate::reconcile::matter_counts;
 use crate::schedule::{Schedule, Seen};
 use crate::seams::SharedClock;
 use arc_swap::ArcSwap;
@@ -32,7 +33,7 @@ use tokio::sync::{Mutex, watch};
 /// How often history is read anew.
 pub const HISTORY_INTERVAL: Duration = Duration::from_secs(300);
 /// How often it is looked at what ends.
-pub const ENDINGS_INTERVAL: Duration = Duration::from_secs(4);
+pub const ENDINGS_INTERVAL: Duration = Duration::from_secs(3);
 /// For how long a jump of the clock is shown.
 pub const JUMP_SHOWN: Duration = Duration::from_secs(600);
 /// Where systemd tells whether it has synchronised the clock.
@@ -166,21 +167,13 @@ impl AlarmWatch {
             throttled: metrics.throttled_lately(),
             latencies: metrics.latencies(|flow| config.flows.get(flow)?.promise),
             endings: self.endings(memory, now).await,
-            reconciliations: self.reconciliations(now).await?,
+            reconciliations: matter_counts(journal.as_ref(), &self.sources.live.load_full(), now).await?,
             free_bytes: free_bytes(&config.gateway.data),
             clock_jump_ms: jump(memory, now, config.gateway.alarms.thresholds.clock_jump_max),
             clock_unsynchronised: is_unsynchronised(),
             key_since: key_since(&self.sources.keys),
             chain_broken: self.sources.chain.verified().broken(),
         })
-    }
-
-    async fn reconciliations(&self, now: Timestamp) -> Result<BTreeMap<Name, MatterCounts>, JournalError> {
-        let mut all = BTreeMap::new();
-        for name in self.sources.live.load_full().reconciliations.keys() {
-            all.insert(name.clone(), self.sources.journal.matter_counts(name, now).await?);
-        }
-        Ok(all)
     }
 
     /// What is known of every feed that has a schedule.
@@ -223,15 +216,8 @@ impl AlarmWatch {
             if last_accepted.is_some_and(|at| at >= occurrence.opens_at) {
                 continue;
             }
-            let filter = ExchangeFilter {
-                partner: Some(partner.clone()),
-                flow: Some(flow.id.clone()),
-                message_id: Some(occurrence.period.empty_message_id()),
-                rows_max: 1,
-                ..ExchangeFilter::default()
-            };
-            let found = self.sources.journal.exchanges(filter).await?;
-            declared.extend(found.iter().any(|row| row.journaled.outcome() == Outcome::Accepted).then_some(occurrence.period));
+            let is_declared = is_declared_empty(self.sources.journal.as_ref(), partner, &flow.id, &occurrence.period).await?;
+            declared.extend(is_declared.then_some(occurrence.period));
         }
         Ok(declared)
     }

@@ -480,12 +480,16 @@ impl Expiry {
     }
 }
 
-/// The certificates with which the gateway calls receivers and that end within the longest of
-/// `warning_days`: its own identity and those of single destinations. Files that cannot be read are
-/// reported where they are used.
+/// The certificates with which the gateway calls others and that end within the longest of `warning_days`: its own identity, and those
+/// of single destinations, of webhooks and of the collector of traces. Files that cannot be read are reported where they are
+/// used.
 pub fn expiring_outbound(config: &Config, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
     let destinations = config.partners.values().flat_map(|partner| partner.destinations.values());
-    let identities = config.gateway.outbound_identity.iter().chain(destinations.filter_map(|destination| destination.identity.as_ref()));
+    let of_destinations = destinations.filter_map(|destination| destination.identity.as_ref());
+    let gateway = &config.gateway;
+    let of_webhooks = gateway.alarms.webhooks.values().filter_map(|webhook| webhook.identity.as_ref());
+    let of_collector = gateway.traces.iter().filter_map(|traces| traces.identity.as_ref());
+    let identities = gateway.outbound_identity.iter().chain(of_destinations).chain(of_webhooks).chain(of_collector);
     let mut files: Vec<&Path> = identities.map(|identity| &*identity.chain).collect();
     files.sort();
     files.dedup();

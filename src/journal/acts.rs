@@ -93,6 +93,13 @@ pub enum Deed {
         /// What.
         what: Pausable,
     },
+    /// A matter of a reconciliation that does not meet has been explained, in the words of the reason (核对处置).
+    SettleMatter {
+        /// The matter's key.
+        key: String,
+        /// The reconciliation.
+        reconciliation: Name,
+    },
     /// Dead letters are given up for good, so that their order keys go on (免除).
     Waive {
         /// Which.
@@ -114,6 +121,7 @@ impl Deed {
             Self::PromotionFailed { .. } => "promotion-failed",
             Self::Resend { .. } => "resend",
             Self::Resume { .. } => "resume",
+            Self::SettleMatter { .. } => "settle-matter",
             Self::Waive { .. } => "waive",
         }
     }

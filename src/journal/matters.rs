@@ -1,11 +1,12 @@
 //! What the journal keeps for reconciliations (核对): the matters (核对项), each of one key, and how far committed
 //! exchanges were looked through.
 //!
-//! A matter's standing follows from what was seen of its legs and from nothing else, least of all from the order in which
-//! it was seen: of several records with one key in one leg the earliest received counts, the others are duplicates.
+//! A matter's standing follows from what was seen of its legs, and from an operator who settles it, but not from the order in
+//! which it was seen: of several records with one key in one leg the earliest received counts, the others are duplicates.
 //! A step is written together with its cursor, so that whatever happens every record is seen once.
 
 use super::JournalError;
+use super::acts::Act;
 use crate::amounts::Amount;
 use crate::domain::{Digest, ExchangeId, FlowId, Name};
 use jiff::{SignedDuration, Timestamp};
@@ -32,11 +33,13 @@ pub enum MatterState {
     Unmatched,
     /// Amounts or currencies differ (金额不符).
     AmountDifferent,
+    /// It did not meet, and an operator has said why that is well (已处置). Whatever is seen of it later has it judged anew.
+    Settled,
 }
 
 impl MatterState {
     /// Every state.
-    pub const ALL: [Self; 5] = [Self::Matched, Self::Waiting, Self::Late, Self::Unmatched, Self::AmountDifferent];
+    pub const ALL: [Self; 6] = [Self::Matched, Self::Waiting, Self::Late, Self::Unmatched, Self::AmountDifferent, Self::Settled];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -46,6 +49,7 @@ impl MatterState {
             Self::Late => "late",
             Self::Unmatched => "unmatched",
             Self::AmountDifferent => "amount-different",
+            Self::Settled => "settled",
         }
     }
 }
@@ -141,6 +145,8 @@ pub struct MatterRow {
     pub legs: Vec<Option<(Seen, u64)>>,
     /// Whether some leg came after its time.
     pub came_late: bool,
+    /// By whom it was settled and why, where it is.
+    pub settled: Option<Act>,
 }
 
 /// Which matters to list, newest first.
@@ -173,6 +179,8 @@ pub struct MatterCounts {
     pub unmatched: u64,
     /// With different amounts.
     pub amount_different: u64,
+    /// Settled by an operator.
+    pub settled: u64,
     /// Records whose key was there before, in the same leg.
     pub duplicates: u64,
     /// Records that take no part.
@@ -190,6 +198,7 @@ impl MatterCounts {
             MatterState::Late => self.late,
             MatterState::Unmatched => self.unmatched,
             MatterState::AmountDifferent => self.amount_different,
+            MatterState::Settled => self.settled,
         }
     }
 }

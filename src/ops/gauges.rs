@@ -2,7 +2,6 @@
 //! [`crate::metrics`]: queues, dead letters, ends of certificates, the last reload.
 
 use super::health::Phase;
-use super::reconciliations::Reconciled;
 use super::status::{JournalStatus, ROWS_MAX, Status};
 use crate::journal::matters::MatterState;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -92,7 +91,7 @@ fn registry(status: &Status) -> Registry {
 
 fn matters(journal: &JournalStatus) -> Family<MatterLabels, Gauge> {
     let matters = Family::<MatterLabels, Gauge>::default();
-    for Reconciled { name, counts } in &journal.reconciliations {
+    for (name, counts) in &journal.reconciliations {
         for state in MatterState::ALL {
             let labels = MatterLabels { reconciliation: name.to_string(), state: state.as_str() };
             matters.get_or_create(&labels).set(counts.of(state).cast_signed());

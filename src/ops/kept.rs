@@ -1,9 +1,12 @@
 //! Whether feeds came when they were expected: each occurrence of a schedule within the last month, judged by the hours in
-//! which something was accepted. So it is as exact as an hour; the alarms, which act on it, are exact.
+//! which something was accepted, and by what its sender has declared. So it is as exact as an hour; the alarms, which act on it,
+//! are exact.
 
+use crate::alarms::is_declared_empty;
 use crate::config::{Config, Flow};
 use crate::domain::{FlowId, PartnerId};
 use crate::journal::hours::FlowHour;
+use crate::journal::{Journal, JournalError};
 use crate::schedule::{Calendar, Occurrence, Schedule};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -16,6 +19,8 @@ pub enum Kept {
     InTime,
     /// It came late (迟报).
     Late,
+    /// There is nothing, as its sender has declared (本期无数据).
+    Empty,
     /// It is late and may still come.
     Overdue,
     /// It did not come (未报).
@@ -30,6 +35,7 @@ impl Kept {
         match self {
             Self::InTime => "in-time",
             Self::Late => "late",
+            Self::Empty => "declared-empty",
             Self::Overdue => "overdue",
             Self::Missed => "missed",
             Self::Ahead => "ahead",
@@ -63,28 +69,36 @@ impl Expected {
     }
 }
 
-/// The occurrences that a feed has had since `from` and its next one, oldest first; none where it has no schedule. `hours` are
-/// of the span since then.
-pub fn expected(config: &Config, flow: &Flow, partner: &PartnerId, hours: &[FlowHour], from: Timestamp, now: Timestamp) -> Vec<Expected> {
-    let Some(schedule) = flow.senders.get(partner).and_then(|sender| sender.schedule.as_ref()) else { return Vec::new() };
-    let calendar = schedule.calendar_of(&config.calendars);
-    let zone = TimeZone::get(&flow.zone).unwrap_or(TimeZone::UTC);
-    let came: Vec<Timestamp> = hours
-        .iter()
-        .filter(|hour| hour.flow == flow.id && hour.partner == *partner && hour.exchanges > hour.refused)
-        .map(|hour| hour.hour)
-        .collect();
-    let occurrences = occurrences(schedule, calendar, &zone, from, now);
-    let judged = occurrences.iter().enumerate().map(|(place, occurrence)| {
-        let until = occurrences.get(place + 1).map_or(Timestamp::MAX, |next| next.opens_at);
-        Expected {
-            partner: partner.clone(),
-            flow: flow.id.clone(),
-            occurrence: occurrence.clone(),
-            kept: judge(occurrence, until, &came, now),
+/// The occurrences that feeds have had since `from` and their next ones, each feed's oldest first; none of one without a schedule.
+/// `hours` are of the span since then.
+///
+/// # Errors
+/// The journal's failures.
+pub async fn expected(
+    journal: &dyn Journal,
+    config: &Config,
+    feeds: impl Iterator<Item = (&Flow, &PartnerId)>,
+    hours: &[FlowHour],
+    (from, now): (Timestamp, Timestamp),
+) -> Result<Vec<Expected>, JournalError> {
+    let mut expected = Vec::new();
+    for (flow, partner) in feeds {
+        let Some(schedule) = flow.senders.get(partner).and_then(|sender| sender.schedule.as_ref()) else { continue };
+        let zone = TimeZone::get(&flow.zone).unwrap_or(TimeZone::UTC);
+        // As for the alarms, something came where a record of it was accepted; a declaration has none.
+        let of_feed = hours.iter().filter(|hour| hour.flow == flow.id && hour.partner == *partner && hour.counts.accepted > 0);
+        let came: Vec<Timestamp> = of_feed.map(|hour| hour.hour).collect();
+        let occurrences = occurrences(schedule, schedule.calendar_of(&config.calendars), &zone, from, now);
+        for (place, occurrence) in occurrences.iter().enumerate() {
+            let until = occurrences.get(place + 1).map_or(Timestamp::MAX, |next| next.opens_at);
+            let mut kept = judge(occurrence, until, &came, now);
+            if !matches!(kept, Kept::InTime | Kept::Late) && is_declared_empty(journal, partner, &flow.id, &occurrence.period).await? {
+                kept = Kept::Empty;
+            }
+            expected.push(Expected { partner: partner.clone(), flow: flow.id.clone(), occurrence: occurrence.clone(), kept });
         }
-    });
-    judged.collect()
+    }
+    Ok(expected)
 }
 
 fn occurrences(schedule: &Schedule, calendar: &Calendar, zone: &TimeZone, from: Timestamp, now: Timestamp) -> Vec<Occurrence> {

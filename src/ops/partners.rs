@@ -17,6 +17,7 @@ use super::status::{DestinationStatus, FlowStatus, Traffic};
 use super::view::OpsView;
 use crate::config::{Config, Flow, Partner};
 use crate::domain::{DestinationId, FlowId, PartnerId};
+use crate::expiry::alarm_days;
 use crate::fault::{Fault, FaultCode};
 use crate::http::Response;
 use crate::http::query::bad_query;
@@ -137,6 +138,8 @@ pub struct Standing {
     pub hours: Vec<FlowHour>,
     /// What everybody took in the last 24 hours.
     pub taken: Vec<DestinationHour>,
+    /// Days before its end from which a certificate counts as expiring.
+    pub expiring_days: i64,
     /// The partners, by their names.
     pub partners: Vec<PartnerRow>,
 }
@@ -186,7 +189,8 @@ pub async fn everybody(view: &OpsView) -> Result<Standing, Fault> {
     let hours = view.journal.flow_hours(span).await?;
     let (facts, now) = (view.partner_facts().await, view.clock.now());
     let live = view.live.load_full();
-    let mut standing = Standing { status, alarms, last_minute: view.metrics.last_minute(), hours, taken, partners: Vec::new() };
+    let (last_minute, expiring_days, partners) = (view.metrics.last_minute(), alarm_days(&live.config), Vec::new());
+    let mut standing = Standing { status, alarms, last_minute, hours, taken, expiring_days, partners };
     standing.partners = live.config.partners.values().map(|partner| row(partner, &standing, facts(&partner.id), now)).collect();
     Ok(standing)
 }
@@ -239,8 +243,9 @@ pub(super) async fn show(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
     whole["hours"] = json!(hours.iter().map(flow_hour).collect::<Vec<_>>());
     whole["received"] = json!(taken.iter().map(destination_hour).collect::<Vec<_>>());
     whole["rules"] = json!(rules.iter().map(rule).collect::<Vec<_>>());
-    let schedule = live.config.flows.values().flat_map(|flow| expected(&live.config, flow, &partner.id, &hours, begin(is_month, now), now));
-    whole["schedule"] = schedule.map(|expected| expected.to_json()).collect();
+    let feeds = live.config.flows.values().map(|flow| (flow.as_ref(), &partner.id));
+    let schedule = expected(view.journal.as_ref(), &live.config, feeds, &hours, (begin(is_month, now), now)).await?;
+    whole["schedule"] = schedule.iter().map(|expected| expected.to_json()).collect();
     Ok(answer(StatusCode::OK, &whole))
 }
 
@@ -284,8 +289,8 @@ pub(super) async fn flow(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
     let hours = hours_of_flow(view, &flow.id, is_month).await?;
     let rules = rules(view, None, Some(flow.id.clone()), is_month).await?;
     let sums: Sums = hours.iter().collect();
-    let (config, from) = (&live.config, begin(is_month, now));
-    let schedule = flow.senders.keys().flat_map(|partner| expected(config, &flow, partner, &hours, from, now));
+    let feeds = flow.senders.keys().map(|partner| (flow.as_ref(), partner));
+    let schedule = expected(view.journal.as_ref(), &live.config, feeds, &hours, (begin(is_month, now), now)).await?;
     let senders: Vec<&FlowStatus> = status.flows.iter().filter(|row| row.flow == flow.id).collect();
     Ok(answer(
         StatusCode::OK,
@@ -299,7 +304,7 @@ pub(super) async fn flow(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
             "sent": sums.to_json(),
             "hours": hours.iter().map(flow_hour).collect::<Vec<_>>(),
             "rules": rules.iter().map(rule).collect::<Vec<_>>(),
-            "schedule": schedule.map(|expected| expected.to_json()).collect::<Value>(),
+            "schedule": schedule.iter().map(|expected| expected.to_json()).collect::<Value>(),
         }),
     ))
 }
@@ -350,7 +355,7 @@ fn row(partner: &Partner, standing: &Standing, facts: PartnerFacts, now: Timesta
         circuits_open: places.iter().filter(|row| row.circuit_open).map(|row| row.to.clone()).collect(),
         facts,
     };
-    row.states = states(&row, &standing.alarms, &standing.status.paused, now);
+    row.states = states(&row, &standing.alarms, &standing.status.paused, standing.expiring_days, now);
     row
 }
 

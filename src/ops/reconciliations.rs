@@ -5,11 +5,13 @@
 //! | `GET /v1/reconciliations` | 200, each with its legs and how many matters stand how |
 //! | `GET /v1/reconciliations/NAME/matters?state=&key=&before=&rows=` | 200, a page of matters, newest first; `next_before` of the next page |
 //! | `GET /v1/reconciliations/NAME/export?state=&before=` | 200, at most [`EXPORT_ROWS_MAX`] matters as CSV, or as a workbook where `Accept` names its media type; `Portolan-Next-Before` where there are more |
+//! | `POST /v1/reconciliations/NAME/settle` with `key` | as [`super::acts`] says: a matter that is late, unmatched or different is explained, in the words of the reason (核对处置) |
 //!
-//! `state` is one of `matched`, `waiting`, `late`, `unmatched` and `amount-different`.
+//! `state` is one of `matched`, `waiting`, `late`, `unmatched`, `amount-different` and `settled`. A matter that is settled is
+//! neither counted as unmet nor alarmed; a record that comes for it later has it judged anew.
 
-use super::access::Ask;
-use super::acts::answer;
+use super::access::{Ask, bad_field};
+use super::acts::{act, answer, entry};
 use super::view::OpsView;
 use crate::cells::{neutral, write_row};
 use crate::domain::Name;
@@ -17,8 +19,9 @@ use crate::fault::{Fault, FaultCode};
 use crate::http::query::bad_query;
 use crate::http::{self, Response};
 use crate::journal::PAGE_ROWS_MAX;
-use crate::journal::matters::{MatterCounts, MatterFilter, MatterRow, MatterState, Seen};
-use crate::reconcile::ReconciliationPlan;
+use crate::journal::acts::{ActRequest, Deed};
+use crate::journal::matters::{MatterFilter, MatterRow, MatterState, Seen};
+use crate::reconcile::{ReconciliationPlan, matter_counts};
 use crate::workbook::{Table, WORKBOOK_TYPE, workbook};
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, CONTENT_DISPOSITION, HeaderName, HeaderValue};
@@ -30,37 +33,13 @@ pub const EXPORT_ROWS_MAX: usize = 50_000;
 
 const NEXT_BEFORE: HeaderName = HeaderName::from_static("portolan-next-before");
 
-/// How many matters of a reconciliation stand how.
-#[derive(Clone, Debug)]
-pub struct Reconciled {
-    /// The reconciliation.
-    pub name: Name,
-    /// The counts.
-    pub counts: MatterCounts,
-}
-
-impl OpsView {
-    /// How every reconciliation in force stands.
-    ///
-    /// # Errors
-    /// The journal's failures.
-    pub async fn reconciled(&self) -> Result<Vec<Reconciled>, crate::journal::JournalError> {
-        let now = self.clock.now();
-        let mut all = Vec::new();
-        for name in self.live.load_full().reconciliations.keys() {
-            all.push(Reconciled { name: name.clone(), counts: self.journal.matter_counts(name, now).await? });
-        }
-        Ok(all)
-    }
-}
-
 /// Every reconciliation.
 ///
 /// # Errors
 /// The journal's failures.
 pub(super) async fn list(view: &OpsView, _ask: Ask<'_>) -> Result<Response, Fault> {
     let live = view.live.load_full();
-    let rows = view.reconciled().await?.into_iter().filter_map(|Reconciled { name, counts }| {
+    let rows = matter_counts(view.journal.as_ref(), &live, view.clock.now()).await?.into_iter().filter_map(|(name, counts)| {
         let plan = live.reconciliations.get(&name)?;
         let legs = plan.reconciliation.legs.iter().map(|leg| json!({ "name": leg.name, "flow": leg.flow }));
         let states = MatterState::ALL.iter().map(|state| (state.as_str().to_owned(), json!(counts.of(*state))));
@@ -89,6 +68,22 @@ pub(super) async fn matters(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fa
     let next = rows.last().filter(|_| rows.len() == rows_max).map(|row| row.number);
     let shown = rows.iter().map(|row| shown(&plan, row)).collect::<Vec<_>>();
     Ok(answer(StatusCode::OK, &json!({ "matters": shown, "next_before": next })))
+}
+
+/// Settles a matter that does not meet.
+///
+/// # Errors
+/// A reconciliation or a matter that there is not; the journal's failures.
+pub(super) async fn settle(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
+    ask.fields.only(&["key"])?;
+    let plan = plan(view, &ask)?;
+    let key = ask.fields.text("key").ok_or_else(|| bad_field("key"))?.to_owned();
+    let (reconciliation, now) = (plan.reconciliation.name.clone(), view.clock.now());
+    let filter = MatterFilter { name: reconciliation.clone(), state: None, key: Some(key.clone()), before: None, rows_max: 1, now };
+    if view.journal.matters(filter).await?.is_empty() {
+        return Err(Fault::new(FaultCode::PathUnknown).detail("没有此核对项", "there is no such matter"));
+    }
+    act(view, &ask, ActRequest::Do(Deed::SettleMatter { key, reconciliation })).await
 }
 
 /// Matters as a table.
@@ -133,10 +128,15 @@ pub(super) async fn export(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fau
     Ok(response)
 }
 
-fn asked(view: &OpsView, ask: &Ask<'_>) -> Result<(Arc<ReconciliationPlan>, MatterFilter), Fault> {
+fn plan(view: &OpsView, ask: &Ask<'_>) -> Result<Arc<ReconciliationPlan>, Fault> {
     let unknown = || Fault::new(FaultCode::PathUnknown);
     let name: Name = ask.segment(0).parse().map_err(|_| unknown())?;
-    let plan = view.live.load().reconciliations.get(&name).cloned().ok_or_else(unknown)?;
+    view.live.load().reconciliations.get(&name).cloned().ok_or_else(unknown)
+}
+
+fn asked(view: &OpsView, ask: &Ask<'_>) -> Result<(Arc<ReconciliationPlan>, MatterFilter), Fault> {
+    let plan = plan(view, ask)?;
+    let name = plan.reconciliation.name.clone();
     let mut filter = MatterFilter { name, state: None, key: None, before: None, rows_max: PAGE_ROWS_MAX, now: view.clock.now() };
     for (name, value) in ask.query().into_iter().filter(|(_, value)| !value.is_empty()) {
         let fits = match name.as_str() {
@@ -150,7 +150,10 @@ fn asked(view: &OpsView, ask: &Ask<'_>) -> Result<(Arc<ReconciliationPlan>, Matt
             _ => false,
         };
         if !fits {
-            return Err(bad_query(&name, "state=matched|waiting|late|unmatched|amount-different, key=TEXT, before=NUMBER, rows=NUMBER"));
+            return Err(bad_query(
+                &name,
+                "state=matched|waiting|late|unmatched|amount-different|settled, key=TEXT, before=NUMBER, rows=NUMBER",
+            ));
         }
     }
     Ok((plan, filter))
@@ -178,6 +181,7 @@ fn shown(plan: &ReconciliationPlan, row: &MatterRow) -> Value {
         "state": row.state.as_str(),
         "due_at": row.due_at.map(|at| at.to_string()),
         "came_late": row.came_late,
+        "settled": row.settled.as_ref().map(entry),
         "legs": legs.collect::<Vec<_>>(),
     })
 }

@@ -141,6 +141,7 @@ pub static ROUTES: &[Route] = &[
     get("/v1/reconciliations", |view, ask| Box::pin(reconciliations::list(view, ask))),
     sent("/v1/reconciliations/{name}/matters", |view, ask| Box::pin(reconciliations::matters(view, ask))),
     sent("/v1/reconciliations/{name}/export", |view, ask| Box::pin(reconciliations::export(view, ask))),
+    post("/v1/reconciliations/{name}/settle", Role::Operate, |view, ask| Box::pin(reconciliations::settle(view, ask))),
     get("/v1/statements/{day}/{partner}/{flow}", |view, ask| Box::pin(statements::show(view, ask))),
     get("/v1/token", |view, ask| Box::pin(documents::token(view, ask))),
 ];

@@ -7,9 +7,6 @@ use crate::journal::acts::{Pausable, Paused};
 use crate::journal::alarms::{AlarmRow, AlarmSeverity};
 use jiff::Timestamp;
 
-/// Days before its end from which a partner's certificate counts as expiring.
-pub const EXPIRING_DAYS: i64 = 30;
-
 /// How a partner stands; in the order of trouble, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
@@ -86,13 +83,13 @@ impl State {
 }
 
 /// How a partner stands, the worst first; healthy alone where nothing is wrong.
-pub fn states(row: &PartnerRow, alarms: &[AlarmRow], paused: &[Paused], now: Timestamp) -> Vec<State> {
+pub fn states(row: &PartnerRow, alarms: &[AlarmRow], paused: &[Paused], expiring_days: i64, now: Timestamp) -> Vec<State> {
     let mut states: Vec<State> = alarms.iter().filter(|alarm| concerns(alarm, &row.partner)).filter_map(State::of_alarm).collect();
     let is_paused = paused.iter().any(|paused| matches!(&paused.what, Pausable::Destination(to) if to.partner == row.partner));
     let found = [
         (State::Failing, !row.circuits_open.is_empty() || row.dead > 0),
         (State::Paused, is_paused),
-        (State::Expiring, row.facts.days_left(now).is_some_and(|days| days < EXPIRING_DAYS)),
+        (State::Expiring, row.facts.days_left(now).is_some_and(|days| days < expiring_days)),
     ];
     states.extend(found.into_iter().filter_map(|(state, is_so)| is_so.then_some(state)));
     states.sort_unstable_by(|one, other| other.cmp(one));

@@ -6,12 +6,12 @@
 use super::chain;
 use super::health::{HealthState, Phase, RefusedReload};
 use super::pauses;
-use super::reconciliations::Reconciled;
 use crate::alarms::alarm_entry;
 use crate::config::Config;
-use crate::domain::{Counts, DestinationId, FlowId, PartnerId};
+use crate::domain::{Counts, DestinationId, FlowId, Name, PartnerId};
 use crate::journal::acts::Paused;
 use crate::journal::alarms::AlarmRow;
+use crate::journal::matters::MatterCounts;
 use crate::journal::{ChainPosition, Totals};
 use crate::metrics::{Metrics, Percentiles};
 use crate::receipt::audit::watch::Verified;
@@ -52,7 +52,7 @@ pub struct JournalStatus {
     /// How far the chain reaches; `None` while it is empty.
     pub chain: Option<ChainPosition>,
     /// How the reconciliations stand.
-    pub reconciliations: Vec<Reconciled>,
+    pub reconciliations: BTreeMap<Name, MatterCounts>,
 }
 
 /// What came and went, and what waits, beside what is configured.

@@ -15,6 +15,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::pauses::Pauses;
 use crate::receipt::audit::watch::ChainWatch;
+use crate::reconcile::matter_counts;
 use crate::seams::SharedClock;
 use crate::shadow::Shadow;
 use crate::statement::Statements;
@@ -86,7 +87,11 @@ impl OpsView {
         let endings = tokio::task::spawn_blocking(move || endings());
         let journal = self.in_time(async {
             let (traffic, chain) = (self.asked_traffic().await?, self.chain_end().await?);
-            Ok(JournalStatus { traffic, chain, reconciliations: self.reconciled().await? })
+            Ok(JournalStatus {
+                traffic,
+                chain,
+                reconciliations: matter_counts(self.journal.as_ref(), &self.live.load_full(), self.clock.now()).await?,
+            })
         });
         let journal = journal.await;
         let endings = endings.await.unwrap_or_else(|error| {

@@ -10,3 +10,22 @@ pub mod plan;
 
 pub use follower::Follower;
 pub use plan::{LegPlan, ReconciliationPlan};
+
+use crate::domain::Name;
+use crate::journal::matters::MatterCounts;
+use crate::journal::{Journal, JournalError};
+use crate::live::Live;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// How many matters of every reconciliation in force stand how.
+///
+/// # Errors
+/// The journal's failures.
+pub async fn matter_counts(journal: &dyn Journal, live: &Live, now: Timestamp) -> Result<BTreeMap<Name, MatterCounts>, JournalError> {
+    let mut counts = BTreeMap::new();
+    for name in live.reconciliations.keys() {
+        counts.insert(name.clone(), journal.matter_counts(name, now).await?);
+    }
+    Ok(counts)
+}

@@ -2,6 +2,7 @@
 
 use crate::line::{Answer, Line, get};
 use crate::world::{Gateway, World, eventually, gateway_file};
+use portolan::alarms::Kind;
 use serde_json::Value;
 
 /// Who asks: somebody who may operate.
@@ -54,4 +55,40 @@ pub async fn closed(world: &World, gateway: &Gateway, alarm: &Value) -> Value {
         (!found["closed_at"].is_null()).then_some(found)
     })
     .await
+}
+
+/// A page of the console, in English.
+pub async fn page(world: &World, gateway: &Gateway, path: &str) -> String {
+    let answer = ask(world, gateway, &get(&format!("{path}?lang=en"))).await;
+    let body = String::from_utf8(answer.body).unwrap();
+    assert_eq!(answer.status, 200, "{path}: {body}");
+    body
+}
+
+/// Whoever looks at the first page sees the alarm with whose fault it is, and how the partner stands; the alarm's page says what to do.
+pub async fn shown(world: &World, gateway: &Gateway, alarm: &Value, partner: &str, state: &str) {
+    let kind: Kind = alarm["kind"].as_str().unwrap().parse().unwrap();
+    let (number, party) = (alarm["number"].as_u64().unwrap(), alarm["party"].as_str().unwrap());
+    let now = page(world, gateway, "/").await;
+    let row = |id: &str| {
+        let (_, rest) = now.split_once(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}: {now}"));
+        rest.split_once("</tr>").unwrap().0
+    };
+    let told = row(&format!("alarm-{number}"));
+    assert!(told.contains(kind.title().1) && told.contains(&format!(">{party}</td>")), "{told}");
+    assert!(row(&format!("partner-{partner}")).contains(&format!("{state}</span>")), "{partner} is not {state}: {now}");
+    // The page of what to do has marks of emphasis, which the console shows as such.
+    let what_to_do = kind.page().split("**What the operator does.** ").nth(1).unwrap().split(['`', '\n', '&', '\'']).next().unwrap();
+    let own = page(world, gateway, &format!("/alarms/{number}")).await;
+    assert!(own.contains(what_to_do) && own.contains(&format!("/v1/alarms/{number}/note")), "{what_to_do}: {own}");
+    assert!(page(world, gateway, "/handover").await.contains(&format!("href=\"/alarms/{number}\"")));
+}
+
+/// Waits until an alarm is closed and gone from the first page, and gives it as history has it.
+pub async fn cleared(world: &World, gateway: &Gateway, alarm: &Value) -> Value {
+    let closed = closed(world, gateway, alarm).await;
+    let number = alarm["number"].as_u64().unwrap();
+    let is_gone = async || (!page(world, gateway, "/").await.contains(&format!("alarm-{number}\""))).then_some(());
+    eventually("the first page is well again", is_gone).await;
+    closed
 }

@@ -1,6 +1,6 @@
 //! Who is configured is told, over TLS, signed, and again until it is acknowledged.
 
-use crate::duty::{ask, closed, post_reason, quick_file, raised, world_on_duty};
+use crate::duty::{ask, closed, open, post_reason, quick_file, raised, world_on_duty};
 use crate::receiver::{Receiver, Reply, Seen, Server};
 use crate::world::{World, eventually};
 use portolan::certs::{Issued, Summary, files};
@@ -67,4 +67,31 @@ fn check_signature(seen: &Seen) {
     let output = Command::new("python3").args(["-c", program, SECRET, &signed]).output().unwrap();
     let expected = String::from_utf8(output.stdout).unwrap();
     assert_eq!(seen.field("portolan-signature"), format!("hmac-sha256={}", expected.trim()));
+}
+
+#[tokio::test]
+async fn the_certificates_that_a_webhook_and_the_collector_are_called_with_are_told_of() {
+    let mut world = world_on_duty();
+    world.write("conf/secret", SECRET);
+    fs::set_permissions(world.path("conf/secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    let identity = |name: &str| format!("identity = {{ chain = \"../ca/issued/{name}.pem\", key = \"../ca/issued/{name}.key\" }}\n");
+    let table = format!(
+        "[alarms.webhook.duty]\nurl = \"https://localhost:9/alarms\"\nauthorities = [\"../ca/ca.pem\"]\nsecret = \"secret\"\n\
+         kinds = [\"disk.low\"]\n{}[traces]\nendpoint = \"https://localhost:9/v1/traces\"\nauthorities = [\"../ca/ca.pem\"]\n{}",
+        identity("platform"),
+        identity("bureau")
+    );
+    world.write("conf/portolan.toml", &quick_file(&table));
+    for name in ["platform", "bureau"] {
+        world.renew(name, false, 5);
+    }
+    let gateway = world.serve().await;
+    for name in ["platform", "bureau"] {
+        let file = format!("{name}.pem");
+        let is_told = |alarm: &serde_json::Value| {
+            let what = alarm["what"].as_str().unwrap_or_default();
+            alarm["kind"] == "certificate.expiring" && what.contains("outbound certificate") && what.ends_with(&file)
+        };
+        eventually(&file, async || open(&world, &gateway).await.into_iter().find(is_told)).await;
+    }
 }

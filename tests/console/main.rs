@@ -79,12 +79,20 @@ fn candidates(folder: &Path, operator_port: u16) {
     }
 }
 
+/// The operator's certificate replaced by one that ends in five days: a cause for an alarm.
+fn renew_for_five_days(folder: &Path) {
+    let mut renew = Command::new(env!("CARGO_BIN_EXE_portolan"));
+    let output = renew.args(["certs", "renew", "operator", "--days", "5", "--folder"]).arg(folder.join("certs")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn every_page_is_sound_in_both_languages_at_both_widths() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let _demo = Demo::start(folder.path(), port);
     candidates(folder.path(), port);
+    renew_for_five_days(folder.path());
     let certificate = folder.path().join("certs/issued/operator.pem");
     let walked = Command::new("node")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/console/walk.mjs"))
@@ -96,7 +104,9 @@ fn every_page_is_sound_in_both_languages_at_both_widths() {
         .unwrap();
     let (wrong, walk) = (String::from_utf8_lossy(&walked.stdout), String::from_utf8_lossy(&walked.stderr));
     assert!(walked.status.success() && wrong.is_empty(), "{wrong}{walk}");
-    for page in [" /partners/", " /flows/", " /exchanges/", "/records ", " /dead-letters", " /changes"] {
+    for page in
+        [" /partners/", " /flows/", " /alarms/", " /exchanges/", "/records ", " /dead-letters", " /changes", " /audit", " /handover"]
+    {
         assert!(walk.contains(page), "no page {page}NAME was walked: {walk}");
     }
 }

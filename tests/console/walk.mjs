@@ -72,7 +72,8 @@ async function look(page, path, { lang, width, colorScheme }) {
   await page.screenshot({ path: `${screenshots}/${name}-${lang}-${colorScheme}-${width}.png`, fullPage: true });
 }
 
-async function walk(browser, how) {
+/** A page of a browser of an operator's, in which whatever goes wrong is told. */
+async function open(browser, how) {
   const context = await browser.newContext({
     viewport: { width: how.width, height: how.width < 720 ? 844 : 860 },
     colorScheme: how.colorScheme,
@@ -84,6 +85,28 @@ async function walk(browser, how) {
   page.on("console", (message) => { if (["error", "warning"].includes(message.type())) tell(page.url(), "console:", message.text()); });
   page.on("pageerror", (error) => tell(page.url(), "script:", error.message));
   page.on("request", (request) => { if (new URL(request.url()).origin !== origin) tell(page.url(), "asks elsewhere:", request.url()); });
+  return [context, page];
+}
+
+/** The first page, left open, comes to show an alarm by itself; somebody says what was done about it, and hands over. */
+async function stand(browser) {
+  const [context, page] = await open(browser, LOOKS[0]);
+  await page.goto(origin);
+  await page.waitForSelector('#now a[href^="/alarms/"]', { timeout: 30_000 });
+  const say = async (path, action, words) => {
+    await page.goto(origin + path);
+    const form = page.locator(`form[action="${action}"]`).first();
+    await form.locator('input[name="reason"]').fill(words);
+    await Promise.all([page.waitForURL(/said=done-/), form.locator("button").click()]);
+  };
+  const alarm = new URL(await page.locator('#now a[href^="/alarms/"]').first().getAttribute("href"), origin).pathname;
+  await say(alarm, `/v1${alarm}/note`, "已向证书管理员申请新证书");
+  await say("/handover", "/v1/handover", "操作员证书五天后到期，新证书已申请；白班请跟进");
+  await context.close();
+}
+
+async function walk(browser, how) {
+  const [context, page] = await open(browser, how);
   const [paths, kinds] = [["/"], new Map()];
   for (let n = 0; n < paths.length; n += 1) {
     await look(page, paths[n], how);
@@ -104,6 +127,7 @@ async function walk(browser, how) {
 
 mkdirSync(screenshots, { recursive: true });
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+await stand(browser);
 const [walked] = await Promise.all(LOOKS.map((how) => walk(browser, how)));
 await browser.close();
 console.error(`walked ${walked.join(" ")}`);

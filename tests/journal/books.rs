@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use portolan::amounts::{Amount, Amounts, Basis, Noted};
 use portolan::domain::{Digest, Name, Outcome};
+use portolan::journal::acts::{ActRequest, Acted, Deed, NewAct};
 use portolan::journal::matters::{Cursor, MatterCounts, MatterFilter, MatterRow, MatterState, MatterStep, NewSeen, Progress, Seen};
 use portolan::journal::statements::{DayBook, KeptStatement, Measure, SUMS_PER_MEASURE_MAX};
 use portolan::journal::{Committed, Journal, NewExchange, Settlement};
@@ -301,11 +302,37 @@ pub async fn matters_stand_as_they_should(store: &dyn Store) {
     assert_eq!(journal.matter_counts(&name("debits"), a_month_later).await.unwrap().recent, 0, "what is old is known");
     let one = MatterFilter { name: name("debits"), state: None, key: Some("met".to_owned()), before: None, rows_max: 1, now };
     assert_eq!(journal.matters(one).await.unwrap().len(), 1);
+    settled_until_something_comes(store, journal.as_ref(), now).await;
     while journal.forget_matters(&name("debits")).await.unwrap() {}
     assert_eq!(
         (journal.reconciled_to(&name("debits")).await.unwrap(), matters(journal.as_ref(), "debits", None, now).await),
         (None, vec![])
     );
+}
+
+/// What an operator settles is neither counted as unmet nor recent, until something comes for it; what is well is not settled.
+async fn settled_until_something_comes(store: &dyn Store, journal: &dyn Journal, now: Timestamp) {
+    let settle = async |key: &str| {
+        let deed = Deed::SettleMatter { key: key.to_owned(), reconciliation: name("debits") };
+        let (reason, request) = ("paid in cash".to_owned(), ActRequest::Do(deed));
+        let act = NewAct { operator: None, at: now, reason, request, deliveries_alone_max: 0, proposal_until: now };
+        matches!(journal.act(act).await.unwrap(), Acted::Done { .. })
+    };
+    for key in ["met", "waiting", "nobody"] {
+        assert!(!settle(key).await, "{key}");
+    }
+    for key in ["late", "unmatched", "other-amount"] {
+        assert!(settle(key).await && !settle(key).await, "{key} is settled once");
+    }
+    let counts = journal.matter_counts(&name("debits"), now).await.unwrap();
+    let expected = MatterCounts { matched: 4, waiting: 1, settled: 3, amount_different: 1, recent: 1, ..MatterCounts::default() };
+    assert_eq!(counts, expected);
+    let settled = matters(journal, "debits", Some(MatterState::Settled), now).await;
+    let told: Vec<_> = settled.iter().map(|row| (row.key.as_str(), row.settled.as_ref().unwrap().entry.reason.as_str())).collect();
+    assert_eq!(told, ["other-amount", "unmatched", "late"].map(|key| (key, "paid in cash")));
+    steps(journal, "debits", &[seen(store, (1, "late", 70, "1", "CNY"))], 1).await;
+    let counts = journal.matter_counts(&name("debits"), now).await.unwrap();
+    assert_eq!((counts.settled, counts.waiting, counts.late), (2, 2, 0));
 }
 
 /// Every order of arrival, and every cut into steps, comes to the same matters.

@@ -52,8 +52,33 @@ async fn a_kill_loses_and_repeats_nothing_and_a_change_begins_anew() {
     let last = payments("M-9", 2);
     send(&world, &gateway, &last).await;
     stand(&world, &gateway, [3, 1197, 2]).await;
+    settles_from_the_command_line(&world, &gateway);
+    stand(&world, &gateway, [3, 1197, 1]).await;
     world.write("conf/reconciliations/booked.toml", &declaration("servicer_reference", "record.status == \"suspended\""));
     stand(&world, &gateway, [0, 0, 5]).await;
+}
+
+/// Lists more than a page of matters, and settles one that does not meet.
+fn settles_from_the_command_line(world: &World, gateway: &Gateway) {
+    let run = |arguments: &[&str]| {
+        let mut command = portolan();
+        command.args(["ops", "reconciliation", "booked", "--json"]).args(arguments);
+        command.args(["--url", &format!("https://localhost:{}", gateway.operators.port())]);
+        for (flag, file) in [("--cert", "issued/bureau.pem"), ("--key", "issued/bureau.key"), ("--ca", "ca.pem")] {
+            command.arg(flag).arg(world.path(&format!("ca/{file}")));
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let listed = |arguments: &[&str]| run(arguments)["matters"].as_array().unwrap().clone();
+    assert_eq!(listed(&["--state", "waiting", "--rows", "450"]).len(), 450, "more than the gateway gives at once");
+    let unmatched = listed(&["--state", "unmatched"]);
+    let key = unmatched[0]["key"].as_str().unwrap();
+    assert_eq!(run(&["--matter", key, "--settle", "--reason", "paid in cash"])["act"]["deed"]["kind"], "settle-matter");
+    let settled = listed(&["--state", "settled"]);
+    assert_eq!((&settled[0]["key"], &settled[0]["settled"]["operator"]), (&unmatched[0]["key"], &"on-duty".into()));
+    assert_eq!(run(&["--matter", key, "--settle", "--reason", "again"])["changed"], false);
 }
 
 #[tokio::test]

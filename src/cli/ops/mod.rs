@@ -192,7 +192,7 @@ pub struct Reconciliation {
     /// List the matters of this one
     #[arg(value_name = "NAME")]
     name: Option<Name>,
-    /// matched, waiting, late, unmatched or amount-different
+    /// matched, waiting, late, unmatched, amount-different or settled
     #[arg(long, value_name = "STATE", requires = "name")]
     state: Option<String>,
     /// With this key
@@ -201,6 +201,12 @@ pub struct Reconciliation {
     /// Matters to list
     #[arg(long, value_name = "NUMBER", default_value_t = 50, requires = "name")]
     rows: usize,
+    /// Settle the matter with the given key, which does not meet and has been explained
+    #[arg(long, requires_all = ["name", "matter", "reason"], conflicts_with = "state")]
+    settle: bool,
+    /// Why; kept by the gateway with your name
+    #[arg(long, value_name = "TEXT", requires = "settle")]
+    reason: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -294,18 +300,10 @@ async fn change_shown(
     Ok(exit::GOOD)
 }
 
-/// Follows the pages of a search until there is enough: a page may be short and not be the last.
 async fn exchanges(args: &Exchanges) -> Result<u8, String> {
     let desk = Desk::new(&args.common.access, args.common.language)?;
-    let (mut found, mut before) = (Vec::new(), None);
-    loop {
-        let page = desk.get(&args.path(args.rows - found.len(), before.as_deref())).await?;
-        found.extend(page["exchanges"].as_array().cloned().unwrap_or_default());
-        before = page["next_before"].as_str().map(str::to_owned);
-        if before.is_none() || found.len() >= args.rows {
-            break;
-        }
-    }
+    let path = |rows: usize, before: Option<String>| args.path(rows, before.as_deref());
+    let (found, before) = follow(&desk, "exchanges", args.rows, path, |next| next.as_str().map(str::to_owned)).await?;
     let answer = json!({ "exchanges": found, "next_before": before });
     println!("{}", if args.common.json { answer.to_string() } else { shown::exchanges(&answer, &desk) });
     Ok(exit::GOOD)
@@ -313,9 +311,42 @@ async fn exchanges(args: &Exchanges) -> Result<u8, String> {
 
 async fn reconciliation(args: &Reconciliation) -> Result<u8, String> {
     let Some(name) = &args.name else { return look(&args.common, "/v1/reconciliations", shown::reconciliations).await };
-    let given = [("state", args.state.clone()), ("key", args.matter.clone()), ("rows", Some(args.rows.to_string()))];
-    let given: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    look(&args.common, &format!("/v1/reconciliations/{name}/matters?{}", query(&given)), shown::matters).await
+    if let (true, Some(key), Some(reason)) = (args.settle, &args.matter, &args.reason) {
+        let fields = Map::from_iter([("key".to_owned(), json!(key))]);
+        return change(&args.common, &format!("/v1/reconciliations/{name}/settle"), reason, &fields).await;
+    }
+    let desk = Desk::new(&args.common.access, args.common.language)?;
+    let path = |rows: usize, before: Option<u64>| {
+        let before = before.map(|number| number.to_string());
+        let given = [("state", args.state.clone()), ("key", args.matter.clone()), ("before", before), ("rows", Some(rows.to_string()))];
+        let given: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        format!("/v1/reconciliations/{name}/matters?{}", query(&given))
+    };
+    let (found, before) = follow(&desk, "matters", args.rows, path, Value::as_u64).await?;
+    let answer = json!({ "matters": found, "next_before": before });
+    println!("{}", if args.common.json { answer.to_string() } else { shown::matters(&answer, &desk) });
+    Ok(exit::GOOD)
+}
+
+/// Follows the pages of a list until there is enough: a page may be short and not be the last. `path` is that of so many more
+/// rows, before the last one that is known. Also returns before what there is more.
+async fn follow<B>(
+    desk: &Desk,
+    list: &str,
+    rows: usize,
+    path: impl Fn(usize, Option<B>) -> String,
+    cursor: impl Fn(&Value) -> Option<B>,
+) -> Result<(Vec<Value>, Option<B>), String> {
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = desk.get(&path(rows - found.len(), before)).await?;
+        found.extend(page[list].as_array().cloned().unwrap_or_default());
+        before = cursor(&page["next_before"]);
+        if before.is_none() || found.len() >= rows {
+            found.truncate(rows);
+            return Ok((found, before));
+        }
+    }
 }
 
 async fn show(args: &Show) -> Result<u8, String> {

@@ -55,13 +55,13 @@ pub fn partners(answer: &Value, desk: &Desk) -> String {
 
 /// How each reconciliation stands.
 pub fn reconciliations(answer: &Value, desk: &Desk) -> String {
-    let headings = ["reconciliation", "matched", "waiting", "late", "unmatched", "amount different", "duplicates", "left out"];
-    let chinese = ["核对规则", "已核对", "待核对", "逾期", "无对应", "金额不符", "重复", "未参与"];
+    let headings = ["reconciliation", "matched", "waiting", "late", "unmatched", "amount different", "settled", "duplicates", "left out"];
+    let chinese = ["核对规则", "已核对", "待核对", "逾期", "无对应", "金额不符", "已处置", "重复", "未参与"];
     let found = rows(&answer["reconciliations"]).map(|row| {
         let matters = &row["matters"];
         let [matched, waiting, late] = [&matters["matched"], &matters["waiting"], &matters["late"]];
-        let [unmatched, different] = [&matters["unmatched"], &matters["amount-different"]];
-        [&row["reconciliation"], matched, waiting, late, unmatched, different, &row["duplicates"], &row["left_out"]].map(text)
+        let [unmatched, different, settled] = [&matters["unmatched"], &matters["amount-different"], &matters["settled"]];
+        [&row["reconciliation"], matched, waiting, late, unmatched, different, settled, &row["duplicates"], &row["left_out"]].map(text)
     });
     table(if desk.zh { chinese } else { headings }, found).to_string()
 }

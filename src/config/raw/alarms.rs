@@ -142,7 +142,7 @@ impl Default for RawAlarms {
     fn default() -> Self {
         Self {
             evaluation_interval_ms: count(2_000),
-            raise_after_ms: 4_000,
+            raise_after_ms: 3_000,
             clear_after_ms: 30_000,
             hold: BTreeMap::new(),
             history_days_min: count(4),

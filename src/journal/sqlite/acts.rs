@@ -3,6 +3,7 @@
 use super::commit::Group;
 use super::deliveries::Open;
 use super::duty;
+use super::matters;
 use super::reads::{all, digest, number, one, parse};
 use super::{column, milliseconds, timestamp};
 use crate::domain::{DestinationId, Digest};
@@ -109,7 +110,8 @@ impl Group<'_> {
                 | Deed::Pause { .. }
                 | Deed::PromoteMapping { .. }
                 | Deed::PromotionFailed { .. }
-                | Deed::Resume { .. } => Acted::Unchanged,
+                | Deed::Resume { .. }
+                | Deed::SettleMatter { .. } => Acted::Unchanged,
             });
         }
         let mut entry = Entry::after(self.chain.acts, act, deed.clone(), ActStanding::Done);
@@ -150,6 +152,11 @@ impl Group<'_> {
             Deed::Resume { what } => self.resume(what),
             Deed::Resend { pick, per_second } => {
                 self.each_picked(pick, |group, place, open| group.resend(open, due(at, place, *per_second)))
+            }
+            Deed::SettleMatter { key, reconciliation } => {
+                let act = column(self.chain.acts.number + 1);
+                let changed = matters::settle(self.connection, reconciliation, key, at, act)?;
+                Ok(Performed { changed, complete: true, ..Performed::default() })
             }
             Deed::Waive { pick } => self.each_picked(pick, |group, _, open| group.waive(open, at)),
         }
@@ -315,6 +322,11 @@ pub(super) fn of_delivery(connection: &Connection, delivery: i64) -> Result<Vec<
 /// The acts on an alarm, oldest first.
 pub(super) fn of_alarm(connection: &Connection, alarm: u64) -> Result<Vec<Act>, JournalError> {
     all(connection, &format!("{ACT} JOIN alarm_act n ON n.act = a.number WHERE n.alarm = ?1 ORDER BY n.act"), [column(alarm)], read_act)
+}
+
+/// The act that settled a matter last, if one did.
+pub(super) fn of_matter(connection: &Connection, matter: i64) -> Result<Option<Act>, JournalError> {
+    one(connection, &format!("{ACT} JOIN matter_act m ON m.act = a.number WHERE m.matter = ?1"), [matter], read_act)
 }
 
 /// Everything that is paused.

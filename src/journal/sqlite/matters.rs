@@ -1,5 +1,6 @@
 //! Reconciliations in their tables (`matters.sql`).
 
+use super::acts;
 use super::commit::Group;
 use super::reads::{all, digest, id, name, number, one};
 use super::writer::{Answer, Work};
@@ -24,6 +25,7 @@ const MATCHED: i64 = 0;
 const WAITING: i64 = 1;
 const UNMATCHED: i64 = 2;
 const DIFFERENT: i64 = 3;
+const SETTLED: i64 = 4;
 
 #[async_trait::async_trait]
 impl MatterBook for SqliteJournal {
@@ -153,6 +155,19 @@ fn note(connection: &Connection, name: &Name, within: &[Option<SignedDuration>],
     Ok(i64::from(duplicates > 0))
 }
 
+/// Settles a matter that is late, unmatched or different; false where it is not so. What is seen of it later has it judged anew.
+pub(super) fn settle(connection: &Connection, name: &Name, key: &str, at: Timestamp, act: i64) -> Result<bool, JournalError> {
+    let find = "SELECT number, state FROM matter WHERE reconciliation = ?1 AND key = ?2 AND (state IN (2, 3) OR state = 1 AND due_at < ?3)";
+    let found =
+        one(connection, find, params![name.as_str(), key, milliseconds(at)], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let Some((matter, before)) = found else { return Ok(false) };
+    connection.prepare_cached("UPDATE matter SET state = ?2 WHERE number = ?1")?.execute([matter, SETTLED])?;
+    connection.prepare_cached("INSERT OR REPLACE INTO matter_act (matter, act) VALUES (?1, ?2)")?.execute([matter, act])?;
+    count(connection, name, SETTLED, 1)?;
+    count(connection, name, before, -1)?;
+    Ok(true)
+}
+
 fn write_leg(connection: &Connection, matter: i64, leg: usize, seen: &Seen, duplicates: u64) -> Result<(), JournalError> {
     let write = "INSERT OR REPLACE INTO matter_leg (matter, leg, exchange, record, received_at, amount, currency, ends, duplicates)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -199,6 +214,7 @@ fn matters(connection: &Connection, filter: &MatterFilter) -> Result<Vec<MatterR
         (Some(MatterState::Late), _) => ("matter_due", "m.state = 1 AND m.due_at < ?3"),
         (Some(MatterState::Unmatched), _) => ("matter_state", "m.state = 2"),
         (Some(MatterState::AmountDifferent), _) => ("matter_state", "m.state = 3"),
+        (Some(MatterState::Settled), _) => ("matter_state", "m.state = 4"),
     };
     let find = format!(
         "SELECT m.number, m.key, m.state, m.due_at, m.came_late, (SELECT max(leg) FROM matter_leg WHERE matter = m.number)
@@ -213,10 +229,12 @@ fn matters(connection: &Connection, filter: &MatterFilter) -> Result<Vec<MatterR
             (WAITING, Some(due_at)) if due_at < filter.now => MatterState::Late,
             (WAITING, _) => MatterState::Waiting,
             (UNMATCHED, _) => MatterState::Unmatched,
+            (SETTLED, _) => MatterState::Settled,
             _ => MatterState::AmountDifferent,
         };
         let legs = legs_of(connection, row.get(0)?, usize::try_from(row.get::<_, i64>(5)?).unwrap_or_default() + 1)?;
-        Ok(MatterRow { number: number(row, 0)?, key: row.get(1)?, state, due_at, legs, came_late: row.get(4)? })
+        let settled = if state == MatterState::Settled { acts::of_matter(connection, row.get(0)?)? } else { None };
+        Ok(MatterRow { number: number(row, 0)?, key: row.get(1)?, state, due_at, legs, came_late: row.get(4)?, settled })
     })
 }
 
@@ -228,6 +246,7 @@ fn counts(connection: &Connection, name: &Name, now: Timestamp) -> Result<Matter
             MATCHED => counts.matched = matters,
             WAITING => counts.waiting = matters,
             UNMATCHED => counts.unmatched = matters,
+            SETTLED => counts.settled = matters,
             _ => counts.amount_different = matters,
         }
     }
@@ -239,7 +258,7 @@ fn counts(connection: &Connection, name: &Name, now: Timestamp) -> Result<Matter
     let late = "SELECT count(*), ifnull(sum(due_at >= ?3), 0) FROM matter WHERE reconciliation = ?1 AND state = 1 AND due_at < ?2";
     let late = one(connection, late, params![name.as_str(), milliseconds(now), since], |row| Ok((number(row, 0)?, number(row, 1)?)))?;
     let (late, recently_late) = late.unwrap_or_default();
-    let trouble = "SELECT count(*) FROM matter WHERE reconciliation = ?1 AND state >= 2 AND changed_at >= ?2";
+    let trouble = "SELECT count(*) FROM matter WHERE reconciliation = ?1 AND state >= 2 AND state <> 4 AND changed_at >= ?2";
     let trouble = one(connection, trouble, params![name.as_str(), since], |row| number(row, 0))?.unwrap_or_default();
     (counts.late, counts.waiting) = (late, counts.waiting.saturating_sub(late));
     counts.recent = recently_late + trouble;
@@ -275,5 +294,6 @@ fn state_number(state: MatterState) -> i64 {
         MatterState::Waiting | MatterState::Late => WAITING,
         MatterState::Unmatched => UNMATCHED,
         MatterState::AmountDifferent => DIFFERENT,
+        MatterState::Settled => SETTLED,
     }
 }

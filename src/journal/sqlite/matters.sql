@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS reconciliation (
     left_out    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- `state`: 0 matched, 1 waiting (late once `due_at` is over), 2 unmatched, 3 amount different.
+-- `state`: 0 matched, 1 waiting (late once `due_at` is over), 2 unmatched, 3 amount different, 4 settled by an operator.
 CREATE TABLE IF NOT EXISTS matter (
     number         INTEGER PRIMARY KEY,
     reconciliation TEXT NOT NULL,
@@ -31,6 +31,12 @@ CREATE TABLE IF NOT EXISTS matter_count (
     matters        INTEGER NOT NULL,
     PRIMARY KEY (reconciliation, state)
 ) STRICT, WITHOUT ROWID;
+
+-- By which act a matter was settled last.
+CREATE TABLE IF NOT EXISTS matter_act (
+    matter INTEGER PRIMARY KEY REFERENCES matter ON DELETE CASCADE,
+    act    INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE IF NOT EXISTS matter_leg (
     matter      INTEGER NOT NULL REFERENCES matter ON DELETE CASCADE,

@@ -77,24 +77,26 @@ pub fn list(rows: &[&AlarmRow], now: Timestamp, lang: Lang) -> Markup {
             html! { a id={ "alarm-" (row.number) } href={ "/alarms/" (row.number) } { (title(row, lang)) } small { (lang.words(&row.state.words)) } },
             severity(row, lang),
             html! { (lang.party(&row.state.party)) },
-            subject(&row.subject),
+            subject(row),
             html! { span { (age(now.duration_since(row.since).as_secs(), lang)) small { (short_time(row.since, now)) } } },
-            html! { @if let Some(act) = row.acknowledgement() { (deeds::who(act, lang)) } @else { strong { (lang.say("无人确认", "nobody")) } } },
+            html! { @if let Some(act) = row.acknowledgement() { (deeds::who(act, lang)) } @else { strong.unbroken { (lang.say("无人确认", "nobody")) } } },
         ]
     };
     let rows: Vec<Vec<Markup>> = rows.iter().map(cells).collect();
     table(lang, lang.of(words::ALARMS), &columns, &rows, lang.say("没有告警。", "No alarm is open."))
 }
 
-/// What an alarm is about, each with its page.
-fn subject(subject: &AlarmSubject) -> Markup {
+/// What an alarm is about, each with its page; what its sentence names already is not said again.
+fn subject(row: &AlarmRow) -> Markup {
+    let AlarmSubject { partner, flow, destination, what } = &row.subject;
+    let what = what.as_ref().filter(|what| !row.state.words.en.contains(what.as_str()));
     html! {
         span.lines {
-            @if let Some(partner) = &subject.partner { span { (link(&format!("/partners/{partner}"), &html! { (partner) })) } }
-            @if let Some(flow) = &subject.flow { span { (link(&format!("/flows/{flow}"), &html! { (flow) })) } }
-            @if let Some(to) = &subject.destination { span { (link(&format!("/partners/{}", to.partner), &html! { (to) })) } }
-            @if let Some(what) = &subject.what { span { (what) } }
-            @if *subject == AlarmSubject::default() { span.none { (words::NOTHING) } }
+            @if let Some(partner) = partner { span { (link(&format!("/partners/{partner}"), &html! { (partner) })) } }
+            @if let Some(flow) = flow { span { (link(&format!("/flows/{flow}"), &html! { (flow) })) } }
+            @if let Some(to) = destination { span { (link(&format!("/partners/{}", to.partner), &html! { (to) })) } }
+            @if let Some(what) = what { span { (what) } }
+            @if partner.is_none() && flow.is_none() && destination.is_none() && what.is_none() { span.none { (words::NOTHING) } }
         }
     }
 }
@@ -132,7 +134,7 @@ fn whole(row: &AlarmRow, now: Timestamp, lang: Lang) -> Markup {
             (lang.of(words::STATE), standing),
             (lang.say("内容", "It says"), html! { (lang.words(&row.state.words)) }),
             (lang.of(words::PARTY), html! { (lang.party(&row.state.party)) }),
-            (lang.say("涉及", "About"), subject(&row.subject)),
+            (lang.say("涉及", "About"), subject(row)),
             (lang.say("查看", "See"), looks(&row.subject, lang)),
             (lang.of(words::SINCE), html! { (time(row.since)) " " span.soft { (lang.say("已持续 ", "for ")) (age(row.closed_at.unwrap_or(now).duration_since(row.since).as_secs(), lang)) } }),
             (lang.say("种类", "Kind"), html! { code { (row.kind) } " · " (lang.say("第 ", "number ")) (row.number) (lang.say(" 号", "")) }),

@@ -62,7 +62,7 @@ fn chain_part(verified: &Verified, end: Option<ChainPosition>, lang: Lang) -> Ma
     };
     let walked = [
         (lang.say("签名头", "heads"), report.heads),
-        (lang.of(words::EXCHANGES), report.exchanges),
+        (lang.say("交换单", "exchanges"), report.exchanges),
         (lang.say("操作记录", "acts"), report.acts),
     ];
     let checked = html! { @for (n, (name, number)) in walked.iter().enumerate() { @if n > 0 { " · " } (name) " " (count(*number)) } };

@@ -6,7 +6,7 @@ use crate::journal::acts::{Act, ChangedFile, Deed, Pausable, Pick};
 use maud::{Markup, html};
 
 /// What each kind of act is called, in the order in which a list offers them.
-pub const KINDS: [(&str, Text); 11] = [
+pub const KINDS: [(&str, Text); 12] = [
     ("acknowledge-alarm", text("确认告警", "Alarm taken on")),
     ("note-alarm", text("告警处理说明", "Note on an alarm")),
     ("hand-over", text("交接班", "Handover")),
@@ -14,6 +14,7 @@ pub const KINDS: [(&str, Text); 11] = [
     ("resume", text("恢复", "Resume")),
     ("resend", text("重新投递", "Resend")),
     ("waive", text("免除投递", "Waive")),
+    ("settle-matter", text("核对处置", "Matter settled")),
     ("configure", text("配置生效", "Configuration")),
     ("promote-mapping", text("候选映射生效", "Promotion of a mapping")),
     ("promotion-failed", text("候选映射未能生效", "Promotion that failed")),
@@ -38,6 +39,7 @@ pub fn about(deed: &Deed, lang: Lang) -> Markup {
         Deed::Resend { per_second, pick } => html! {
             (picked(pick, lang)) " · " (per_second) (lang.say(" 份/秒", " a second"))
         },
+        Deed::SettleMatter { key, reconciliation } => html! { (reconciliation) " · " code { (key) } },
         Deed::Waive { pick } => picked(pick, lang),
         Deed::Configure { files, files_left_out, .. } => html! {
             @if files.is_empty() { (lang.say("启动时的配置", "as the gateway started")) }

@@ -13,7 +13,7 @@ use crate::http::Response;
 use crate::journal::alarms::AlarmRow;
 use crate::journal::hours::FlowHour;
 use crate::ops::access::Ask;
-use crate::ops::kept::{Expected, expected};
+use crate::ops::kept::expected;
 use crate::ops::partners::{self, Standing, Sums, hours_of_flow};
 use crate::ops::standing::worst_of_route;
 use crate::ops::view::OpsView;
@@ -42,8 +42,8 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     }
     let hours = hours_of_flow(view, &flow.id, is_month).await?;
     let rules = partners::rules(view, None, Some(flow.id.clone()), is_month).await?;
-    let from = partners::begin(is_month, now);
-    let schedule: Vec<Expected> = flow.senders.keys().flat_map(|partner| expected(&config, &flow, partner, &hours, from, now)).collect();
+    let feeds = flow.senders.keys().map(|partner| (flow.as_ref(), partner));
+    let schedule = expected(view.journal.as_ref(), &config, feeds, &hours, (partners::begin(is_month, now), now)).await?;
     let body = html! {
         (standing)
         div.split { h2 { (lang.say("报送", "What came")) (chart::since(is_month, now, lang)) } (chart::spans(&ask, is_month, lang)) }

@@ -13,7 +13,6 @@ use crate::journal::alarms::{AlarmRow, AlarmSeverity};
 use crate::ops::access::Ask;
 use crate::ops::health::{HealthState, RefusedReload};
 use crate::ops::partners::{self, PartnerRow, Standing};
-use crate::ops::standing::EXPIRING_DAYS;
 use crate::ops::status::PROBLEMS_MAX;
 use crate::ops::view::OpsView;
 use jiff::Timestamp;
@@ -216,7 +215,7 @@ fn partner_cells(row: &PartnerRow, standing: &Standing, now: Timestamp, lang: La
         within(latencies.within_ms(99), any),
         count(row.queued),
         html! { @if let Some(since) = row.oldest_waiting { (age(now.duration_since(since).as_secs(), lang)) } @else { (nothing()) } },
-        days(row.facts.days_left(now), lang),
+        days(row.facts.days_left(now), standing.expiring_days, lang),
     ]
 }
 
@@ -232,12 +231,12 @@ fn rate((sent, taken): (u64, u64), lang: Lang) -> Markup {
 }
 
 /// The days that a certificate has left.
-pub fn days(left: Option<i64>, lang: Lang) -> Markup {
+pub fn days(left: Option<i64>, expiring_days: i64, lang: Lang) -> Markup {
     html! {
         @match left {
             None => { (nothing()) }
             Some(days) if days < 0 => { (badge(Tone::Bad, lang.say("已到期", "ended"))) }
-            Some(days) if days < EXPIRING_DAYS => { (badge(Tone::Warn, &format!("{days} {}", lang.say("天", "d")))) }
+            Some(days) if days < expiring_days => { (badge(Tone::Warn, &format!("{days} {}", lang.say("天", "d")))) }
             Some(days) => { (days) " " (lang.say("天", "d")) }
         }
     }

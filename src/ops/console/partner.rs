@@ -48,9 +48,8 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     }
     let came = hours_of(view, &partner, is_month).await?;
     let rules = partners::rules(view, Some(partner.id.clone()), None, is_month).await?;
-    let feeds = config.flows.values().filter(|flow| flow.senders.contains_key(&partner.id));
-    let schedule: Vec<Expected> =
-        feeds.flat_map(|flow| expected(&config, flow, &partner.id, &came.0, partners::begin(is_month, now), now)).collect();
+    let feeds = config.flows.values().map(|flow| (flow.as_ref(), &partner.id));
+    let schedule = expected(view.journal.as_ref(), &config, feeds, &came.0, (partners::begin(is_month, now), now)).await?;
     let body = html! {
         (standing)
         div.split { h2 { (lang.say("报送与送达", "What came and went")) (chart::since(is_month, now, lang)) } (chart::spans(&ask, is_month, lang)) }
@@ -61,7 +60,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
         }
         h2 { (lang.say("校验问题最多的规则", "Rules with the most findings")) }
         (rules_table(&rules, &format!("partner={}", partner.id), lang))
-        (facts_part(row, now, lang))
+        (facts_part(row, everybody.expiring_days, now, lang))
         (changes(view, &ask, &partner, &everybody, lang))
     };
     Ok(layout::page(view, &ask, lang.words(&partner.title), &body))
@@ -215,6 +214,7 @@ pub fn kept_table(schedule: &[Expected], lang: Lang) -> Markup {
     let rows = schedule.iter().map(|expected| {
         let (tone, word) = match expected.kept {
             Kept::InTime => (Tone::Good, lang.say("按时", "in time")),
+            Kept::Empty => (Tone::Good, lang.say("本期无数据", "declared empty")),
             Kept::Late => (Tone::Warn, lang.say("迟报", "late")),
             Kept::Overdue => (Tone::Warn, lang.say("迟报，尚未收到", "late, not there yet")),
             Kept::Missed => (Tone::Bad, lang.say("未报", "missed")),
@@ -248,11 +248,14 @@ pub fn rules_table(rules: &[RuleCount], of: &str, lang: Lang) -> Markup {
 }
 
 /// Limits and certificates.
-fn facts_part(row: &PartnerRow, now: Timestamp, lang: Lang) -> Markup {
+fn facts_part(row: &PartnerRow, expiring_days: i64, now: Timestamp, lang: Lang) -> Markup {
     let columns =
         [Column::Words(text("证书主体", "Certificate")), Column::Words(text("到期时间", "Ends")), Column::Figure(text("剩余", "Left"))];
-    let certificates =
-        row.facts.certificates.iter().map(|(subject, end)| vec![html! { (subject) }, time(*end), days(Some(days_left(*end, now)), lang)]);
+    let certificates = row
+        .facts
+        .certificates
+        .iter()
+        .map(|(subject, end)| vec![html! { (subject) }, time(*end), days(Some(days_left(*end, now)), expiring_days, lang)]);
     let certificates: Vec<Vec<Markup>> = certificates.collect();
     html! {
         h2 { (lang.say("限额", "Limits")) }

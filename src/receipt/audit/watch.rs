@@ -20,7 +20,7 @@ pub const REST_FACTOR: u32 = 19;
 /// The least rest after a step.
 pub const STEP_REST_MIN: Duration = Duration::from_millis(200);
 /// The rest at the end of the chain.
-pub const END_REST: Duration = Duration::from_secs(30);
+pub const END_REST: Duration = Duration::from_secs(5);
 
 /// What was verified since the gateway started.
 #[derive(Clone, Debug, Default)]
