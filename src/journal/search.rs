@@ -1,13 +1,16 @@
 //! What operators look for: exchanges by what is known of them, and what became of each delivery.
 //!
 //! A search costs the same however many exchanges there are: one index leads to the rows in their order, the rest
-//! is asked of each row, and after [`SEARCH_EXAMINED_MAX`] rows a page ends where it is, with a place to go on.
+//! is asked of each row, and after [`SEARCH_EXAMINED_MAX`] rows or [`SEARCH_MS_MAX`], whichever is first, a page ends where
+//! it is, with a place to go on.
 
 use crate::domain::{Counts, ExchangeId, FlowId, Outcome, PartnerId};
 use jiff::Timestamp;
 
 /// Rows that one page of a search looks at.
 pub const SEARCH_EXAMINED_MAX: usize = 5_000;
+/// Milliseconds after which a page of a search ends. Only rows that must be read from a slow disk take it so far.
+pub const SEARCH_MS_MAX: u64 = 50;
 /// Rules of one exchange's findings by which it can be found; the first that there are.
 pub const RULES_PER_EXCHANGE_MAX: usize = 32;
 /// Attempts that are kept of one delivery, the latest.

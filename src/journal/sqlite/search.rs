@@ -1,13 +1,15 @@
 //! Reads for those who look for an exchange. What leads to the rows is chosen here and not by the planner:
-//! a search whose index does not fit fails in the tests, and is never slow instead.
+//! a search whose index does not fit fails in the tests, and is never slow instead. Rows that lie all over a disk that has
+//! to be read are another matter: a page has a time, too.
 
 use super::reads::{all, id, name, number, one, outcome_number, read_outcome, read_state};
 use super::{milliseconds, timestamp};
 use crate::domain::{Counts, ExchangeId, Outcome};
-use crate::journal::search::{Attempt, Brief, DeliverySums, Found, SEARCH_EXAMINED_MAX, Search};
+use crate::journal::search::{Attempt, Brief, DeliverySums, Found, SEARCH_EXAMINED_MAX, SEARCH_MS_MAX, Search};
 use crate::journal::{JournalError, PAGE_ROWS_MAX};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
+use std::time::{Duration, Instant};
 
 /// The columns that [`read_brief`] reads, and behind them the sequence.
 const BRIEF: &str = "e.id, e.partner, e.flow, e.received_at, e.outcome, e.fault, e.message_id, e.records, e.accepted, e.refused,
@@ -21,6 +23,12 @@ struct Cursor {
 
 /// A page of exchanges that fit.
 pub(super) fn search(connection: &Connection, search: &Search) -> Result<Found, JournalError> {
+    search_within(connection, search, Duration::from_millis(SEARCH_MS_MAX))
+}
+
+/// The same, in a time of its own: whatever it is, a page looks at one row at least, so that the search goes on.
+fn search_within(connection: &Connection, search: &Search, longest: Duration) -> Result<Found, JournalError> {
+    let begun = Instant::now();
     let cursor = match search.before {
         None => None,
         Some(before) => {
@@ -37,7 +45,8 @@ pub(super) fn search(connection: &Connection, search: &Search) -> Result<Found, 
     let rows_max = search.rows_max.clamp(1, PAGE_ROWS_MAX);
     let (mut found, mut last) = (Found::default(), None);
     while let Some(row) = rows.next()? {
-        if found.exchanges.len() == rows_max || found.examined == SEARCH_EXAMINED_MAX {
+        let used_up = found.examined == SEARCH_EXAMINED_MAX || (last.is_some() && begun.elapsed() >= longest);
+        if used_up || found.exchanges.len() == rows_max {
             found.next_before = last;
             break;
         }
@@ -212,6 +221,31 @@ mod tests {
         let nulls = vec![Value::Null; explained.parameter_count()];
         let steps = explained.query_map(params_from_iter(nulls), |row| row.get::<_, String>(3)).unwrap();
         steps.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+    }
+
+    #[test]
+    fn a_page_ends_when_its_time_is_over_and_the_search_goes_on_behind_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7)
+            INSERT INTO exchange SELECT i, unhex(printf('%032x', i)), 'bank', 'payments', i / 2, 0, NULL, NULL, NULL, '', NULL, '',
+            '', '', 0, '', 0, NULL, 0, 0, 0, 0, 0, 0, 0, zeroblob(32), zeroblob(32), zeroblob(32), zeroblob(32), zeroblob(32) FROM n";
+        connection.execute_batch(fill).unwrap();
+        let pages = |longest: Duration| {
+            let (mut search, mut pages) = (Search { rows_max: 9, ..Search::default() }, Vec::new());
+            loop {
+                let found = search_within(&connection, &search, longest).unwrap();
+                search.before = found.next_before;
+                pages.push(found.exchanges.into_iter().map(|brief| brief.id).collect::<Vec<_>>());
+                if search.before.is_none() {
+                    return pages;
+                }
+            }
+        };
+        let whole = pages(Duration::MAX);
+        let hurried = pages(Duration::ZERO);
+        assert_eq!((whole.len(), whole.concat().len()), (1, 7));
+        assert_eq!((hurried.len(), hurried.concat()), (7, whole.concat()));
     }
 
     #[test]
