@@ -10,6 +10,8 @@ CARGO_FUZZ_VERSION := 0.13.2
 # Seconds for each fuzz target, and which of them; all unless given.
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?=
+# Which row of the benchmarks, with its options; all unless given.
+BENCH ?=
 # Where the build goes; asked of cargo, which knows CARGO_TARGET_DIR and its own configuration.
 TARGET = $(shell $(CARGO) metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
@@ -21,7 +23,7 @@ FEATURES := --features wasm-adapters
 STEPS := format bans lint tests shipped
 APT_PACKAGES := openssl python3 python3-cryptography python3-venv libxml2-utils build-essential prometheus chromium fonts-noto-cjk
 
-.PHONY: help test test-long fuzz demo tools deny-tool $(STEPS)
+.PHONY: help test test-long fuzz demo bench peers tools deny-tool $(STEPS)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -45,6 +47,9 @@ fuzz: tools ## fuzz every reader and the mapping compiler, FUZZ_SECONDS (600) fo
 	@$(CARGO) fuzz --version 2>/dev/null | grep -qF "$(CARGO_FUZZ_VERSION)" || \
 		$(CARGO) install --locked --quiet cargo-fuzz --version $(CARGO_FUZZ_VERSION)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) CARGO=$(CARGO) fuzz/run $(FUZZ_TARGETS)
+
+bench: peers ## the benchmarks, all or as BENCH has it (BENCH="search --exchanges 1000000"); tables go to bench-out; see docs/performance.md
+	$(CARGO) run --locked --release -p portolan-bench -- $(BENCH)
 
 demo: ## the demonstration, from the first certificate to the last delivery
 	$(CARGO) run --release -- demo
@@ -90,6 +95,19 @@ tools:
 		fi; \
 	fi
 	@tests/tools/install "$(TARGET)/tools"
+
+# What the benchmarks measure beside us; where we may, what is missing is installed, else it is named.
+peers:
+	@missing=(); \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql); \
+	command -v redis-server redis-benchmark >/dev/null || missing+=(redis-server); \
+	if (( $${#missing[@]} )); then \
+		if command -v apt-get >/dev/null && (( EUID == 0 )); then \
+			apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get install -qy $${missing[*]}; \
+		else \
+			echo "install what is measured beside us first; on Debian or Ubuntu: sudo apt-get install $${missing[*]}" >&2; exit 1; \
+		fi; \
+	fi
 
 # Its build takes a minute or two, once: without optimisation, which a list of some hundred crates does not need.
 deny-tool:

@@ -129,9 +129,10 @@ impl Party {
             Ok::<_, BoxError>((status, body))
         };
         let (status, bytes) = tokio::time::timeout(ANSWER_TIMEOUT, answered).await??;
+        let took = begun.elapsed();
         self.line = Some((line, driver));
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
-        Ok(Reply { status, bytes, body, took: begun.elapsed() })
+        Ok(Reply { status, bytes, body, took })
     }
 
     /// The line at hand where it still stands, else a new one. It is put back after a call that
