@@ -22,11 +22,12 @@ use crate::http::Response;
 use crate::journal::acts::{ActFilter, ActRequest, Acted, Deed, NewAct};
 use crate::lines::Change;
 use crate::shadow::Candidate;
-use crate::shadow::compare::Difference;
+use crate::shadow::compare::{Difference, What};
 use crate::shadow::run::{Run, RunState, Span, Standing};
 use hyper::StatusCode;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use portolan_contract::Words;
 use serde_json::{Value, json};
 
 /// Every candidate.
@@ -35,7 +36,7 @@ use serde_json::{Value, json};
 /// A folder that cannot be read.
 pub(super) async fn list(view: &OpsView, _ask: Ask<'_>) -> Result<Response, Fault> {
     let found = view.shadow.candidates().await?;
-    let candidates: Vec<Value> = found.candidates.iter().map(|candidate| whole(view, candidate, false)).collect();
+    let candidates: Vec<Value> = found.candidates.iter().map(|candidate| whole(view, candidate, None)).collect();
     Ok(answer(StatusCode::OK, &json!({ "candidates": candidates, "ignored": found.ignored })))
 }
 
@@ -45,7 +46,7 @@ pub(super) async fn list(view: &OpsView, _ask: Ask<'_>) -> Result<Response, Faul
 /// A candidate that there is not.
 pub(super) async fn show(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let candidate = view.shadow.candidate(&mapping(&ask)?).await?;
-    Ok(answer(StatusCode::OK, &whole(view, &candidate, true)))
+    Ok(answer(StatusCode::OK, &whole(view, &candidate, Some(ask.zh))))
 }
 
 /// Begins a run.
@@ -57,7 +58,7 @@ pub(super) async fn run(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault>
     let (name, span) = (mapping(&ask)?, span(&ask)?);
     let run = view.shadow.start(&name, span, ask.operator.to_string()).await?;
     tracing::info!(mapping = %name, sha256 = %run.digest, operator = %ask.operator, "an operator began a shadow run");
-    Ok(told(&ask, Said::UnderWay, StatusCode::ACCEPTED, &json!({ "changed": true, "run": run_json(&run, true) })))
+    Ok(told(&ask, Said::UnderWay, StatusCode::ACCEPTED, &json!({ "changed": true, "run": run_json(&run, Some(ask.zh)) })))
 }
 
 /// Ends a run.
@@ -146,8 +147,8 @@ fn span(ask: &Ask<'_>) -> Result<Span, Fault> {
     }
 }
 
-/// A candidate as the API shows it; the differences of its run where they are asked for.
-fn whole(view: &OpsView, candidate: &Candidate, with_differences: bool) -> Value {
+/// A candidate as the API shows it; the differences of its run where they are asked for, in Chinese or in English.
+fn whole(view: &OpsView, candidate: &Candidate, differences_in_zh: Option<bool>) -> Value {
     let lines = candidate.lines.iter().map(|(file, lines)| {
         let lines = lines.iter().map(|line| {
             let change = if line.change == Change::Removed { "removed" } else { "added" };
@@ -166,11 +167,11 @@ fn whole(view: &OpsView, candidate: &Candidate, with_differences: bool) -> Value
         "failures": candidate.failures,
         "lines": lines.collect::<Vec<_>>(),
         "lines_left_out": candidate.lines_left_out,
-        "run": view.shadow.run_of(&candidate.name).map(|run| run_json(&run, with_differences)),
+        "run": view.shadow.run_of(&candidate.name).map(|run| run_json(&run, differences_in_zh)),
     })
 }
 
-fn run_json(run: &Run, with_differences: bool) -> Value {
+fn run_json(run: &Run, differences_in_zh: Option<bool>) -> Value {
     let RunState { standing, ended_at, exchanges_total, exchanges_done, exchanges_left_out, more, found } = run.state();
     let failure = if let Standing::Failed(message) = &standing { Some(message) } else { None };
     let sums = found.sums.iter().map(|((what, at), times)| json!({ "what": what.as_str(), "at": at, "times": times }));
@@ -190,13 +191,16 @@ fn run_json(run: &Run, with_differences: bool) -> Value {
         "differences": found.differences(),
         "sums": sums.collect::<Vec<_>>(),
     });
-    if with_differences {
-        told["kept"] = json!(found.kept.iter().map(difference).collect::<Vec<_>>());
+    if let Some(zh) = differences_in_zh {
+        told["kept"] = json!(found.kept.iter().map(|one| difference(one, zh)).collect::<Vec<_>>());
     }
     told
 }
 
-fn difference(difference: &Difference) -> Value {
+/// A finding is told in the language that is asked for; verdicts are the words on the wire.
+fn difference(difference: &Difference, zh: bool) -> Value {
+    let zh = zh && difference.what == What::Finding;
+    let text = |words: &Option<Words>| words.as_ref().map(|words| if zh { words.zh.clone() } else { words.en.clone() });
     json!({
         "exchange": difference.of.exchange,
         "partner": difference.of.partner,
@@ -204,7 +208,7 @@ fn difference(difference: &Difference) -> Value {
         "record": difference.record,
         "what": difference.what.as_str(),
         "at": difference.at,
-        "live": difference.live,
-        "candidate": difference.candidate,
+        "live": text(&difference.live),
+        "candidate": text(&difference.candidate),
     })
 }

@@ -9,6 +9,7 @@ use crate::mapping::differences::differences;
 use crate::mask;
 use crate::spool;
 use crate::translate::Translated;
+use portolan_contract::Words;
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -54,15 +55,15 @@ impl What {
         }
     }
 
-    /// What people call it, in Chinese.
-    pub fn in_chinese(self) -> &'static str {
+    /// What people call it, in Chinese and in English.
+    pub fn title(self) -> (&'static str, &'static str) {
         match self {
-            Self::Body => "报文结论",
-            Self::Record => "记录结论",
-            Self::Finding => "校验问题",
-            Self::Field => "标准记录字段",
-            Self::MessageId => "报文标识",
-            Self::Route => "投递去向",
+            Self::Body => ("报文结论", "verdict on the body"),
+            Self::Record => ("记录结论", "verdict on the record"),
+            Self::Finding => ("校验问题", "finding"),
+            Self::Field => ("标准记录字段", "canonical field"),
+            Self::MessageId => ("报文标识", "message id"),
+            Self::Route => ("投递去向", "destinations"),
         }
     }
 }
@@ -89,10 +90,10 @@ pub struct Difference {
     pub what: What,
     /// The canonical path of a field, the rule of a finding; else empty.
     pub at: String,
-    /// What the mapping in force gives, if anything.
-    pub live: Option<String>,
+    /// What the mapping in force gives, if anything; a value is the same in both languages.
+    pub live: Option<Words>,
     /// What the candidate gives, if anything.
-    pub candidate: Option<String>,
+    pub candidate: Option<Words>,
 }
 
 /// What was found in some exchanges.
@@ -146,7 +147,7 @@ pub fn compare(of: &Subject, live: &Translated, candidate: &Translated, schemas:
         pass.tell(None, What::Body, "", Some(outcome(old)), Some(outcome(new)));
     }
     if old.message_id != new.message_id {
-        pass.tell(None, What::MessageId, "", old.message_id.clone(), new.message_id.clone());
+        pass.tell(None, What::MessageId, "", old.message_id.clone().map(plain), new.message_id.clone().map(plain));
     }
     pass.findings(&old.findings, &new.findings);
     // A body that is refused whole has no records to be compared.
@@ -164,7 +165,7 @@ struct Pass<'p> {
 }
 
 impl Pass<'_> {
-    fn tell(&mut self, record: Option<u64>, what: What, at: &str, live: Option<String>, candidate: Option<String>) {
+    fn tell(&mut self, record: Option<u64>, what: What, at: &str, live: Option<Words>, candidate: Option<Words>) {
         let place: Vec<&str> = at.split('.').filter(|step| what != What::Field || step.parse::<usize>().is_err()).collect();
         self.found.count((what, place.join(".")), 1);
         if self.found.kept.len() < DIFFERENCES_KEPT_MAX {
@@ -193,10 +194,10 @@ impl Pass<'_> {
         }
     }
 
-    fn told(&self, finding: &Finding) -> String {
+    fn told(&self, finding: &Finding) -> Words {
         let mut finding = finding.clone();
         mask::finding(&mut finding, self.schemas);
-        format!("{} / {}", finding.words.zh, finding.words.en)
+        finding.words
     }
 
     fn records(&mut self, old: &Verdict, new: &Verdict) -> io::Result<()> {
@@ -229,7 +230,7 @@ impl Pass<'_> {
         let goes = [(old, destinations[0]), (new, destinations[1])].map(|(line, to)| goes_to(line.row.destinations, to));
         if goes[0] != goes[1] {
             let [live, candidate] = goes;
-            self.tell(record, What::Route, "", Some(live), Some(candidate));
+            self.tell(record, What::Route, "", Some(plain(live)), Some(plain(candidate)));
         }
         if old.text == new.text {
             return Ok(());
@@ -240,7 +241,7 @@ impl Pass<'_> {
             let shown = |value: Option<&Value>| {
                 value.cloned().map(|mut value| {
                     mask::value(&mut value, path, schemas);
-                    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+                    plain(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
                 })
             };
             self.tell(record, What::Field, path, shown(live), shown(candidate));
@@ -282,17 +283,22 @@ impl Lines {
     }
 }
 
-fn outcome(verdict: &Verdict) -> String {
+fn outcome(verdict: &Verdict) -> Words {
+    let Words { zh, .. } = verdict.outcome.words();
     let fault = verdict.fault.map(|fault| format!(" {}", fault.as_str())).unwrap_or_default();
-    format!("{}{fault}", verdict.outcome.as_str())
+    Words::new(format!("{zh}{fault}"), format!("{}{fault}", verdict.outcome.as_str()))
 }
 
-fn accepted() -> String {
-    Outcome::Accepted.as_str().to_owned()
+fn accepted() -> Words {
+    Words::new(Outcome::Accepted.words().zh, Outcome::Accepted.as_str())
 }
 
-fn refused_or_absent(verdict: &Verdict, number: u64) -> String {
-    if number <= verdict.counts.records { Outcome::Refused.as_str().to_owned() } else { "absent".to_owned() }
+fn refused_or_absent(verdict: &Verdict, number: u64) -> Words {
+    if number <= verdict.counts.records {
+        Words::new(Outcome::Refused.words().zh, Outcome::Refused.as_str())
+    } else {
+        Words::new("没有此记录", "absent")
+    }
 }
 
 fn goes_to(bits: u64, destinations: &[Routed]) -> String {
@@ -300,9 +306,15 @@ fn goes_to(bits: u64, destinations: &[Routed]) -> String {
     names.collect::<Vec<_>>().join(" ")
 }
 
-fn cut(text: String) -> String {
-    match text.char_indices().nth(TEXT_CHARS_MAX) {
+/// A text that is the same in both languages.
+fn plain(text: String) -> Words {
+    Words::new(text.clone(), text)
+}
+
+fn cut(Words { zh, en }: Words) -> Words {
+    let cut = |text: String| match text.char_indices().nth(TEXT_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
-    }
+    };
+    Words::new(cut(zh), cut(en))
 }

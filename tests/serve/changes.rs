@@ -1,6 +1,6 @@
 //! A candidate mapping from its folder to its place: judged, run against accepted traffic, promoted by two people, or dropped.
 
-use crate::line::{Answer, Line, get, post};
+use crate::line::{Answer, Line, get, payments, post};
 use crate::support::portolan;
 use crate::world::{Gateway, World, eventually};
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ impl Desk<'_> {
         let begun = self.post("desk", &format!("/v1/candidates/{MAPPING}/run"), ALL_TIME).await;
         assert_eq!(begun.status, 202, "{}", begun.json());
         eventually("the run ends", async || {
-            let candidate = self.ask("desk", &format!("/v1/candidates/{MAPPING}")).await;
+            let candidate = self.ask("desk", &format!("/v1/candidates/{MAPPING}?lang=en")).await;
             (candidate["run"]["state"] != "running").then_some(candidate)
         })
         .await
@@ -130,7 +130,7 @@ async fn a_run_shows_what_was_planted_and_nothing_else() {
     };
     assert_eq!(told_of("body"), Some([Value::Null, json!("accepted"), json!("in-part")]));
     assert_eq!(told_of("record"), Some([json!(2), json!("accepted"), json!("refused")]));
-    assert_eq!(told_of("finding"), Some([json!(2), Value::Null, json!("金额不得超过 500 / at most 500 is expected")]));
+    assert_eq!(told_of("finding"), Some([json!(2), Value::Null, json!("at most 500 is expected")]));
     // Of a person's name the first character is shown.
     assert_eq!(told_of("field"), Some([json!(1), json!("张**"), json!("李**")]));
     let changed = told["lines"][0]["lines"].as_array().unwrap();
@@ -250,4 +250,31 @@ async fn a_promotion_takes_two_people_and_holds_for_the_next_exchange() {
     let aside = fs::read_dir(world.path("conf/candidates/.aside")).unwrap().count();
     assert_eq!((aside, desk.ask("first", "/v1/candidates").await["candidates"].clone()), (1, json!([])));
     assert_eq!(bank.ask(&post("payments", &body("M-9999", &["900.00"]), "")).await.unwrap().status, 422);
+}
+
+/// Bodies that take long enough to be read again for both to be asked for meanwhile.
+#[tokio::test]
+async fn a_run_is_one_at_a_time_and_can_be_cancelled() {
+    let world = world();
+    let gateway = world.serve().await;
+    let desk = Desk { world: &world, gateway: &gateway };
+    let mut bank = world.line(&gateway, "bank").await.unwrap();
+    for number in 0..4 {
+        bank.ask(&post("payments", &payments(&format!("LONG-{number}"), 4_000), "")).await.unwrap().exchange();
+    }
+    candidate(&world, &planted());
+    let (run, cancel) = (format!("/v1/candidates/{MAPPING}/run"), format!("/v1/candidates/{MAPPING}/cancel"));
+    assert_eq!(desk.post("desk", &run, ALL_TIME).await.status, 202);
+    assert_eq!(desk.post("desk", &run, ALL_TIME).await.code(), "request.candidate-not-ready");
+    assert_eq!(desk.post("desk", &cancel, "").await.json()["changed"], true);
+    let told = eventually("the run ends", async || {
+        let candidate = desk.ask("desk", &format!("/v1/candidates/{MAPPING}")).await;
+        (candidate["run"]["state"] != "running").then_some(candidate)
+    })
+    .await;
+    assert_eq!(told["run"]["state"], "cancelled", "{told}");
+    assert!(told["run"]["exchanges"]["done"].as_u64().unwrap() < 4, "{told}");
+    let promoted = desk.change("first", &format!("/v1/candidates/{MAPPING}/promote"), &json!({ "sha256": told["sha256"] })).await;
+    assert_eq!(promoted, (409, "request.candidate-not-ready".to_owned()));
+    assert_eq!(desk.post("desk", &cancel, "").await.json()["changed"], false);
 }

@@ -16,6 +16,7 @@ use crate::shadow::compare::Difference;
 use crate::shadow::run::{Run, RunState, Standing};
 use jiff::Timestamp;
 use maud::{Markup, html};
+use portolan_contract::Words;
 
 /// Where this page is.
 const HERE: &str = "/changes";
@@ -25,6 +26,8 @@ const PART: &str = "run-";
 const ACTS_SHOWN: usize = 30;
 /// Differences of a run that are shown; the API has all that are kept.
 const DIFFERENCES_SHOWN: usize = 100;
+/// Differences that are shown at once; more are unfolded by who wants to see them.
+const DIFFERENCES_OPEN_MAX: usize = 10;
 /// Kinds of acts that change what is in force, or were to.
 const KINDS: [&str; 4] = ["configure", "promote-mapping", "promotion-failed", "drop-mapping"];
 
@@ -52,7 +55,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     );
     let body = html! {
         (standing)
-        h2 { (lang.of(words::CANDIDATE)) small { (lang.say("用已接收的报文试跑，再生效或放弃", "read accepted traffic again with it, then promote or drop it")) } }
+        h2 { (lang.of(words::CANDIDATES)) small { (lang.say("用已接收的报文试跑，再生效或放弃", "read accepted traffic again with it, then promote or drop it")) } }
         @if found.candidates.is_empty() { div.sheet { p.empty { (none) } } }
         @for name in &found.ignored {
             (note(Tone::Warn, &html! { code { "candidates/" (name) } (lang.say(" 不是候选：候选是以小写字母、数字和 - 命名的目录。", " is no candidate: that is a folder named with a-z, 0-9 and -.")) }))
@@ -123,10 +126,10 @@ fn outcome(view: &OpsView, ask: &Ask<'_>, candidate: &Candidate, lang: Lang) -> 
 }
 
 fn judged(candidate: &Candidate, lang: Lang) -> Markup {
-    match (candidate.holds(), candidate.replaces().is_some()) {
+    match (candidate.holds(), candidate.cases) {
         (false, _) => badge(Tone::Bad, lang.say("有问题", "has problems")),
-        (true, true) => badge(Tone::Good, lang.say("可编译，案例通过", "compiles, cases hold")),
-        (true, false) => badge(Tone::Good, lang.say("新映射，案例通过", "new, cases hold")),
+        (true, 0) => badge(Tone::Calm, lang.say("可编译，没有案例", "compiles, has no cases")),
+        (true, _) => badge(Tone::Good, lang.say("可编译，案例通过", "compiles, cases hold")),
     }
 }
 
@@ -138,7 +141,10 @@ fn about(candidate: &Candidate, lang: Lang) -> Markup {
             (lang.say("名称", "Title"), html! { @match candidate.mapping() { Some(mapping) => { (lang.words(&mapping.title)) } None => { (NOTHING) } } }),
             (lang.say("摘要", "SHA-256"), html! { @match candidate.digest { Some(digest) => { code { (digest) } } None => { (NOTHING) } } }),
             (lang.say("案例", "Cases"), count(candidate.cases as u64)),
-            (lang.say("与现行相比", "Against the one in force"), html! { (count(changed as u64)) (lang.say(" 行不同", " lines differ")) }),
+            (lang.say("与现行相比", "Against the one in force"), html! {
+                @if candidate.replaces().is_none() { (lang.say("现行配置中没有此映射规则", "there is no mapping of this name in force")) }
+                @else { (count(changed as u64)) (lang.say(" 行不同", " lines differ")) }
+            }),
         ]))
         @for (file, lines) in &candidate.lines {
             details {
@@ -207,7 +213,7 @@ fn sums(state: &RunState, lang: Lang) -> Markup {
         [Column::Words(text("差异", "What differs")), Column::Words(text("位置", "Where")), Column::Figure(text("次数", "Times"))];
     let rows = state.found.sums.iter().map(|((what, at), times)| {
         vec![
-            html! { (lang.say(what.in_chinese(), what.as_str())) },
+            html! { (lang.say(what.title().0, what.title().1)) },
             html! { @if at.is_empty() { (NOTHING) } @else { code { (at) } } },
             count(*times),
         ]
@@ -220,14 +226,15 @@ fn kept(differences: &[Difference], lang: Lang) -> Markup {
         Column::Words(text("位置", "Where")),
         Column::Words(text("现行", "In force")),
         Column::Words(words::CANDIDATE),
-        Column::Figure(words::RECORDS),
-        Column::Words(words::EXCHANGES),
+        Column::Figure(text("记录", "Record")),
+        Column::Words(text("交换单", "Exchange")),
     ];
-    let value = |value: &Option<String>| html! { @match value { Some(text) => { span.value { (text) } } None => { (NOTHING) } } };
+    let value =
+        |value: &Option<Words>| html! { @match value { Some(words) => { span.value { (lang.words(words)) } } None => { (NOTHING) } } };
     let rows = differences.iter().take(DIFFERENCES_SHOWN).map(|one| {
         let exchange = one.of.exchange.to_string();
         vec![
-            html! { (lang.say(one.what.in_chinese(), one.what.as_str())) @if !one.at.is_empty() { small { (one.at) } } },
+            html! { (lang.say(one.what.title().0, one.what.title().1)) @if !one.at.is_empty() { small { (one.at) } } },
             value(&one.live),
             value(&one.candidate),
             html! { @match one.record { Some(number) => { (number) } None => { (NOTHING) } } },
@@ -236,7 +243,7 @@ fn kept(differences: &[Difference], lang: Lang) -> Markup {
     });
     html! {
         @if !differences.is_empty() {
-            details open {
+            details open[differences.len() <= DIFFERENCES_OPEN_MAX] {
                 summary { (lang.say("逐条差异", "One by one")) @if differences.len() > DIFFERENCES_SHOWN { (lang.say("（前 ", " (the first ")) (DIFFERENCES_SHOWN) (lang.say(" 条）", ")")) } }
                 (table(lang, lang.say("逐条差异", "Differences one by one"), &columns, &rows.collect::<Vec<_>>(), NOTHING))
             }

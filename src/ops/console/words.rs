@@ -146,6 +146,8 @@ pub const RECEIPT: Text = text("签收凭证", "Receipt");
 pub const MAPPING: Text = text("映射规则", "Mapping");
 /// A mapping that is to take the place of one in force.
 pub const CANDIDATE: Text = text("候选映射", "Candidate");
+/// Several of them.
+pub const CANDIDATES: Text = text("候选映射", "Candidates");
 /// Accepted traffic read again with a candidate.
 pub const SHADOW_RUN: Text = text("试跑", "Shadow run");
 /// By which something was refused.
