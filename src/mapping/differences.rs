@@ -4,12 +4,11 @@ use super::read::dotted;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Hears of a difference: the path, and what either record has there.
-pub type Told<'t> = dyn FnMut(&str, Option<&Value>, Option<&Value>) + 't;
+/// Is told where two records differ: the canonical path, with the indexes of lists from 0, and what either has there, if anything.
+pub type Tell<'t> = dyn FnMut(&str, Option<&Value>, Option<&Value>) + 't;
 
-/// Tells of every value in which two records differ: its canonical path, with the indexes of lists from 0, and what either
-/// has there, if anything.
-pub fn differences(path: &str, one: Option<&Value>, other: Option<&Value>, tell: &mut Told<'_>) {
+/// Tells of every value in which two records differ, from a canonical path on.
+pub fn differences(path: &str, one: Option<&Value>, other: Option<&Value>, tell: &mut Tell<'_>) {
     match (one, other) {
         (Some(Value::Object(one)), Some(Value::Object(other))) => {
             let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();

@@ -142,7 +142,8 @@ fn about(candidate: &Candidate, lang: Lang) -> Markup {
             (lang.say("摘要", "SHA-256"), html! { @match candidate.digest { Some(digest) => { code { (digest) } } None => { (NOTHING) } } }),
             (lang.say("案例", "Cases"), count(candidate.cases as u64)),
             (lang.say("与现行相比", "Against the one in force"), html! {
-                @if candidate.replaces().is_none() { (lang.say("现行配置中没有此映射规则", "there is no mapping of this name in force")) }
+                @if candidate.mapping().is_none() { (NOTHING) }
+                @else if candidate.replaces().is_none() { (lang.say("现行配置中没有此映射规则", "there is no mapping of this name in force")) }
                 @else { (count(changed as u64)) (lang.say(" 行不同", " lines differ")) }
             }),
         ]))
