@@ -72,7 +72,7 @@ pub async fn verify_chain(journal: &dyn Journal, keys: &Jwks) -> AuditReport {
     let mut walk = ChainWalk::default();
     // Counted before the walk: what is committed meanwhile only adds to the chain.
     let counted = journal.totals().await.map(|totals| totals.flows.iter().map(|flow| flow.exchanges).sum::<u64>());
-    if let Err(error) = walk.to_the_end(journal, keys).await {
+    if let Err(error) = walk.reach_the_end(journal, keys).await {
         walk.unreadable(&error);
     }
     if let Err(error) = walk.walk_acts(journal).await {
@@ -120,7 +120,7 @@ impl ChainWalk {
         &self.report
     }
 
-    async fn to_the_end(&mut self, journal: &dyn Journal, keys: &Jwks) -> Result<(), JournalError> {
+    async fn reach_the_end(&mut self, journal: &dyn Journal, keys: &Jwks) -> Result<(), JournalError> {
         while self.step(journal, keys).await? {}
         Ok(())
     }
@@ -132,7 +132,7 @@ impl ChainWalk {
     pub async fn step(&mut self, journal: &dyn Journal, keys: &Jwks) -> Result<bool, JournalError> {
         let heads = journal.heads(self.epoch, self.batch, HEADS_PER_READ).await?;
         if heads.is_empty() {
-            return self.to_next_epoch(journal).await;
+            return self.enter_next_epoch(journal).await;
         }
         for row in heads {
             self.walk_head(journal, keys, &row).await?;
@@ -141,7 +141,7 @@ impl ChainWalk {
     }
 
     /// Goes to the epoch that has the next heads, if one has.
-    async fn to_next_epoch(&mut self, journal: &dyn Journal) -> Result<bool, JournalError> {
+    async fn enter_next_epoch(&mut self, journal: &dyn Journal) -> Result<bool, JournalError> {
         for epoch in [self.epoch + 1, self.epoch + 2] {
             if journal.heads(epoch, 0, 1).await?.is_empty() {
                 continue;
