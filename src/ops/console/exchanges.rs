@@ -190,9 +190,9 @@ fn results(found: &Found, given: &Given, lang: Lang) -> Markup {
     html! {
         h2 {
             (lang.say("结果", "Found"))
-            small { (lang.say("按接收时间从新到旧，查看了 ", "newest first, looked at ")) (thousands(found.examined as u64)) (lang.say(" 行", "")) }
+            small { (lang.say("按接收时间从新到旧，查看了 ", "newest first, looked at ")) (thousands(found.examined as u64)) (lang.say(" 行", " rows")) }
         }
-        div.tight { (table(lang, lang.of(words::EXCHANGES), &columns, &rows, nothing)) }
+        div.tight.found { (table(lang, lang.of(words::EXCHANGES), &columns, &rows, nothing)) }
         @if let Some(before) = found.next_before {
             p.pager { a.button.quiet rel="next" href=(next(given, &before.to_string())) { (lang.say("下一页（更早）", "Next page (older)")) } }
         }
