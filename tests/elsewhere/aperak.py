@@ -4,6 +4,21 @@ from edifact import at, find, lines, main, messages
 from reading import flat, in_shanghai
 
 
+# What the partners agreed on for the rules that the flows' broken interchanges break.
+KINDS = {
+    "code.unknown": "CODE",
+    "edifact.form": "FORMAT",
+    "edifact.missing": "MISSING",
+    "edifact.segment": "SEGMENT",
+    "records.totals": "TOTALS",
+    "type.currency": "CODE",
+    "type.date": "DATE",
+    "type.decimal": "NUMBER",
+    "type.hs-code": "CODE",
+    "type.money": "AMOUNT",
+}
+
+
 def acknowledgement(interchange, segments):
     """A header, then a group for each error, which begins with its ERC."""
     starts = [i for i, segment in enumerate(segments) if segment.tag == "ERC"] + [len(segments)]
@@ -34,7 +49,7 @@ def party(role, address):
 
 def error(segments):
     text = find(segments, "FTX", "AAO").elements[3]
-    assert at(segments[0], 0) == {"type.date": "DATE", "records.totals": "TOTALS"}.get(text[0], "REFUSED")
+    assert at(segments[0], 0) == KINDS.get(text[0], "REFUSED"), (segments[0], text)
     return {
         "rule": text[0],
         "message_en": text[1],

@@ -52,7 +52,8 @@ async fn stand(example: &Example, expected: &Value, state: &str) -> Value {
 }
 
 fn matters(matched: u64, waiting: u64, unmatched: u64, different: u64) -> Value {
-    let matters = json!({ "matched": matched, "waiting": waiting, "late": 0, "unmatched": unmatched, "amount-different": different });
+    let matters =
+        json!({ "matched": matched, "waiting": waiting, "late": 0, "unmatched": unmatched, "amount-different": different, "settled": 0 });
     json!([matters, 1])
 }
 
