@@ -6,7 +6,7 @@
 //! says in `then` which page its browser goes to afterwards.
 
 use super::guard::TOKEN_FIELD;
-use crate::domain::{ExchangeId, Operator};
+use crate::domain::{ExchangeId, Operator, Role};
 use crate::fault::{Fault, FaultCode};
 use crate::http::query::{bad_query, parse_query, percent_decoded};
 use crate::mask::Shown;
@@ -89,16 +89,18 @@ impl Ask<'_> {
         Some(format!("{then}{}{SAID}={said}", if then.contains('?') { '&' } else { '?' }))
     }
 
-    /// Whether the personal values in `what` of an exchange are shown: to who says why, as `?reveal=REASON`, which is logged.
+    /// Whether the personal values in `what` of an exchange are shown: to who may operate and says why, as `?reveal=REASON`,
+    /// which is logged.
     ///
     /// # Errors
-    /// [`FaultCode::QueryInvalid`] for a reason that says nothing.
+    /// [`FaultCode::QueryInvalid`] for a reason that says nothing; [`FaultCode::RoleForbidden`].
     pub fn shown(&self, exchange: ExchangeId, what: &str) -> Result<Shown, Fault> {
         let Some((_, reason)) = self.form().into_iter().find(|(name, _)| name == REVEAL) else { return Ok(Shown::Masked) };
         let (reason, operator) = (reason.trim(), self.operator);
         if !is_reason(reason) {
             return Err(bad_query(REVEAL, &format!("{REVEAL}=REASON (1-{REASON_CHARS_MAX})")));
         }
+        covered(operator, Role::Operate)?;
         tracing::warn!(%exchange, what, %operator, reason, "an operator looks at the personal values of a record");
         Ok(Shown::Whole)
     }
@@ -164,6 +166,20 @@ impl fmt::Display for Said {
             Self::Unchanged => f.write_str("unchanged"),
         }
     }
+}
+
+/// Lets in whoever's role covers this one.
+///
+/// # Errors
+/// [`FaultCode::RoleForbidden`].
+pub fn covered(operator: &Operator, role: Role) -> Result<(), Fault> {
+    if operator.role >= role {
+        return Ok(());
+    }
+    Err(Fault::new(FaultCode::RoleForbidden).detail(
+        format!("此操作需要“{}”角色，您的角色是“{}”", role.in_chinese(), operator.role.in_chinese()),
+        format!("this takes the role {role}, and yours is {}", operator.role),
+    ))
 }
 
 fn is_reason(text: &str) -> bool {

@@ -12,7 +12,8 @@
 //! | `GET /v1/deliveries/ID` | 200, one of them |
 //!
 //! Body, canonical records and answer take the role operate, and each look at them is logged with the operator's name. Personal
-//! values in findings and canonical records are masked unless `?reveal=REASON` says why they are needed, which is logged too. A
+//! values in findings and canonical records are masked unless `?reveal=REASON` of one who may operate says why they are needed, which is
+//! logged too. A
 //! body and an answer are as they came, and cannot be masked.
 
 use super::access::{Ask, REVEAL};

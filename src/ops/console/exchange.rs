@@ -285,8 +285,7 @@ pub fn finding_cells(finding: &Finding, exchange: &str, lang: Lang) -> Vec<Marku
 pub fn reveal(ask: &Ask<'_>, masked: bool, beside: Option<(&str, &str)>, lang: Lang) -> Markup {
     let path = ask.request.uri.path();
     let back = beside.map_or_else(|| path.to_owned(), |(name, value)| format!("{path}?{name}={}", percent_encoded(value)));
-    // The one-time link names no operator, and reveals nothing.
-    let may_ask = ask.operator.name.is_some();
+    let may_ask = ask.operator.role >= Role::Operate;
     html! {
         @if !masked {
             (note(Tone::Warn, &html! {
