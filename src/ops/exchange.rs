@@ -13,7 +13,7 @@
 //!
 //! Body, canonical records and answer take the role operate, and each look at them is logged with the operator's name. Personal
 //! values in findings and canonical records are masked unless `?reveal=REASON` of one who may operate says why they are needed, which is
-//! logged too. A
+//! an act in the log. A
 //! body and an answer are as they came, and cannot be masked.
 
 use super::access::{Ask, REVEAL};
@@ -25,6 +25,7 @@ use crate::fault::problem::FindingEntry;
 use crate::fault::{Fault, FaultCode};
 use crate::http::query::bad_query;
 use crate::http::{self, Response};
+use crate::journal::acts::Revealed;
 use crate::journal::chain::{leaf_hash, root_of};
 use crate::journal::evidence::Head;
 use crate::journal::search::{Attempt, DeliverySums};
@@ -126,7 +127,7 @@ impl FindingsPage {
     /// # Errors
     /// A reason that says nothing; the journal's failures.
     pub(super) async fn of(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, from: usize, rows: usize) -> Result<Self, Fault> {
-        let schemas = marking(view, ask, row, "findings").await?;
+        let schemas = marking(view, ask, row, Revealed::Findings).await?;
         let all = report(view.journal.as_ref(), row.journaled.exchange()).await?;
         let (kept, next_from) = (all.len(), Some(from.saturating_add(rows)).filter(|next| *next < all.len()));
         let mut findings: Vec<Finding> = all.into_iter().skip(from).take(rows).collect();
@@ -169,7 +170,7 @@ pub(super) async fn canonical(view: &OpsView, ask: Ask<'_>) -> Result<Response, 
     let [from, rows] = numbers(&ask, ["from", "rows"], Some(REVEAL))?;
     let (from, rows) = (from.unwrap_or(0), rows.unwrap_or(CANONICAL_ROWS_MAX).clamp(1, CANONICAL_ROWS_MAX));
     let row = row(view, &ask).await?;
-    let schemas = marking(view, &ask, &row, "canonical records").await?;
+    let schemas = marking(view, &ask, &row, Revealed::Canonical).await?;
     note(&ask, &row, "canonical records");
     let id = row.journaled.exchange();
     let index = view.journal.index(id, from, rows).await?;
@@ -252,8 +253,8 @@ pub(super) fn note(ask: &Ask<'_>, row: &ExchangeRow, what: &str) {
 }
 
 /// The schemas that say what is to be masked in what is shown of an exchange; none where the operator said why it is not.
-async fn marking(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, what: &str) -> Result<Option<Vec<Arc<Canonical>>>, Fault> {
-    Ok(match ask.shown(row.journaled.exchange(), what)? {
+async fn marking(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, what: Revealed) -> Result<Option<Vec<Arc<Canonical>>>, Fault> {
+    Ok(match ask.shown(view, row.journaled.exchange(), what).await? {
         Shown::Masked => Some(view.lineages.schemas(row).await?),
         Shown::Whole => None,
     })

@@ -1,7 +1,7 @@
 //! Every address of the operators' listener: what it takes, who may ask, and who answers.
 //!
 //! The door walks [`ROUTES`] and nothing else, so that an address without a row does not exist, and none is
-//! without a role. A GET changes nothing; a POST changes something, and [`super::guard`] lets it through only
+//! without a role. A GET changes nothing, though one that reveals personal values is logged as an act; a POST changes something, and [`super::guard`] lets it through only
 //! where it comes from the console or from a program of an operator's.
 //!
 //! | segment of a path | takes |

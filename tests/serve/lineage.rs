@@ -112,8 +112,9 @@ async fn an_operator_sees_personal_values_for_a_reason_that_is_logged() {
     check(&masked, &json!({ "masked": true, "canonical": account }));
     let whole = ask("?reveal=%E6%A0%B8%E6%9F%A5%20case-17").await;
     check(&whole, &json!({ "masked": false, "canonical": { "account": { "number": NUMBER } } }));
-    let logged = gateway.logs("an operator looks at the personal values of a record", 1).await;
-    assert_eq!((&logged["operator"], &logged["reason"]), (&json!("on-duty"), &json!("核查 case-17")));
+    let acts = operator.ask(&get("/v1/acts?kind=reveal")).await.unwrap().json();
+    let deed = json!({ "kind": "reveal", "exchange": id, "what": "record/1" });
+    check(&acts, &json!({ "acts": [{ "operator": "on-duty", "reason": "核查 case-17", "deed": deed }] }));
     // Whose own it is sees all of it.
     let own = bank.ask(&get(&format!("/v1/exchanges/{id}/records/1"))).await.unwrap().json();
     check(&own, &json!({ "masked": false, "canonical": { "account": { "number": NUMBER } } }));

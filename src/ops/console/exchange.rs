@@ -1,7 +1,7 @@
 //! One exchange: its life as a timeline, its receipt and what that proves, what is wrong with it, and each attempt to deliver it.
 //!
 //! `findings_from` and `deliveries_after` lead to the next pages of either. What is personal in findings is masked unless
-//! `?reveal=REASON` says why it is needed, which is logged; a page that was asked for so is not made anew by itself. Each record
+//! `?reveal=REASON` of one who may operate says why it is needed, which is an act in the log; a page that was asked for so is not made anew by itself. Each record
 //! has a page of its own ([`super::record`]).
 
 use super::exchanges::outcome;
@@ -289,7 +289,7 @@ pub fn reveal(ask: &Ask<'_>, masked: bool, beside: Option<(&str, &str)>, lang: L
     html! {
         @if !masked {
             (note(Tone::Warn, &html! {
-                (lang.say("正显示个人信息，此次查看及理由已记入运行日志。", "Personal values are shown; this look and its reason are logged."))
+                (lang.say("正显示个人信息，此次查看及理由已记入操作记录。", "Personal values are shown; this look and its reason are logged."))
                 " " a href=(back) { (lang.say("重新遮盖", "Mask them again")) }
             }))
         } @else if may_ask {
@@ -297,7 +297,7 @@ pub fn reveal(ask: &Ask<'_>, masked: bool, beside: Option<(&str, &str)>, lang: L
                 summary { (lang.say("个人信息已遮盖；确需查看", "Personal values are masked; see them for a reason")) }
                 form method="get" action=(path) {
                     @if let Some((name, value)) = beside { input type="hidden" name=(name) value=(value); }
-                    label { span { (lang.say("理由（记入运行日志）", "Reason (logged)")) } input type="text" name=(REVEAL) required maxlength=(REASON_CHARS_MAX) autocomplete="off"; }
+                    label { span { (lang.say("理由（记入操作记录）", "Reason (logged)")) } input type="text" name=(REVEAL) required maxlength=(REASON_CHARS_MAX) autocomplete="off"; }
                     button type="submit" { (lang.say("显示", "Show them")) }
                 }
             }
