@@ -14,12 +14,13 @@
 //! Body, canonical records and answer take the role operate, and each look at them is logged with the operator's name. Personal
 //! values in findings and canonical records are masked unless `?reveal=REASON` of one who may operate says why they are needed, which is
 //! an act in the log. A
-//! body and an answer are as they came, and cannot be masked.
+//! body and an answer are as they came, and cannot be masked. What a receiver answered to an attempt takes the role operate: to others
+//! it is `null`, and `masked` says that there is one.
 
 use super::access::{Ask, REVEAL};
 use super::acts::{answer, entry};
 use super::view::OpsView;
-use crate::domain::{BusinessAnswer, DeliveryId, Digest, ExchangeId, Finding};
+use crate::domain::{BusinessAnswer, DeliveryId, Digest, ExchangeId, Finding, Operator, Role};
 use crate::exchange::report;
 use crate::fault::problem::FindingEntry;
 use crate::fault::{Fault, FaultCode};
@@ -222,7 +223,7 @@ pub(super) async fn deliveries(view: &OpsView, ask: Ask<'_>) -> Result<Response,
     let row = row(view, &ask).await?;
     let page = view.journal.attempted(row.journaled.exchange(), after, rows_max).await?;
     let next = page.last().filter(|_| page.len() == rows_max).map(|(row, _)| row.id.to_string());
-    let deliveries: Vec<Value> = page.iter().map(|(row, attempts)| attempted(row, attempts)).collect();
+    let deliveries: Vec<Value> = page.iter().map(|(row, attempts)| attempted(row, attempts, ask.operator)).collect();
     Ok(answer(StatusCode::OK, &json!({ "deliveries": deliveries, "next_after": next })))
 }
 
@@ -234,7 +235,7 @@ pub(super) async fn delivery(view: &OpsView, ask: Ask<'_>) -> Result<Response, F
     let unknown = || Fault::new(FaultCode::PathUnknown).detail("没有此投递", "there is no such delivery");
     let id: DeliveryId = ask.segment(0).parse().map_err(|_| unknown())?;
     let (row, attempts) = view.journal.delivery(id).await?.ok_or_else(unknown)?;
-    Ok(answer(StatusCode::OK, &attempted(&row, &attempts)))
+    Ok(answer(StatusCode::OK, &attempted(&row, &attempts, ask.operator)))
 }
 
 /// The exchange of the path.
@@ -338,7 +339,7 @@ pub(super) fn holds(root: Option<Digest>, head: Option<&Head>) -> bool {
     root.is_some() && root == head.map(|head| head.root)
 }
 
-fn attempted(row: &DeliveryRow, attempts: &[Attempt]) -> Value {
+fn attempted(row: &DeliveryRow, attempts: &[Attempt], operator: &Operator) -> Value {
     json!({
         "delivery": row.id.to_string(),
         "exchange": row.exchange.to_string(),
@@ -348,12 +349,19 @@ fn attempted(row: &DeliveryRow, attempts: &[Attempt]) -> Value {
         "attempts_begun": row.attempts,
         "due_at": row.due_at.to_string(),
         "acknowledged_at": row.acknowledged_at.map(|at| at.to_string()),
-        "attempts": attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "attempts": attempts.iter().map(|tried| attempt(tried, operator)).collect::<Vec<_>>(),
         "acts": row.acts.iter().map(entry).collect::<Vec<_>>(),
     })
 }
 
-fn attempt(attempt: &Attempt) -> Value {
+/// What a receiver answered, as an operator may see it, and whether it is kept from that operator: it may hold anything.
+pub(super) fn receivers_answer<'a>(answer: Option<&'a str>, operator: &Operator) -> (Option<&'a str>, bool) {
+    let may_see = operator.role >= Role::Operate;
+    (answer.filter(|_| may_see), answer.is_some() && !may_see)
+}
+
+fn attempt(attempt: &Attempt, operator: &Operator) -> Value {
+    let (answer, masked) = receivers_answer(attempt.answer.as_deref(), operator);
     let (fault, detail) = attempt.fault.as_ref().map(|(fault, detail)| (fault, detail)).unzip();
     json!({
         "number": attempt.number,
@@ -361,6 +369,7 @@ fn attempt(attempt: &Attempt) -> Value {
         "ended_at": attempt.ended_at.map(|at| at.to_string()),
         "fault": fault,
         "detail": detail,
-        "answer": attempt.answer,
+        "answer": answer,
+        "masked": masked,
     })
 }
