@@ -227,10 +227,15 @@ impl From<Pausable> for String {
     }
 }
 
-/// What of an exchange is shown with its personal values, written `canonical`, `findings` or `record/NUMBER`.
+/// What of an exchange is shown with its personal values, written `answer`, `body`, `canonical`, `findings` or
+/// `record/NUMBER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Revealed {
+    /// What its sender was given in a format of its own.
+    Answer,
+    /// The body.
+    Body,
     /// Canonical records.
     Canonical,
     /// Findings.
@@ -242,6 +247,8 @@ pub enum Revealed {
 impl fmt::Display for Revealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Answer => f.write_str("answer"),
+            Self::Body => f.write_str("body"),
             Self::Canonical => f.write_str("canonical"),
             Self::Findings => f.write_str("findings"),
             Self::Record(number) => write!(f, "record/{number}"),
@@ -255,6 +262,8 @@ impl TryFrom<String> for Revealed {
     fn try_from(text: String) -> Result<Self, String> {
         let record = text.strip_prefix("record/").and_then(|number| number.parse().ok()).map(Self::Record);
         match text.as_str() {
+            "answer" => Ok(Self::Answer),
+            "body" => Ok(Self::Body),
             "canonical" => Ok(Self::Canonical),
             "findings" => Ok(Self::Findings),
             _ => record.ok_or_else(|| format!("{text:?} is nothing of an exchange that is revealed")),

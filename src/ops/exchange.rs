@@ -14,7 +14,8 @@
 //! Body, canonical records and answer take the role operate, and each look at them is logged with the operator's name. Personal
 //! values in findings and canonical records are masked unless `?reveal=REASON` of one who may operate says why they are needed, which is
 //! an act in the log. A
-//! body and an answer are as they came, and cannot be masked. What a receiver answered to an attempt takes the role operate: to others
+//! body and an answer are as they came, and cannot be masked: where the schema marks anything as personal they are not given without
+//! `?reveal=REASON`. What a receiver answered to an attempt takes the role operate: to others
 //! it is `null`, and `masked` says that there is one.
 
 use super::access::{Ask, REVEAL};
@@ -75,12 +76,13 @@ pub(super) async fn receipt(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fa
 /// What its sender was given in a format of its own.
 ///
 /// # Errors
-/// An exchange that there is not, or that has no such answer; the journal's failures.
+/// An exchange that there is not, or that has no such answer; as [`whole_for_reason`]; the journal's failures.
 pub(super) async fn business_answer(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let row = row(view, &ask).await?;
-    note(&ask, &row, "the answer to its sender");
     let given = view.journal.answer(row.journaled.exchange()).await?;
     let BusinessAnswer { media_type, bytes } = given.ok_or_else(|| Fault::new(FaultCode::PathUnknown))?;
+    whole_for_reason(view, &ask, &row, Revealed::Answer).await?;
+    note(&ask, &row, "the answer to its sender");
     let mut response = http::answer(StatusCode::OK, "application/octet-stream", bytes);
     if let Ok(media_type) = HeaderValue::from_str(&media_type) {
         response.headers_mut().insert(CONTENT_TYPE, media_type);
@@ -93,7 +95,7 @@ pub(super) async fn business_answer(view: &OpsView, ask: Ask<'_>) -> Result<Resp
 /// # Errors
 /// An exchange that there is not; the journal's failures.
 pub(super) async fn findings(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    let [from, rows] = numbers(&ask, ["from", "rows"], Some(REVEAL))?;
+    let [from, rows] = numbers(&ask, ["from", "rows"])?;
     let row = row(view, &ask).await?;
     let from = usize::try_from(from.unwrap_or(0)).unwrap_or(usize::MAX);
     let rows = rows.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(FINDINGS_MAX).clamp(1, FINDINGS_MAX);
@@ -143,11 +145,12 @@ impl FindingsPage {
 /// A window of its body.
 ///
 /// # Errors
-/// An exchange that there is not, a body that cannot be decoded; the journal's failures.
+/// An exchange that there is not, a body that cannot be decoded; as [`whole_for_reason`]; the journal's failures.
 pub(super) async fn body(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    let [from, bytes] = numbers(&ask, ["from", "bytes"], None)?;
+    let [from, bytes] = numbers(&ask, ["from", "bytes"])?;
     let (from, bytes) = (from.unwrap_or(0), bytes.unwrap_or(WINDOW_BYTES_MAX).clamp(1, WINDOW_BYTES_MAX));
     let row = row(view, &ask).await?;
+    whole_for_reason(view, &ask, &row, Revealed::Body).await?;
     note(&ask, &row, "the body");
     let window = view.lineages.window(&row, from, bytes).await?;
     Ok(answer(
@@ -168,7 +171,7 @@ pub(super) async fn body(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
 /// # Errors
 /// An exchange that there is not; the journal's failures.
 pub(super) async fn canonical(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    let [from, rows] = numbers(&ask, ["from", "rows"], Some(REVEAL))?;
+    let [from, rows] = numbers(&ask, ["from", "rows"])?;
     let (from, rows) = (from.unwrap_or(0), rows.unwrap_or(CANONICAL_ROWS_MAX).clamp(1, CANONICAL_ROWS_MAX));
     let row = row(view, &ask).await?;
     let schemas = marking(view, &ask, &row, Revealed::Canonical).await?;
@@ -261,10 +264,25 @@ async fn marking(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, what: Reveale
     })
 }
 
-/// Two parameters that are whole numbers, and no others but the one `beside` them.
-fn numbers(ask: &Ask<'_>, names: [&str; 2], beside: Option<&str>) -> Result<[Option<u64>; 2], Fault> {
+/// Lets through to what nothing is masked in: for a reason, as `?reveal=REASON`, where records of the exchange may hold personal values.
+///
+/// # Errors
+/// [`FaultCode::QueryInvalid`] where the reason is missing; as [`Ask::shown`].
+async fn whole_for_reason(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, what: Revealed) -> Result<(), Fault> {
+    let schemas = marking(view, ask, row, what).await?.unwrap_or_default();
+    if !schemas.iter().any(|schema| schema.has_personal()) {
+        return Ok(());
+    }
+    Err(Fault::new(FaultCode::QueryInvalid).detail(
+        format!("其中可能有无法遮盖的个人信息，须以 {REVEAL}=REASON 写明理由"),
+        format!("it may hold personal values, and cannot be masked: say why it is needed, as {REVEAL}=REASON"),
+    ))
+}
+
+/// Two parameters that are whole numbers, and no others but the one that reveals.
+fn numbers(ask: &Ask<'_>, names: [&str; 2]) -> Result<[Option<u64>; 2], Fault> {
     let mut numbers = [None, None];
-    for (name, value) in ask.query().into_iter().filter(|(name, _)| Some(name.as_str()) != beside) {
+    for (name, value) in ask.query().into_iter().filter(|(name, _)| name != REVEAL) {
         let place = names.iter().position(|known| *known == name);
         let number = value.parse::<u64>().ok();
         match (place.and_then(|place| numbers.get_mut(place)), number) {

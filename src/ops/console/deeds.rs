@@ -80,6 +80,8 @@ pub fn paused(what: &Pausable, lang: Lang) -> Markup {
 
 fn revealed(what: Revealed, lang: Lang) -> Markup {
     match what {
+        Revealed::Answer => html! { (lang.say("业务回执", "answer to the sender")) },
+        Revealed::Body => html! { (lang.say("报文", "the body")) },
         Revealed::Canonical => html! { (lang.say("标准记录", "canonical records")) },
         Revealed::Findings => html! { (lang.of(words::FINDINGS)) },
         Revealed::Record(number) => html! { (lang.say("记录 ", "record ")) (number) },

@@ -197,7 +197,7 @@ fn receipt(row: &ExchangeRow, has_answer: bool, lang: Lang) -> Markup {
             }),
             (lang.say("下载", "Download"), html! {
                 a href={ "/v1/exchanges/" (id) "/receipt" } download=(file) { (lang.of(words::RECEIPT)) }
-                @if has_answer { " · " a href={ "/v1/exchanges/" (id) "/answer" } download={ (id) ".answer" } { (lang.say("给报送方的业务回执", "answer to the sender")) } }
+                @if has_answer { (answer_form(&format!("/v1/exchanges/{id}/answer"), lang)) }
             }),
             (lang.say("离线验证", "Verify it offline"), html! {
                 code { "portolan verify " (file) " " (lang.say("原报文文件", "BODY")) " --jwks jwks.json" (encoded) }
@@ -208,6 +208,26 @@ fn receipt(row: &ExchangeRow, has_answer: bool, lang: Lang) -> Markup {
             (lang.say("根", "Root"), digest(root)),
             (lang.say("叶子位置", "Leaf"), html! { (journaled.leaf_index()) " / " (journaled.tree_size()) (lang.say("，路径 ", ", path of ")) (journaled.path().len()) }),
         ]))
+    }
+}
+
+/// What the sender was given is as it was sent, and may hold personal values: it is had for a reason.
+fn answer_form(path: &str, lang: Lang) -> Markup {
+    html! {
+        details.reveal {
+            summary { (lang.say("给报送方的业务回执", "answer to the sender")) }
+            form method="get" action=(path) {
+                (reveal_reason(lang))
+                button type="submit" { (lang.say("显示", "Show it")) }
+            }
+        }
+    }
+}
+
+/// The field of a form that asks why personal values are needed.
+fn reveal_reason(lang: Lang) -> Markup {
+    html! {
+        label { span { (lang.say("理由（记入操作记录）", "Reason (logged)")) } input type="text" name=(REVEAL) required maxlength=(REASON_CHARS_MAX) autocomplete="off"; }
     }
 }
 
@@ -297,7 +317,7 @@ pub fn reveal(ask: &Ask<'_>, masked: bool, beside: Option<(&str, &str)>, lang: L
                 summary { (lang.say("个人信息已遮盖；确需查看", "Personal values are masked; see them for a reason")) }
                 form method="get" action=(path) {
                     @if let Some((name, value)) = beside { input type="hidden" name=(name) value=(value); }
-                    label { span { (lang.say("理由（记入操作记录）", "Reason (logged)")) } input type="text" name=(REVEAL) required maxlength=(REASON_CHARS_MAX) autocomplete="off"; }
+                    (reveal_reason(lang))
                     button type="submit" { (lang.say("显示", "Show them")) }
                 }
             }
