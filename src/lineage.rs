@@ -60,8 +60,7 @@ impl Lineages {
     /// # Errors
     /// As [`Lineages::record`].
     pub async fn look(&self, row: &ExchangeRow, number: &str, shown: Shown) -> Result<Looked, Fault> {
-        let records = row.journaled.counts().records;
-        let record = number.parse::<u64>().ok().filter(|n| (1..=records).contains(n)).ok_or_else(|| unknown(row))?;
+        let record = record_number(row, number)?;
         let told = report(self.journal.as_ref(), row.journaled.exchange()).await?;
         let (kept, permit, caller) = self.kept(row).await?;
         let (mapping, zone) = self.compiled(row.pins).await?;
@@ -235,6 +234,15 @@ fn add_told(lineage: &mut Lineage, told: Vec<Finding>) {
 }
 
 /// The fault of a number that no record has; where the body could not be read to its end, why.
+/// The number of a record that an exchange has, as an address has it.
+///
+/// # Errors
+/// [`FaultCode::RecordUnknown`].
+pub fn record_number(row: &ExchangeRow, number: &str) -> Result<u64, Fault> {
+    let records = row.journaled.counts().records;
+    number.parse::<u64>().ok().filter(|n| (1..=records).contains(n)).ok_or_else(|| unknown(row))
+}
+
 fn unknown(row: &ExchangeRow) -> Fault {
     let records = row.journaled.counts().records;
     let noun = if records == 1 { "record" } else { "records" };

@@ -159,18 +159,28 @@ impl Evidence {
             if !circuit_open && waited <= undelivered_max {
                 return None;
             }
-            let (queued, waited_s) = (totals.map_or(0, |totals| totals.queued), waited.as_secs().max(0));
+            let (queued, dead) = totals.map_or((0, 0), |totals| (totals.queued, totals.dead));
+            let waited_s = waited.as_secs().max(0);
+            let (dead_zh, dead_en) = match dead {
+                0 => Default::default(),
+                dead => (format!("，{} 条投递失败待处理", thousands(dead)), format!(", {} are in dead letters", thousands(dead))),
+            };
             let (zh, en) = if circuit_open {
                 ("连续失败，暂不投递", "keeps failing and is not called for the moment")
             } else {
                 ("投递积压", "leaves deliveries waiting")
             };
             let words = Words::new(
-                format!("{to} {zh}：{} 条记录等待，最早的已等 {waited_s} 秒", thousands(queued)),
-                format!("{to} {en}: {} records wait, the oldest for {waited_s} s", thousands(queued)),
+                format!("{to} {zh}：{} 条记录等待{dead_zh}，最早的已等 {waited_s} 秒", thousands(queued)),
+                format!("{to} {en}: {} records wait{dead_en}, the oldest for {waited_s} s", thousands(queued)),
             );
             let subject = AlarmSubject { destination: Some(to), ..AlarmSubject::default() };
-            let figures = [("circuit_open", json!(circuit_open)), ("queued_records", json!(queued)), ("oldest_waiting_s", json!(waited_s))];
+            let figures = [
+                ("circuit_open", json!(circuit_open)),
+                ("queued_records", json!(queued)),
+                ("dead_records", json!(dead)),
+                ("oldest_waiting_s", json!(waited_s)),
+            ];
             let mut condition = condition(Kind::DestinationDown, AlarmSeverity::Critical, Party::Receiver, subject, words, figures);
             condition.since = oldest;
             Some(if paused { while_paused(condition) } else { condition })

@@ -74,8 +74,8 @@ pub fn lookups(
     let (partners, now, clock) = (Arc::clone(&endings.partners), Arc::clone(clock), Arc::clone(clock));
     Lookups {
         certificates: Arc::new(move || partners.expiring(&EVER, now.now()).into_iter().filter_map(of_partner).collect()),
-        limits: Arc::new(move |partner| {
-            limits.load().fields(partner, None).map(|fields| LimitsLeft { policy: fields.policy, left: fields.limit })
+        limits: Arc::new(move |partner, flow| {
+            limits.load().fields(partner, flow).map(|fields| LimitsLeft { policy: fields.policy, left: fields.limit })
         }),
         endings: Arc::new(move || endings.due(clock.now()).iter().map(ending).collect()),
         circuit_open: Box::new(move |to: &DestinationId| metrics.circuit_open(to)),

@@ -5,7 +5,7 @@
 //! hold that of the latest, so that whoever has the heads knows whether the log was changed.
 
 use super::evidence::time_text;
-use crate::domain::{DeliveryId, DestinationId, Digest, FlowId, Name, Operator, PartnerId, Role};
+use crate::domain::{DeliveryId, DestinationId, Digest, ExchangeId, FlowId, Name, Operator, PartnerId, Role};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -93,6 +93,13 @@ pub enum Deed {
         /// What.
         what: Pausable,
     },
+    /// Personal values of an exchange were shown to whoever asked for it (查看个人信息).
+    Reveal {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// What of it.
+        what: Revealed,
+    },
     /// A matter of a reconciliation that does not meet has been explained, in the words of the reason (核对处置).
     SettleMatter {
         /// The matter's key.
@@ -121,6 +128,7 @@ impl Deed {
             Self::PromotionFailed { .. } => "promotion-failed",
             Self::Resend { .. } => "resend",
             Self::Resume { .. } => "resume",
+            Self::Reveal { .. } => "reveal",
             Self::SettleMatter { .. } => "settle-matter",
             Self::Waive { .. } => "waive",
         }
@@ -215,6 +223,56 @@ impl TryFrom<String> for Pausable {
 
 impl From<Pausable> for String {
     fn from(what: Pausable) -> Self {
+        what.to_string()
+    }
+}
+
+/// What of an exchange is shown with its personal values, written `answer`, `body`, `canonical`, `findings` or
+/// `record/NUMBER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Revealed {
+    /// What its sender was given in a format of its own.
+    Answer,
+    /// The body.
+    Body,
+    /// Canonical records.
+    Canonical,
+    /// Findings.
+    Findings,
+    /// One record beside its original.
+    Record(u64),
+}
+
+impl fmt::Display for Revealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer => f.write_str("answer"),
+            Self::Body => f.write_str("body"),
+            Self::Canonical => f.write_str("canonical"),
+            Self::Findings => f.write_str("findings"),
+            Self::Record(number) => write!(f, "record/{number}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Revealed {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let record = text.strip_prefix("record/").and_then(|number| number.parse().ok()).map(Self::Record);
+        match text.as_str() {
+            "answer" => Ok(Self::Answer),
+            "body" => Ok(Self::Body),
+            "canonical" => Ok(Self::Canonical),
+            "findings" => Ok(Self::Findings),
+            _ => record.ok_or_else(|| format!("{text:?} is nothing of an exchange that is revealed")),
+        }
+    }
+}
+
+impl From<Revealed> for String {
+    fn from(what: Revealed) -> Self {
         what.to_string()
     }
 }

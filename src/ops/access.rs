@@ -5,10 +5,12 @@
 //! no body there are no fields. The reason may come in `Portolan-Reason`, percent-encoded, instead. A form of the console also
 //! says in `then` which page its browser goes to afterwards.
 
-use super::guard::TOKEN_FIELD;
-use crate::domain::{ExchangeId, Operator};
+use super::guard::{self, TOKEN_FIELD};
+use super::view::OpsView;
+use crate::domain::{ExchangeId, Operator, Role};
 use crate::fault::{Fault, FaultCode};
 use crate::http::query::{bad_query, parse_query, percent_decoded};
+use crate::journal::acts::{ActRequest, Acted, Deed, Revealed};
 use crate::mask::Shown;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -89,18 +91,24 @@ impl Ask<'_> {
         Some(format!("{then}{}{SAID}={said}", if then.contains('?') { '&' } else { '?' }))
     }
 
-    /// Whether the personal values in `what` of an exchange are shown: to who says why, as `?reveal=REASON`, which is logged.
+    /// Whether the personal values in `what` of an exchange are shown: to who may operate and says why, as `?reveal=REASON`.
+    /// Each such request is an act, and nothing is shown that the log of acts does not hold.
     ///
     /// # Errors
-    /// [`FaultCode::QueryInvalid`] for a reason that says nothing.
-    pub fn shown(&self, exchange: ExchangeId, what: &str) -> Result<Shown, Fault> {
+    /// [`FaultCode::QueryInvalid`] for a reason that says nothing; [`FaultCode::RoleForbidden`]; [`FaultCode::CrossSite`] where
+    /// another site has a browser ask; the journal's failures.
+    pub async fn shown(&self, view: &OpsView, exchange: ExchangeId, what: Revealed) -> Result<Shown, Fault> {
         let Some((_, reason)) = self.form().into_iter().find(|(name, _)| name == REVEAL) else { return Ok(Shown::Masked) };
         let (reason, operator) = (reason.trim(), self.operator);
         if !is_reason(reason) {
             return Err(bad_query(REVEAL, &format!("{REVEAL}=REASON (1-{REASON_CHARS_MAX})")));
         }
-        tracing::warn!(%exchange, what, %operator, reason, "an operator looks at the personal values of a record");
-        Ok(Shown::Whole)
+        covered(operator, Role::Operate)?;
+        guard::refuse_other_site(self.request)?;
+        match view.act(operator, reason.to_owned(), ActRequest::Do(Deed::Reveal { exchange, what })).await? {
+            Acted::Done { .. } => Ok(Shown::Whole),
+            other => Err(Fault::new(FaultCode::Internal).caused_by(format!("a look was not logged: {other:?}"))),
+        }
     }
 
     /// Why the operator acts.
@@ -164,6 +172,20 @@ impl fmt::Display for Said {
             Self::Unchanged => f.write_str("unchanged"),
         }
     }
+}
+
+/// Lets in whoever's role covers this one.
+///
+/// # Errors
+/// [`FaultCode::RoleForbidden`].
+pub fn covered(operator: &Operator, role: Role) -> Result<(), Fault> {
+    if operator.role >= role {
+        return Ok(());
+    }
+    Err(Fault::new(FaultCode::RoleForbidden).detail(
+        format!("此操作需要“{}”角色，您的角色是“{}”", role.in_chinese(), operator.role.in_chinese()),
+        format!("this takes the role {role}, and yours is {}", operator.role),
+    ))
 }
 
 fn is_reason(text: &str) -> bool {

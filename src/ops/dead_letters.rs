@@ -17,8 +17,9 @@
 
 use super::access::{Ask, bad_field};
 use super::acts::{act, answer, entry};
+use super::exchange::receivers_answer;
 use super::view::OpsView;
-use crate::domain::{DeliveryId, DestinationId};
+use crate::domain::{DeliveryId, DestinationId, Operator};
 use crate::fault::{Fault, FaultCode};
 use crate::http::Response;
 use crate::http::query::bad_query;
@@ -40,7 +41,10 @@ pub(super) async fn list(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
     let rows_max = filter.rows_max;
     let rows = view.journal.dead_letters(filter).await?;
     let next = rows.last().filter(|_| rows.len() == rows_max).map(|row| row.id.to_string());
-    Ok(answer(StatusCode::OK, &json!({ "dead_letters": rows.iter().map(dead_letter).collect::<Vec<_>>(), "next_after": next })))
+    Ok(answer(
+        StatusCode::OK,
+        &json!({ "dead_letters": rows.iter().map(|row| dead_letter(row, ask.operator)).collect::<Vec<_>>(), "next_after": next }),
+    ))
 }
 
 /// The names of what picks dead letters.
@@ -165,7 +169,8 @@ fn filter(query: Vec<(String, String)>) -> Result<DeadLetterFilter, Fault> {
     Ok(filter)
 }
 
-fn dead_letter(row: &DeliveryRow) -> Value {
+fn dead_letter(row: &DeliveryRow, operator: &Operator) -> Value {
+    let (answer, masked) = receivers_answer(row.last_answer.as_deref(), operator);
     let (fault, detail) = row.last_fault.as_ref().map(|(fault, detail)| (fault, detail)).unzip();
     json!({
         "delivery": row.id.to_string(),
@@ -175,7 +180,8 @@ fn dead_letter(row: &DeliveryRow) -> Value {
         "attempts": row.attempts,
         "fault": fault,
         "detail": detail,
-        "answer": row.last_answer,
+        "answer": answer,
+        "masked": masked,
         "acts": row.acts.iter().map(entry).collect::<Vec<_>>(),
     })
 }

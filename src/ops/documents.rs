@@ -9,7 +9,7 @@
 //! | `/status.json` | how the gateway stands, in numbers |
 //! | `/v1` | every address, the least role for each, and whether it is a page of the console |
 //! | `/v1/token` | the token of a browser's changes, see [`super::guard`]; and who asks |
-//! | `/v1/exchanges/ID/records/N` | where each value of a record came from, by which rule, and what is wrong with it; each look is logged with the operator's name. Personal values are masked unless `?reveal=REASON` says why they are needed, which is logged too |
+//! | `/v1/exchanges/ID/records/N` | where each value of a record came from, by which rule, and what is wrong with it; each look is logged with the operator's name. Personal values are masked unless `?reveal=REASON` of one who may operate says why they are needed, which is an act in the log |
 
 use super::access::Ask;
 use super::acts::answer;
@@ -20,6 +20,8 @@ use super::view::OpsView;
 use crate::domain::ExchangeId;
 use crate::fault::{Fault, FaultCode};
 use crate::http::{self, Response};
+use crate::journal::acts::Revealed;
+use crate::lineage::record_number;
 use hyper::StatusCode;
 use serde_json::json;
 
@@ -74,8 +76,8 @@ pub(super) async fn record(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fau
     let unknown = || Fault::new(FaultCode::ExchangeUnknown);
     let exchange: ExchangeId = ask.segment(0).parse().map_err(|_| unknown())?;
     let (number, operator) = (ask.segment(1), ask.operator);
-    let shown = ask.shown(exchange, &format!("record {number}"))?;
     let row = view.journal.exchange(exchange).await?.ok_or_else(unknown)?;
+    let shown = ask.shown(view, exchange, Revealed::Record(record_number(&row, number)?)).await?;
     tracing::info!(%exchange, number, %operator, "an operator looks into a record");
     Ok(answer(StatusCode::OK, &view.lineages.record(&row, number, shown, ask.zh).await?))
 }

@@ -12,18 +12,22 @@
 //! | `GET /v1/deliveries/ID` | 200, one of them |
 //!
 //! Body, canonical records and answer take the role operate, and each look at them is logged with the operator's name. Personal
-//! values in findings and canonical records are masked unless `?reveal=REASON` says why they are needed, which is logged too. A
-//! body and an answer are as they came, and cannot be masked.
+//! values in findings and canonical records are masked unless `?reveal=REASON` of one who may operate says why they are needed, which is
+//! an act in the log. A
+//! body and an answer are as they came, and cannot be masked: where the schema marks anything as personal they are not given without
+//! `?reveal=REASON`. What a receiver answered to an attempt takes the role operate: to others
+//! it is `null`, and `masked` says that there is one.
 
 use super::access::{Ask, REVEAL};
 use super::acts::{answer, entry};
 use super::view::OpsView;
-use crate::domain::{BusinessAnswer, DeliveryId, Digest, ExchangeId, Finding};
+use crate::domain::{BusinessAnswer, DeliveryId, Digest, ExchangeId, Finding, Operator, Role};
 use crate::exchange::report;
 use crate::fault::problem::FindingEntry;
 use crate::fault::{Fault, FaultCode};
 use crate::http::query::bad_query;
 use crate::http::{self, Response};
+use crate::journal::acts::Revealed;
 use crate::journal::chain::{leaf_hash, root_of};
 use crate::journal::evidence::Head;
 use crate::journal::search::{Attempt, DeliverySums};
@@ -72,12 +76,13 @@ pub(super) async fn receipt(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fa
 /// What its sender was given in a format of its own.
 ///
 /// # Errors
-/// An exchange that there is not, or that has no such answer; the journal's failures.
+/// An exchange that there is not, or that has no such answer; as [`whole_for_reason`]; the journal's failures.
 pub(super) async fn business_answer(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let row = row(view, &ask).await?;
-    note(&ask, &row, "the answer to its sender");
     let given = view.journal.answer(row.journaled.exchange()).await?;
     let BusinessAnswer { media_type, bytes } = given.ok_or_else(|| Fault::new(FaultCode::PathUnknown))?;
+    whole_for_reason(view, &ask, &row, Revealed::Answer).await?;
+    note(&ask, &row, "the answer to its sender");
     let mut response = http::answer(StatusCode::OK, "application/octet-stream", bytes);
     if let Ok(media_type) = HeaderValue::from_str(&media_type) {
         response.headers_mut().insert(CONTENT_TYPE, media_type);
@@ -90,7 +95,7 @@ pub(super) async fn business_answer(view: &OpsView, ask: Ask<'_>) -> Result<Resp
 /// # Errors
 /// An exchange that there is not; the journal's failures.
 pub(super) async fn findings(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    let [from, rows] = numbers(&ask, ["from", "rows"], Some(REVEAL))?;
+    let [from, rows] = numbers(&ask, ["from", "rows"])?;
     let row = row(view, &ask).await?;
     let from = usize::try_from(from.unwrap_or(0)).unwrap_or(usize::MAX);
     let rows = rows.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(FINDINGS_MAX).clamp(1, FINDINGS_MAX);
@@ -125,7 +130,7 @@ impl FindingsPage {
     /// # Errors
     /// A reason that says nothing; the journal's failures.
     pub(super) async fn of(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, from: usize, rows: usize) -> Result<Self, Fault> {
-        let schemas = marking(view, ask, row, "findings").await?;
+        let schemas = marking(view, ask, row, Revealed::Findings).await?;
         let all = report(view.journal.as_ref(), row.journaled.exchange()).await?;
         let (kept, next_from) = (all.len(), Some(from.saturating_add(rows)).filter(|next| *next < all.len()));
         let mut findings: Vec<Finding> = all.into_iter().skip(from).take(rows).collect();
@@ -140,11 +145,12 @@ impl FindingsPage {
 /// A window of its body.
 ///
 /// # Errors
-/// An exchange that there is not, a body that cannot be decoded; the journal's failures.
+/// An exchange that there is not, a body that cannot be decoded; as [`whole_for_reason`]; the journal's failures.
 pub(super) async fn body(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    let [from, bytes] = numbers(&ask, ["from", "bytes"], None)?;
+    let [from, bytes] = numbers(&ask, ["from", "bytes"])?;
     let (from, bytes) = (from.unwrap_or(0), bytes.unwrap_or(WINDOW_BYTES_MAX).clamp(1, WINDOW_BYTES_MAX));
     let row = row(view, &ask).await?;
+    whole_for_reason(view, &ask, &row, Revealed::Body).await?;
     note(&ask, &row, "the body");
     let window = view.lineages.window(&row, from, bytes).await?;
     Ok(answer(
@@ -165,10 +171,10 @@ pub(super) async fn body(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
 /// # Errors
 /// An exchange that there is not; the journal's failures.
 pub(super) async fn canonical(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
-    let [from, rows] = numbers(&ask, ["from", "rows"], Some(REVEAL))?;
+    let [from, rows] = numbers(&ask, ["from", "rows"])?;
     let (from, rows) = (from.unwrap_or(0), rows.unwrap_or(CANONICAL_ROWS_MAX).clamp(1, CANONICAL_ROWS_MAX));
     let row = row(view, &ask).await?;
-    let schemas = marking(view, &ask, &row, "canonical records").await?;
+    let schemas = marking(view, &ask, &row, Revealed::Canonical).await?;
     note(&ask, &row, "canonical records");
     let id = row.journaled.exchange();
     let index = view.journal.index(id, from, rows).await?;
@@ -220,7 +226,7 @@ pub(super) async fn deliveries(view: &OpsView, ask: Ask<'_>) -> Result<Response,
     let row = row(view, &ask).await?;
     let page = view.journal.attempted(row.journaled.exchange(), after, rows_max).await?;
     let next = page.last().filter(|_| page.len() == rows_max).map(|(row, _)| row.id.to_string());
-    let deliveries: Vec<Value> = page.iter().map(|(row, attempts)| attempted(row, attempts)).collect();
+    let deliveries: Vec<Value> = page.iter().map(|(row, attempts)| attempted(row, attempts, ask.operator)).collect();
     Ok(answer(StatusCode::OK, &json!({ "deliveries": deliveries, "next_after": next })))
 }
 
@@ -232,7 +238,7 @@ pub(super) async fn delivery(view: &OpsView, ask: Ask<'_>) -> Result<Response, F
     let unknown = || Fault::new(FaultCode::PathUnknown).detail("没有此投递", "there is no such delivery");
     let id: DeliveryId = ask.segment(0).parse().map_err(|_| unknown())?;
     let (row, attempts) = view.journal.delivery(id).await?.ok_or_else(unknown)?;
-    Ok(answer(StatusCode::OK, &attempted(&row, &attempts)))
+    Ok(answer(StatusCode::OK, &attempted(&row, &attempts, ask.operator)))
 }
 
 /// The exchange of the path.
@@ -251,17 +257,32 @@ pub(super) fn note(ask: &Ask<'_>, row: &ExchangeRow, what: &str) {
 }
 
 /// The schemas that say what is to be masked in what is shown of an exchange; none where the operator said why it is not.
-async fn marking(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, what: &str) -> Result<Option<Vec<Arc<Canonical>>>, Fault> {
-    Ok(match ask.shown(row.journaled.exchange(), what)? {
+async fn marking(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, what: Revealed) -> Result<Option<Vec<Arc<Canonical>>>, Fault> {
+    Ok(match ask.shown(view, row.journaled.exchange(), what).await? {
         Shown::Masked => Some(view.lineages.schemas(row).await?),
         Shown::Whole => None,
     })
 }
 
-/// Two parameters that are whole numbers, and no others but the one `beside` them.
-fn numbers(ask: &Ask<'_>, names: [&str; 2], beside: Option<&str>) -> Result<[Option<u64>; 2], Fault> {
+/// Lets through to what nothing is masked in: for a reason, as `?reveal=REASON`, where records of the exchange may hold personal values.
+///
+/// # Errors
+/// [`FaultCode::QueryInvalid`] where the reason is missing; as [`Ask::shown`].
+async fn whole_for_reason(view: &OpsView, ask: &Ask<'_>, row: &ExchangeRow, what: Revealed) -> Result<(), Fault> {
+    let schemas = marking(view, ask, row, what).await?.unwrap_or_default();
+    if !schemas.iter().any(|schema| schema.has_personal()) {
+        return Ok(());
+    }
+    Err(Fault::new(FaultCode::QueryInvalid).detail(
+        format!("其中可能有无法遮盖的个人信息，须以 {REVEAL}=REASON 写明理由"),
+        format!("it may hold personal values, and cannot be masked: say why it is needed, as {REVEAL}=REASON"),
+    ))
+}
+
+/// Two parameters that are whole numbers, and no others but the one that reveals.
+fn numbers(ask: &Ask<'_>, names: [&str; 2]) -> Result<[Option<u64>; 2], Fault> {
     let mut numbers = [None, None];
-    for (name, value) in ask.query().into_iter().filter(|(name, _)| Some(name.as_str()) != beside) {
+    for (name, value) in ask.query().into_iter().filter(|(name, _)| name != REVEAL) {
         let place = names.iter().position(|known| *known == name);
         let number = value.parse::<u64>().ok();
         match (place.and_then(|place| numbers.get_mut(place)), number) {
@@ -336,7 +357,7 @@ pub(super) fn holds(root: Option<Digest>, head: Option<&Head>) -> bool {
     root.is_some() && root == head.map(|head| head.root)
 }
 
-fn attempted(row: &DeliveryRow, attempts: &[Attempt]) -> Value {
+fn attempted(row: &DeliveryRow, attempts: &[Attempt], operator: &Operator) -> Value {
     json!({
         "delivery": row.id.to_string(),
         "exchange": row.exchange.to_string(),
@@ -346,12 +367,19 @@ fn attempted(row: &DeliveryRow, attempts: &[Attempt]) -> Value {
         "attempts_begun": row.attempts,
         "due_at": row.due_at.to_string(),
         "acknowledged_at": row.acknowledged_at.map(|at| at.to_string()),
-        "attempts": attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "attempts": attempts.iter().map(|tried| attempt(tried, operator)).collect::<Vec<_>>(),
         "acts": row.acts.iter().map(entry).collect::<Vec<_>>(),
     })
 }
 
-fn attempt(attempt: &Attempt) -> Value {
+/// What a receiver answered, as an operator may see it, and whether it is kept from that operator: it may hold anything.
+pub(super) fn receivers_answer<'a>(answer: Option<&'a str>, operator: &Operator) -> (Option<&'a str>, bool) {
+    let may_see = operator.role >= Role::Operate;
+    (answer.filter(|_| may_see), answer.is_some() && !may_see)
+}
+
+fn attempt(attempt: &Attempt, operator: &Operator) -> Value {
+    let (answer, masked) = receivers_answer(attempt.answer.as_deref(), operator);
     let (fault, detail) = attempt.fault.as_ref().map(|(fault, detail)| (fault, detail)).unzip();
     json!({
         "number": attempt.number,
@@ -359,6 +387,7 @@ fn attempt(attempt: &Attempt) -> Value {
         "ended_at": attempt.ended_at.map(|at| at.to_string()),
         "fault": fault,
         "detail": detail,
-        "answer": attempt.answer,
+        "answer": answer,
+        "masked": masked,
     })
 }

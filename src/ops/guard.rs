@@ -106,6 +106,18 @@ impl Guard {
     }
 }
 
+/// Refuses what a page of another site has a browser ask for: for what only looks, and is logged as an act all the same.
+///
+/// # Errors
+/// [`FaultCode::CrossSite`].
+pub fn refuse_other_site(request: &request::Parts) -> Result<(), Fault> {
+    match one(&request.headers, &FETCH_SITE)? {
+        // `none` is an address that somebody typed.
+        None | Some("same-origin" | "none") => Ok(()),
+        Some(_) => Err(refused("Sec-Fetch-Site 不是 same-origin", "Sec-Fetch-Site is not same-origin")),
+    }
+}
+
 fn day(now: Timestamp) -> i64 {
     now.as_second().div_euclid(SECONDS_PER_DAY)
 }

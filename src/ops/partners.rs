@@ -13,7 +13,7 @@ use super::access::Ask;
 use super::acts::answer;
 use super::kept::expected;
 use super::standing::{State, states};
-use super::status::{DestinationStatus, FlowStatus, Traffic};
+use super::status::{DestinationStatus, Traffic};
 use super::view::OpsView;
 use crate::config::{Config, Flow, Partner};
 use crate::domain::{DestinationId, FlowId, PartnerId};
@@ -28,6 +28,7 @@ use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use portolan_contract::Words;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is known of a partner beside the journal. `app` tells it.
@@ -35,8 +36,10 @@ use std::sync::Arc;
 pub struct PartnerFacts {
     /// Certificates that it has called with since the start: subject and end.
     pub certificates: Vec<(String, Timestamp)>,
-    /// Its limits.
+    /// Its limits over all flows.
     pub limits: Option<LimitsLeft>,
+    /// Those under each flow that limits it besides, its own over all flows among them.
+    pub flow_limits: BTreeMap<FlowId, LimitsLeft>,
 }
 
 /// A partner's limits and what is left of them, as its own answers say.
@@ -46,6 +49,12 @@ pub struct LimitsLeft {
     pub policy: String,
     /// `RateLimit`.
     pub left: String,
+}
+
+impl LimitsLeft {
+    fn to_json(&self) -> Value {
+        json!({ "policy": self.policy, "left": self.left })
+    }
 }
 
 /// Sums over hours.
@@ -291,7 +300,14 @@ pub(super) async fn flow(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
     let sums: Sums = hours.iter().collect();
     let feeds = flow.senders.keys().map(|partner| (flow.as_ref(), partner));
     let schedule = expected(view.journal.as_ref(), &live.config, feeds, &hours, (begin(is_month, now), now)).await?;
-    let senders: Vec<&FlowStatus> = status.flows.iter().filter(|row| row.flow == flow.id).collect();
+    let senders = status.flows.iter().filter(|row| row.flow == flow.id).map(|row| {
+        let limits = view.flow_limits(&row.partner, &flow.id);
+        json!({
+            "partner": row.partner,
+            "last_received_at": row.last_received_at.map(|at| at.to_string()),
+            "limits": limits.as_ref().map(LimitsLeft::to_json),
+        })
+    });
     Ok(answer(
         StatusCode::OK,
         &json!({
@@ -299,7 +315,7 @@ pub(super) async fn flow(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault
             "title": flow.title,
             "canonical": flow.canonical,
             "paused": view.pauses.holds(&flow.id),
-            "senders": senders.iter().map(|row| json!({ "partner": row.partner, "last_received_at": row.last_received_at.map(|at| at.to_string()) })).collect::<Vec<_>>(),
+            "senders": senders.collect::<Vec<_>>(),
             "routes": flow.routes.iter().map(|route| json!({ "to": route.to, "mapping": route.mapping, "when": route.when })).collect::<Vec<_>>(),
             "sent": sums.to_json(),
             "hours": hours.iter().map(flow_hour).collect::<Vec<_>>(),
@@ -388,7 +404,8 @@ impl PartnerRow {
             "oldest_waiting": self.oldest_waiting.map(|at| at.to_string()),
             "circuits_open": self.circuits_open,
             "certificates": certificates.collect::<Vec<_>>(),
-            "limits": self.facts.limits.as_ref().map(|limits| json!({ "policy": limits.policy, "left": limits.left })),
+            "limits": self.facts.limits.as_ref().map(LimitsLeft::to_json),
+            "flow_limits": self.facts.flow_limits.iter().map(|(flow, limits)| (flow.to_string(), limits.to_json())).collect::<Value>(),
         })
     }
 }

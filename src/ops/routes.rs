@@ -1,7 +1,7 @@
 //! Every address of the operators' listener: what it takes, who may ask, and who answers.
 //!
 //! The door walks [`ROUTES`] and nothing else, so that an address without a row does not exist, and none is
-//! without a role. A GET changes nothing; a POST changes something, and [`super::guard`] lets it through only
+//! without a role. A GET changes nothing, though one that reveals personal values is logged as an act; a POST changes something, and [`super::guard`] lets it through only
 //! where it comes from the console or from a program of an operator's.
 //!
 //! | segment of a path | takes |
@@ -10,7 +10,7 @@
 //! | `{name}` | any one segment, given to the handler |
 //! | `{name…}` | everything to the end, slashes included; only as the last one |
 
-use super::access::Ask;
+use super::access::{Ask, covered};
 use super::console::words::{self, Text};
 use super::view::OpsView;
 use super::{
@@ -18,7 +18,7 @@ use super::{
     statements,
 };
 use crate::domain::{Operator, Role};
-use crate::fault::{Fault, FaultCode};
+use crate::fault::Fault;
 use crate::http::Response;
 use std::pin::Pin;
 
@@ -191,15 +191,9 @@ impl Route {
     /// Lets in whoever's role covers it.
     ///
     /// # Errors
-    /// [`FaultCode::RoleForbidden`].
+    /// [`crate::fault::FaultCode::RoleForbidden`].
     pub fn admits(&self, operator: &Operator) -> Result<(), Fault> {
-        if operator.role >= self.role {
-            return Ok(());
-        }
-        Err(Fault::new(FaultCode::RoleForbidden).detail(
-            format!("此操作需要“{}”角色，您的角色是“{}”", self.role.in_chinese(), operator.role.in_chinese()),
-            format!("this takes the role {}, and yours is {}", self.role, operator.role),
-        ))
+        covered(operator, self.role)
     }
 
     /// What the open segments of its path hold in this one, if it is the route's.

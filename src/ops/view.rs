@@ -6,7 +6,7 @@ use super::guard::Guard;
 use super::health::Health;
 use super::partners::{LimitsLeft, PartnerFacts};
 use super::status::{Ending, JournalStatus, Status, Traffic};
-use crate::domain::{DestinationId, Digest, PartnerId};
+use crate::domain::{DestinationId, Digest, FlowId, PartnerId};
 use crate::fault::{Fault, FaultCode};
 use crate::journal::alarms::AlarmRow;
 use crate::journal::{ChainPosition, ExchangeFilter, Journal, JournalError};
@@ -60,8 +60,8 @@ pub struct OpsView {
     pub lookups: Lookups,
 }
 
-/// Finds a partner's limits.
-pub type LimitsOf = Arc<dyn Fn(&PartnerId) -> Option<LimitsLeft> + Send + Sync>;
+/// Finds a partner's limits: over all flows, or all that hold under one.
+pub type LimitsOf = Arc<dyn Fn(&PartnerId, Option<&FlowId>) -> Option<LimitsLeft> + Send + Sync>;
 
 /// What `ops` asks of modules that it may not import, and tells them.
 pub struct Lookups {
@@ -126,11 +126,21 @@ impl OpsView {
             tracing::error!(%error, "partners' certificates could not be found out");
             Vec::new()
         });
-        let limits = Arc::clone(&self.lookups.limits);
+        let (limits, live) = (Arc::clone(&self.lookups.limits), self.live.load_full());
         move |partner| {
             let own = known.iter().filter(|(who, ..)| who == partner);
-            PartnerFacts { certificates: own.map(|(_, subject, end)| (subject.clone(), *end)).collect(), limits: limits(partner) }
+            let flows = live.config.flows.values().filter(|flow| flow.senders.contains_key(partner));
+            PartnerFacts {
+                certificates: own.map(|(_, subject, end)| (subject.clone(), *end)).collect(),
+                limits: limits(partner, None),
+                flow_limits: flows.filter_map(|flow| Some((flow.id.clone(), within_flow(&limits, partner, &flow.id)?))).collect(),
+            }
         }
+    }
+
+    /// The limits that hold for a partner under a flow; none where they are those over all its flows.
+    pub fn flow_limits(&self, partner: &PartnerId, flow: &FlowId) -> Option<LimitsLeft> {
+        within_flow(&self.lookups.limits, partner, flow)
     }
 
     async fn asked_traffic(&self) -> Result<Traffic, JournalError> {
@@ -151,4 +161,9 @@ impl OpsView {
             Err(_) => Err(format!("the journal did not answer within {} s", JOURNAL_TIMEOUT.as_secs())),
         }
     }
+}
+
+fn within_flow(limits: &LimitsOf, partner: &PartnerId, flow: &FlowId) -> Option<LimitsLeft> {
+    let own = limits(partner, None);
+    limits(partner, Some(flow)).filter(|within| own.is_none_or(|own| own.policy != within.policy))
 }

@@ -162,6 +162,26 @@ fn expecting(now: &str) -> Evidence {
 }
 
 #[test]
+fn dead_letters_are_told_where_a_destination_keeps_deliveries() {
+    let now: Timestamp = NOW.parse().unwrap();
+    let told = |queued: u64, dead: u64| {
+        let waiting = Some(now - SignedDuration::from_hours(1));
+        let totals =
+            DestinationTotals { to: "tax-bureau/payments".parse().unwrap(), queued, acknowledged: 0, dead, oldest_waiting: waiting };
+        let mut found = of_kind(&Evidence { destinations: vec![totals], ..evidence(NOW) }, Kind::DestinationDown);
+        let state = found.remove(0).state;
+        assert_eq!((&state.figures["queued_records"], &state.figures["dead_records"]), (&queued.into(), &dead.into()));
+        (state.words.zh, state.words.en)
+    };
+    let (zh, en) = told(0, 114);
+    assert_eq!(zh, "tax-bureau/payments 投递积压：0 条记录等待，114 条投递失败待处理，最早的已等 3600 秒");
+    assert!(en.ends_with(": 0 records wait, 114 are in dead letters, the oldest for 3600 s"), "{en}");
+    let (zh, en) = told(3, 0);
+    assert_eq!(zh, "tax-bureau/payments 投递积压：3 条记录等待，最早的已等 3600 秒");
+    assert!(en.ends_with(": 3 records wait, the oldest for 3600 s"), "{en}");
+}
+
+#[test]
 fn what_is_paused_is_the_gateways_own_doing() {
     let now: Timestamp = NOW.parse().unwrap();
     let told = |evidence: &Evidence, kind| {

@@ -75,3 +75,23 @@ async fn a_change_is_asked_for_from_here_or_by_a_program() {
         assert!(answer.body.contains(&case.says), "{}: {}", case.name, answer.body);
     }
 }
+
+/// A look that is logged is asked for as a change is: by no page of another site in an operator's name.
+#[tokio::test]
+async fn another_site_reveals_nothing() {
+    let world = World::new().await;
+    let house = House::open(&world).await;
+    let asked = async |path: &str, field: &str| {
+        let stream = house.connect(Some(&house.second)).await.unwrap();
+        ask(stream, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept-language: en\r\n{field}")).await
+    };
+    let found: serde_json::Value = serde_json::from_str(&asked("/v1/exchanges", "").await.body).unwrap();
+    let findings = format!("/v1/exchanges/{}/findings?reveal=case-17", found["exchanges"][0]["exchange"].as_str().unwrap());
+    for (site, status) in [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)] {
+        let answer = asked(&findings, &format!("sec-fetch-site: {site}\r\n")).await;
+        assert_eq!(answer.status, status, "{site}: {}", answer.body);
+        assert_eq!(answer.body.contains("\"code\":\"permission.cross-site\""), status == 403, "{site}: {}", answer.body);
+    }
+    let acts: serde_json::Value = serde_json::from_str(&asked("/v1/acts?kind=reveal", "").await.body).unwrap();
+    assert_eq!(acts["acts"].as_array().map(Vec::len), Some(2), "{acts}");
+}

@@ -107,8 +107,9 @@ impl World {
             lookups: Lookups {
                 endings: Arc::new(|| vec![ending("2026-07-05T00:00:00Z", 3)]),
                 certificates: Arc::new(|| vec![("bank".parse().unwrap(), "CN=bank".to_owned(), "2026-07-05T00:00:00Z".parse().unwrap())]),
-                limits: Arc::new(|partner| {
-                    (partner.as_str() == "bank").then(|| LimitsLeft { policy: "policy".to_owned(), left: "left".to_owned() })
+                limits: Arc::new(|partner, flow| {
+                    let of = |text: &str| flow.map_or_else(|| text.to_owned(), |flow| format!("{text} within {flow}"));
+                    (partner.as_str() == "bank").then(|| LimitsLeft { policy: of("policy"), left: of("left") })
                 }),
                 circuit_open: Box::new(|to| to.place.as_str() == "payments"),
                 alarms: Box::new(Arc::default),

@@ -111,6 +111,7 @@ impl Group<'_> {
                 | Deed::PromoteMapping { .. }
                 | Deed::PromotionFailed { .. }
                 | Deed::Resume { .. }
+                | Deed::Reveal { .. }
                 | Deed::SettleMatter { .. } => Acted::Unchanged,
             });
         }
@@ -147,7 +148,8 @@ impl Group<'_> {
             | Deed::DropMapping { .. }
             | Deed::HandOver { .. }
             | Deed::PromoteMapping { .. }
-            | Deed::PromotionFailed { .. } => Ok(Performed { changed: true, complete: true, ..Performed::default() }),
+            | Deed::PromotionFailed { .. }
+            | Deed::Reveal { .. } => Ok(Performed { changed: true, complete: true, ..Performed::default() }),
             Deed::Pause { what } => self.pause(what),
             Deed::Resume { what } => self.resume(what),
             Deed::Resend { pick, per_second } => {

@@ -2,11 +2,11 @@
 
 use super::parts::link;
 use super::words::{self, Lang, NOTHING, Text, text};
-use crate::journal::acts::{Act, ChangedFile, Deed, Pausable, Pick};
+use crate::journal::acts::{Act, ChangedFile, Deed, Pausable, Pick, Revealed};
 use maud::{Markup, html};
 
 /// What each kind of act is called, in the order in which a list offers them.
-pub const KINDS: [(&str, Text); 12] = [
+pub const KINDS: [(&str, Text); 13] = [
     ("acknowledge-alarm", text("确认告警", "Alarm taken on")),
     ("note-alarm", text("告警处理说明", "Note on an alarm")),
     ("hand-over", text("交接班", "Handover")),
@@ -19,6 +19,7 @@ pub const KINDS: [(&str, Text); 12] = [
     ("promote-mapping", text("候选映射生效", "Promotion of a mapping")),
     ("promotion-failed", text("候选映射未能生效", "Promotion that failed")),
     ("drop-mapping", text("放弃候选映射", "Candidate dropped")),
+    ("reveal", text("查看个人信息", "Personal values shown")),
 ];
 
 /// What an act is called.
@@ -38,6 +39,9 @@ pub fn about(deed: &Deed, lang: Lang) -> Markup {
         Deed::Pause { what } | Deed::Resume { what } => paused(what, lang),
         Deed::Resend { per_second, pick } => html! {
             (picked(pick, lang)) " · " (per_second) (lang.say(" 份/秒", " a second"))
+        },
+        Deed::Reveal { exchange, what } => html! {
+            (link(&format!("/exchanges/{exchange}"), &html! { code { (exchange) } })) " · " (revealed(*what, lang))
         },
         Deed::SettleMatter { key, reconciliation } => html! { (reconciliation) " · " code { (key) } },
         Deed::Waive { pick } => picked(pick, lang),
@@ -71,6 +75,16 @@ pub fn paused(what: &Pausable, lang: Lang) -> Markup {
         Pausable::Destination(to) => {
             html! { (lang.of(words::DESTINATION)) " " (link(&format!("/partners/{}", to.partner), &html! { (to) })) }
         }
+    }
+}
+
+fn revealed(what: Revealed, lang: Lang) -> Markup {
+    match what {
+        Revealed::Answer => html! { (lang.say("业务回执", "answer to the sender")) },
+        Revealed::Body => html! { (lang.say("报文", "the body")) },
+        Revealed::Canonical => html! { (lang.say("标准记录", "canonical records")) },
+        Revealed::Findings => html! { (lang.of(words::FINDINGS)) },
+        Revealed::Record(number) => html! { (lang.say("记录 ", "record ")) (number) },
     }
 }
 

@@ -1,4 +1,4 @@
-//! The deliveries of an exchange: where each stands, each attempt with what the receiver answered, what operators did about it,
+//! The deliveries of an exchange: where each stands, each attempt with, for those who may operate, what the receiver answered, what operators did about it,
 //! and, of a dead letter, the forms that resend or waive it.
 
 use super::deeds;
@@ -13,6 +13,7 @@ use crate::journal::acts::Act;
 use crate::journal::search::Attempt;
 use crate::journal::{DeliveryRow, DeliveryState, ExchangeRow};
 use crate::ops::access::Ask;
+use crate::ops::exchange::receivers_answer;
 use crate::ops::view::OpsView;
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -54,7 +55,7 @@ fn one(view: &OpsView, ask: &Ask<'_>, row: &DeliveryRow, attempts: &[Attempt], l
             @if !attempts.is_empty() {
                 ol.attempts {
                     @if earlier > 0 { li { span.soft { (lang.say("更早的 ", "")) (earlier) (lang.say(" 次不再保留", " earlier ones are not kept any more")) } } }
-                    @for attempt in attempts { (tried(attempt, row, lang)) }
+                    @for attempt in attempts { (tried(attempt, row, ask, lang)) }
                 }
             }
             @if !row.acts.is_empty() { ul.attempts { @for act in &row.acts { li { (act_line(act, lang)) } } } }
@@ -81,7 +82,8 @@ pub fn state(state: DeliveryState, lang: Lang) -> Markup {
 }
 
 /// An attempt, and what came of it. The last one of a delivery that was acknowledged is the one that was.
-fn tried(attempt: &Attempt, row: &DeliveryRow, lang: Lang) -> Markup {
+fn tried(attempt: &Attempt, row: &DeliveryRow, ask: &Ask<'_>, lang: Lang) -> Markup {
+    let (answer, masked) = receivers_answer(attempt.answer.as_deref(), ask.operator);
     let is_last = attempt.number == row.attempts;
     html! {
         li {
@@ -98,9 +100,10 @@ fn tried(attempt: &Attempt, row: &DeliveryRow, lang: Lang) -> Markup {
                     None if is_last && row.state == DeliveryState::Leased => { (state(row.state, lang)) }
                     None => { span.soft { (lang.say("没有结果", "nothing came of it")) } }
                 }
-                @if let Some(answer) = &attempt.answer {
+                @if let Some(answer) = answer {
                     details { summary { (lang.say("接收方的应答", "What the receiver answered")) } pre.raw { (answer) } }
                 }
+                @if masked { p.soft { (lang.say("接收方的应答只向可操作的人员显示。", "What the receiver answered is shown to those who may operate.")) } }
             }
         }
     }

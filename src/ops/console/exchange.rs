@@ -1,7 +1,7 @@
 //! One exchange: its life as a timeline, its receipt and what that proves, what is wrong with it, and each attempt to deliver it.
 //!
 //! `findings_from` and `deliveries_after` lead to the next pages of either. What is personal in findings is masked unless
-//! `?reveal=REASON` says why it is needed, which is logged; a page that was asked for so is not made anew by itself. Each record
+//! `?reveal=REASON` of one who may operate says why it is needed, which is an act in the log; a page that was asked for so is not made anew by itself. Each record
 //! has a page of its own ([`super::record`]).
 
 use super::exchanges::outcome;
@@ -197,7 +197,7 @@ fn receipt(row: &ExchangeRow, has_answer: bool, lang: Lang) -> Markup {
             }),
             (lang.say("下载", "Download"), html! {
                 a href={ "/v1/exchanges/" (id) "/receipt" } download=(file) { (lang.of(words::RECEIPT)) }
-                @if has_answer { " · " a href={ "/v1/exchanges/" (id) "/answer" } download={ (id) ".answer" } { (lang.say("给报送方的业务回执", "answer to the sender")) } }
+                @if has_answer { (answer_form(&format!("/v1/exchanges/{id}/answer"), lang)) }
             }),
             (lang.say("离线验证", "Verify it offline"), html! {
                 code { "portolan verify " (file) " " (lang.say("原报文文件", "BODY")) " --jwks jwks.json" (encoded) }
@@ -208,6 +208,26 @@ fn receipt(row: &ExchangeRow, has_answer: bool, lang: Lang) -> Markup {
             (lang.say("根", "Root"), digest(root)),
             (lang.say("叶子位置", "Leaf"), html! { (journaled.leaf_index()) " / " (journaled.tree_size()) (lang.say("，路径 ", ", path of ")) (journaled.path().len()) }),
         ]))
+    }
+}
+
+/// What the sender was given is as it was sent, and may hold personal values: it is had for a reason.
+fn answer_form(path: &str, lang: Lang) -> Markup {
+    html! {
+        details.reveal {
+            summary { (lang.say("给报送方的业务回执", "answer to the sender")) }
+            form method="get" action=(path) {
+                (reveal_reason(lang))
+                button type="submit" { (lang.say("显示", "Show it")) }
+            }
+        }
+    }
+}
+
+/// The field of a form that asks why personal values are needed.
+fn reveal_reason(lang: Lang) -> Markup {
+    html! {
+        label { span { (lang.say("理由（记入操作记录）", "Reason (logged)")) } input type="text" name=(REVEAL) required maxlength=(REASON_CHARS_MAX) autocomplete="off"; }
     }
 }
 
@@ -285,12 +305,11 @@ pub fn finding_cells(finding: &Finding, exchange: &str, lang: Lang) -> Vec<Marku
 pub fn reveal(ask: &Ask<'_>, masked: bool, beside: Option<(&str, &str)>, lang: Lang) -> Markup {
     let path = ask.request.uri.path();
     let back = beside.map_or_else(|| path.to_owned(), |(name, value)| format!("{path}?{name}={}", percent_encoded(value)));
-    // The one-time link names no operator, and reveals nothing.
-    let may_ask = ask.operator.name.is_some();
+    let may_ask = ask.operator.role >= Role::Operate;
     html! {
         @if !masked {
             (note(Tone::Warn, &html! {
-                (lang.say("正显示个人信息，此次查看及理由已记入运行日志。", "Personal values are shown; this look and its reason are logged."))
+                (lang.say("正显示个人信息，此次查看及理由已记入操作记录。", "Personal values are shown; this look and its reason are logged."))
                 " " a href=(back) { (lang.say("重新遮盖", "Mask them again")) }
             }))
         } @else if may_ask {
@@ -298,7 +317,7 @@ pub fn reveal(ask: &Ask<'_>, masked: bool, beside: Option<(&str, &str)>, lang: L
                 summary { (lang.say("个人信息已遮盖；确需查看", "Personal values are masked; see them for a reason")) }
                 form method="get" action=(path) {
                     @if let Some((name, value)) = beside { input type="hidden" name=(name) value=(value); }
-                    label { span { (lang.say("理由（记入运行日志）", "Reason (logged)")) } input type="text" name=(REVEAL) required maxlength=(REASON_CHARS_MAX) autocomplete="off"; }
+                    (reveal_reason(lang))
                     button type="submit" { (lang.say("显示", "Show them")) }
                 }
             }

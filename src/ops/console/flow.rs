@@ -2,7 +2,7 @@
 
 use super::chart;
 use super::figures::{age, count};
-use super::partner::{CHARTS_SECONDS, kept_table, pause_form, rules_table, sent_cells, sent_columns};
+use super::partner::{CHARTS_SECONDS, kept_table, limits_part, pause_form, rules_table, sent_cells, sent_columns};
 use super::parts::{Column, Tone, badge, facts, live, live_seldom, table};
 use super::words::{self, Lang, text};
 use super::{alarms, layout};
@@ -56,6 +56,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
         (rules_table(&rules, &format!("flow={}", flow.id), lang))
         h2 { (lang.say("约定", "As agreed")) }
         (agreed(&flow, lang))
+        (limits(view, &flow, lang))
         @if ask.operator.role >= Role::Operate {
             h2 { (lang.say("暂停与恢复接收", "Pausing and resuming")) }
             div.sheet.padded.forms { (pause_form(view, &ask, lang, &format!("/v1/flows/{}", flow.id), flow.id.as_str(), is_paused, &format!("/flows/{}", flow.id))) }
@@ -146,6 +147,19 @@ fn receivers(flow: &Flow, standing: &Standing, config: &Config, now: Timestamp, 
     });
     let rows: Vec<Vec<Markup>> = rows.collect();
     table(lang, lang.of(words::DESTINATION), &columns, &rows, lang.say("没有接收方。", "It is kept, and sent to nobody."))
+}
+
+/// The limits of each sender that this flow limits besides.
+fn limits(view: &OpsView, flow: &Flow, lang: Lang) -> Markup {
+    let limited = flow.senders.keys().filter_map(|partner| Some((partner, view.flow_limits(partner, &flow.id)?)));
+    let limited: Vec<_> = limited.collect();
+    html! {
+        @if !limited.is_empty() { h2 { (lang.say("限额", "Limits")) } }
+        @for (partner, limits) in &limited {
+            h3 { a href={ "/partners/" (partner) } { (partner) } }
+            (limits_part(limits, lang))
+        }
+    }
 }
 
 /// What its file says.

@@ -263,13 +263,17 @@ fn facts_part(row: &PartnerRow, expiring_days: i64, now: Timestamp, lang: Lang) 
             Some(limits) => { (limits_part(limits, lang)) }
             None => { div.sheet { p.empty { (lang.say("没有限额。", "It has none.")) } } }
         }
+        @for (flow, limits) in &row.facts.flow_limits {
+            h3 { (lang.of(words::FLOW)) " " (link(&format!("/flows/{flow}"), &html! { (flow) })) }
+            (limits_part(limits, lang))
+        }
         h2 { (lang.say("证书", "Certificates")) small { (lang.say("启动以来用过的", "seen since the start")) } }
         (table(lang, lang.say("证书", "Certificates"), &columns, &certificates, lang.say("启动以来没有用证书接入过。", "It has not called since the start.")))
     }
 }
 
 /// Limits as their header fields say them (`RateLimit-Policy`, `RateLimit`): the tightest as a bar.
-fn limits_part(limits: &LimitsLeft, lang: Lang) -> Markup {
+pub fn limits_part(limits: &LimitsLeft, lang: Lang) -> Markup {
     let quotas: Vec<Quota> = limits.policy.split(',').filter_map(Quota::parse).collect();
     let tightest = Quota::parse(&limits.left).and_then(|left| Some((quotas.iter().find(|quota| quota.name == left.name)?, left.left?)));
     html! {

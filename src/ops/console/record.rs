@@ -2,7 +2,7 @@
 //! that it was read from, and each of these stretches leads back, by plain links; the script only keeps the page from jumping.
 //!
 //! `number` says which record. The body's text takes the role operate, and each look is logged. Personal values are masked unless
-//! `?reveal=REASON` says why they are needed, which is logged too; see [`super::raw`] for what is seen of the body then.
+//! `?reveal=REASON` of one who may operate says why they are needed, which is an act in the log; see [`super::raw`] for what is seen of the body then.
 
 use super::exchange::{finding_cells, findings_table, reveal};
 use super::parts::{Column, Tone, badge, note, table};
@@ -15,7 +15,8 @@ use crate::figures::thousands;
 use crate::http::Response;
 use crate::http::query::bad_query;
 use crate::journal::ExchangeRow;
-use crate::lineage::Looked;
+use crate::journal::acts::Revealed;
+use crate::lineage::{Looked, record_number};
 use crate::mapping::trace::{SourceText, Traced};
 use crate::mask::Shown;
 use crate::ops::access::{Ask, REVEAL};
@@ -36,7 +37,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let row = exchange::row(view, &ask).await?;
     let (id, records) = (row.journaled.exchange(), row.journaled.counts().records);
     let number = ask.given("number").unwrap_or_else(|| "1".to_owned());
-    let shown = ask.shown(id, &format!("record {number}"))?;
+    let shown = ask.shown(view, id, Revealed::Record(record_number(&row, &number)?)).await?;
     log(&ask, &row, &format!("record {number}"));
     let body = match view.lineages.look(&row, &number, shown).await {
         Ok(looked) => looked_into(view, &ask, &row, &looked, shown, lang).await?,
