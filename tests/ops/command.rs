@@ -59,7 +59,7 @@ async fn play(world: &World, group: &str, runs: &str) -> Vec<Named> {
         let ids = |text: &String| names.iter().fold(exchange(text.clone()), |text, (name, id, _)| text.replace(name, &id.to_string()));
         let who = if run.by == "second" { &house.second } else { &house.operator };
         let mut command = Command::new(env!("CARGO_BIN_EXE_portolan"));
-        command.env("LC_ALL", "C").env("COLUMNS", "240").arg(group).args(run.arguments.iter().map(ids)).args(house.access(who));
+        command.env("LC_ALL", "C").arg(group).args(run.arguments.iter().map(ids)).args(house.access(who));
         let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         check(run, &ran, ids);
     }

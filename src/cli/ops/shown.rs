@@ -1,7 +1,8 @@
 //! The gateway's answers as tables. What an answer does not have is shown as a dash.
 
 use super::super::desk::{Desk, plain};
-use super::super::terminal::{table, thousands};
+use super::super::terminal::{table, thousands, without_empty};
+use crate::ops::console::words::NOTHING;
 use comfy_table::{ColumnConstraint, Table};
 use serde_json::Value;
 
@@ -100,7 +101,7 @@ pub fn exchanges(answer: &Value, desk: &Desk) -> String {
         ]
         .map(text)
     });
-    let mut shown = first_whole(table(if desk.zh { chinese } else { headings }, found));
+    let mut shown = first_whole(without_empty(table(if desk.zh { chinese } else { headings }, found), NOTHING));
     if answer["next_before"].is_string() {
         shown.push_str(desk.say("\n还有更多；缩小范围或增大 --rows", "\nthere may be more; narrow the search, or give more --rows"));
     }
@@ -298,6 +299,6 @@ fn text(value: &Value) -> String {
         Value::String(text) => plain(text),
         Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), thousands),
         Value::Bool(truth) => truth.to_string(),
-        Value::Null | Value::Array(_) | Value::Object(_) => "—".to_owned(),
+        Value::Null | Value::Array(_) | Value::Object(_) => NOTHING.to_owned(),
     }
 }
