@@ -3,6 +3,7 @@
 mod alarms;
 mod candidates;
 mod shown;
+mod unnamed;
 
 use super::call::Access;
 use super::desk::{self, Desk};
@@ -14,6 +15,7 @@ use crate::journal::acts::Pausable;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
+use unnamed::Unnamed;
 
 /// What `--help` shows last.
 pub const GROUP_EXAMPLE: &str = "\
@@ -50,13 +52,11 @@ pub enum Ops {
     /// Give dead letters up for good, picked by what they have in common
     Waive(Box<Waive>),
     /// Alarms: list, acknowledge, note
-    #[command(subcommand)]
-    Alarms(alarms::Alarms),
+    Alarms(Unnamed<alarms::Alarms, alarms::List>),
     /// Which configuration is in force, and what changed, newest first
     Changes(Common),
     /// Candidate mappings: run them against accepted traffic, promote or drop them
-    #[command(subcommand)]
-    Candidates(candidates::Candidates),
+    Candidates(Unnamed<candidates::Candidates, Common>),
     /// Reconciliations: how many matters meet and do not; with a name, which
     Reconciliation(Reconciliation),
     /// Pause a flow or a destination
@@ -260,9 +260,9 @@ pub fn run(command: &Ops) -> ExitCode {
                 dead_letters(&args.waive, "resend", per_second).await
             }
             Ops::Waive(args) => dead_letters(args, "waive", None).await,
-            Ops::Alarms(command) => alarms::run(command).await,
+            Ops::Alarms(group) => alarms::run(&group.command).await,
             Ops::Changes(common) => look(common, "/v1/configuration", shown::changes).await,
-            Ops::Candidates(command) => candidates::run(command).await,
+            Ops::Candidates(group) => candidates::run(&group.command).await,
             Ops::Reconciliation(args) => reconciliation(args).await,
             Ops::Pause(args) => change(&args.common, &format!("{}/pause", path_of(&args.what)), &args.reason, &Map::new()).await,
             Ops::Resume(args) => change(&args.common, &format!("{}/resume", path_of(&args.what)), &args.reason, &Map::new()).await,
