@@ -134,13 +134,25 @@ pub fn byte_bar(bytes: Option<u64>, doing: &'static str) -> ProgressBar {
 
 /// A table with headings, folded to the width of the terminal; as wide as it is where standard output is none.
 pub fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
+    let mut table = empty_table();
+    table.set_header(headings).add_rows(rows);
+    table
+}
+
+/// Facts, each a line with its name before it.
+pub fn facts<'n>(facts: impl IntoIterator<Item = (&'n str, String)>) -> String {
+    let mut table = empty_table();
+    table.add_rows(facts.into_iter().map(|(name, fact)| [name.to_owned(), fact]));
+    table.to_string()
+}
+
+fn empty_table() -> Table {
     let mut table = Table::new();
     table.load_style(TABLE_STYLE).set_content_arrangement(ContentArrangement::Dynamic);
     // A terminal that does not know its width says 0.
     if let Some(size) = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|size| size.ws_col > 0) {
         table.set_width(size.ws_col);
     }
-    table.set_header(headings).add_rows(rows);
     table
 }
 
