@@ -107,7 +107,7 @@ async fn play(args: &Demo) -> Result<bool, BoxError> {
         _ => {}
     }
     if !args.once {
-        let (page, link) = Loopback::open(Arc::clone(&play.gateway.view), 0).await?;
+        let (page, link) = Loopback::open(Arc::clone(&play.view), 0).await?;
         let (stop, stopped) = watch::channel(false);
         let page = tokio::spawn(page.serve(stopped));
         print_where_next(&play, &link);
@@ -115,8 +115,7 @@ async fn play(args: &Demo) -> Result<bool, BoxError> {
         let _ = stop.send(true);
         page.await?;
     }
-    let Play { gateway, .. } = play;
-    gateway.shutdown().await;
+    play.shutdown().await?;
     Ok(exact)
 }
 
@@ -134,6 +133,7 @@ fn print_where_next(play: &Play, link: &str) {
         out.join("platform-income.csv").display()
     );
     print_what_is_kept(play);
+    println!("  change something         the files in {}; a change is in force at once", play.world.gateway().display());
     println!("Ctrl-C ends it.");
 }
 

@@ -7,14 +7,11 @@ use crate::domain::{Finding, Severity};
 use crate::fault::FaultCode;
 pub use crate::figures::thousands;
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-
-/// Columns of a table where nothing tells the terminal's width.
-const TABLE_WIDTH: u16 = 110;
 
 /// Headings, a thin line, and the rows.
 const TABLE_STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -135,11 +132,40 @@ pub fn byte_bar(bytes: Option<u64>, doing: &'static str) -> ProgressBar {
     ProgressBar::new(bytes).with_style(style.progress_chars("━╸─")).with_message(doing)
 }
 
-/// A table with headings, folded to the width of the terminal.
+/// A table with headings, folded to the width of the terminal; as wide as it is where standard output is none.
 pub fn table<const N: usize>(headings: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
-    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(TABLE_WIDTH);
-    let mut table = Table::new();
-    table.load_style(TABLE_STYLE).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    let mut table = empty_table();
     table.set_header(headings).add_rows(rows);
+    table
+}
+
+/// Facts, each a line with its name before it.
+pub fn facts<'n>(facts: impl IntoIterator<Item = (&'n str, String)>) -> String {
+    let mut table = empty_table();
+    table.add_rows(facts.into_iter().map(|(name, fact)| [name.to_owned(), fact]));
+    table.to_string()
+}
+
+fn empty_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(TABLE_STYLE).set_content_arrangement(ContentArrangement::Dynamic);
+    // A terminal that does not know its width says 0.
+    if let Some(size) = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|size| size.ws_col > 0) {
+        table.set_width(size.ws_col);
+    }
+    table
+}
+
+/// The same without the columns that hold nothing: in all rows the text that stands for it.
+pub fn without_empty(mut table: Table, nothing: &str) -> Table {
+    if table.is_empty() {
+        return table;
+    }
+    for index in 0..table.column_count() {
+        let is_empty = table.column_cells_iter(index).flatten().all(|cell| cell.content() == nothing);
+        if let Some(column) = table.column_mut(index).filter(|_| is_empty) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+    }
     table
 }

@@ -18,6 +18,8 @@ use crate::app::Gateway;
 use crate::domain::Digest;
 use crate::fault::BoxError;
 use crate::figures::thousands;
+use crate::journal::Journal;
+use crate::ops::OpsView;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -25,7 +27,10 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// Longest time without any delivery while some are queued.
 const STANDSTILL_MAX: Duration = Duration::from_secs(60);
@@ -111,12 +116,21 @@ struct Answered {
 /// Receipts by flow and message number.
 type Known = BTreeMap<(usize, u64), Digest>;
 
+/// A gateway that follows changes of its configuration, until it is told to end.
+struct Running {
+    end: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
 /// A demonstration under way.
 pub struct Play {
     /// Its folder.
     pub world: World,
-    /// The gateway.
-    pub gateway: Gateway,
+    /// What operators see of the gateway.
+    pub view: Arc<OpsView>,
+    /// The gateway's durable state.
+    pub journal: Arc<dyn Journal>,
+    gateway: Running,
     /// The tax bureau.
     pub receiver: Receiver,
     /// The partners, by the rank of their flow.
@@ -144,12 +158,30 @@ impl Play {
         .await
         .map_err(|e| format!("the tax bureau's receiver cannot listen on {}: {e}. Another process may have the port; choose another with --receiver-port.", world.receiver_address()))?;
         let gateway = Gateway::start(&world.gateway()).await?;
+        let (view, journal) = (Arc::clone(&gateway.view), Arc::clone(&gateway.journal));
+        let (end, ended) = oneshot::channel();
+        let task = tokio::spawn(gateway.run(async move {
+            // A demonstration that fails drops the sender, which is an end too.
+            let _ = ended.await;
+        }));
+        let gateway = Running { end, task };
         let parties = FLOWS
             .iter()
             .map(|flow| Party::new(&world.url(), &world.identity(flow.sender), &world.authority()))
             .collect::<Result<_, _>>()?;
         let (known, answers) = open_answers(&world.folder.join("answers.ndjson"))?;
-        Ok(Self { world, gateway, receiver, parties, tallies: vec![Tally::default(); FLOWS.len()], known, answers, sent: Vec::new() })
+        Ok(Self {
+            world,
+            view,
+            journal,
+            gateway,
+            receiver,
+            parties,
+            tallies: vec![Tally::default(); FLOWS.len()],
+            known,
+            answers,
+            sent: Vec::new(),
+        })
     }
 
     /// Sends every feed, tells the stories, waits for all deliveries, and compares. True when the
@@ -254,7 +286,7 @@ impl Play {
     async fn follow(&self, bar: &ProgressBar) -> Result<(), BoxError> {
         let (mut last, mut moved) = (u64::MAX, Instant::now());
         loop {
-            let totals = self.gateway.journal.totals().await?;
+            let totals = self.journal.totals().await?;
             let waiting: u64 = totals.destinations.iter().map(|d| d.queued).sum();
             let dead: u64 = totals.destinations.iter().map(|d| d.dead).sum();
             bar.set_position(self.received());
@@ -324,6 +356,15 @@ impl Play {
         table.column_iter_mut().skip(2).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
         println!("\n{table}");
         println!("p50 and p99: from the call to the whole answer, of messages with {MESSAGE_RECORDS:?} records.");
+    }
+
+    /// Ends the gateway as a shutdown does.
+    ///
+    /// # Errors
+    /// A gateway that broke down.
+    pub async fn shutdown(self) -> Result<(), BoxError> {
+        let _ = self.gateway.end.send(());
+        Ok(self.gateway.task.await?)
     }
 
     /// Sends something every now and then until `end`.

@@ -141,7 +141,7 @@ async fn receiver_down(play: &mut Play) -> Result<(), BoxError> {
     let message = Message { flow: 2, number: STORY_MESSAGES + 3, records: STORY_RECORDS, wrong: Vec::new() };
     let reply = play.send(&message).await?;
     tokio::time::sleep(Duration::from_millis(600)).await;
-    let totals = play.gateway.journal.totals().await?;
+    let totals = play.journal.totals().await?;
     let waiting: u64 = totals.destinations.iter().map(|d| d.queued).sum();
     println!(
         "   While it is down customs is answered as ever ({}): {} records wait for the tax bureau.",

@@ -17,6 +17,12 @@ struct DestinationLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FeedLabels {
+    partner: String,
+    flow: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct MatterLabels {
     reconciliation: String,
     state: &'static str,
@@ -81,12 +87,23 @@ fn registry(status: &Status) -> Registry {
             let seconds = row.oldest_waiting.map_or(0, |since| status.at.duration_since(since).as_secs().max(0));
             waiting.get_or_create(&labels).set(seconds);
         }
+        let help = "Unix time at which the last exchange of a partner under a flow came; those that are configured and have sent";
+        registry.register_with_unit("last_received_at", help, Unit::Seconds, last_received(journal));
         registry.register("reconciliation_matters", "Matters of each reconciliation by how they stand", matters(journal));
         registry.register("queued_records", "Records that wait for their delivery", queued);
         registry.register("dead_letter_records", "Records in dead letters", dead);
         registry.register_with_unit("oldest_waiting", "Age of the oldest delivery that is not acknowledged", Unit::Seconds, waiting);
     }
     registry
+}
+
+fn last_received(journal: &JournalStatus) -> Family<FeedLabels, Gauge> {
+    let last = Family::<FeedLabels, Gauge>::default();
+    let configured = journal.traffic.flows.iter().filter(|row| row.partner_title.is_some() && row.flow_title.is_some());
+    for (row, at) in configured.filter_map(|row| Some((row, row.last_received_at?))) {
+        last.get_or_create(&FeedLabels { partner: row.partner.to_string(), flow: row.flow.to_string() }).set(at.as_second());
+    }
+    last
 }
 
 fn matters(journal: &JournalStatus) -> Family<MatterLabels, Gauge> {

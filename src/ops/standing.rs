@@ -32,7 +32,7 @@ pub enum State {
 
 impl State {
     /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
             Self::Expiring => "expiring",
@@ -47,7 +47,7 @@ impl State {
     }
 
     /// The word for people, in Chinese.
-    pub fn in_chinese(self) -> &'static str {
+    pub const fn in_chinese(self) -> &'static str {
         match self {
             Self::Healthy => "正常",
             Self::Expiring => "证书将到期",

@@ -44,7 +44,7 @@ pub enum What {
 
 impl What {
     /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Body => "body",
             Self::Record => "record",
@@ -56,7 +56,7 @@ impl What {
     }
 
     /// What people call it, in Chinese and in English.
-    pub fn title(self) -> (&'static str, &'static str) {
+    pub const fn title(self) -> (&'static str, &'static str) {
         match self {
             Self::Body => ("报文结论", "verdict on the body"),
             Self::Record => ("记录结论", "verdict on the record"),

@@ -1,8 +1,9 @@
 //! `portolan dead-letters` and `portolan ops` as operators run them, against the operators' door. Runs are in
-//! `command.toml` and `ops.toml`.
+//! `command.toml`, `ops.toml` and `findings.toml`.
 
 use crate::dead_letters::{Named, bury};
 use crate::door::House;
+use crate::exchanges::fill;
 use crate::world::World;
 use portolan_contract::Words;
 use serde::Deserialize;
@@ -48,10 +49,23 @@ async fn a_gateway_is_looked_after_by_command() {
     play(&world, "ops", include_str!("ops.toml")).await;
 }
 
-/// Runs the commands of a group, one after the other.
+#[tokio::test]
+async fn what_is_wrong_with_an_exchange_is_shown_by_command() {
+    let world = World::new().await;
+    let (_, refused) = fill(&world).await.into_iter().find(|(name, _)| *name == "R").unwrap();
+    run_all(&world, "ops", include_str!("findings.toml"), &[("REFUSED", refused, refused)]).await;
+}
+
+/// Runs the commands of a group about dead letters, which are returned.
 async fn play(world: &World, group: &str, runs: &str) -> Vec<Named> {
-    let house = House::open(world).await;
     let names = bury(world).await;
+    run_all(world, group, runs, &names).await;
+    names
+}
+
+/// Runs the commands of a group, one after the other.
+async fn run_all(world: &World, group: &str, runs: &str, names: &[Named]) {
+    let house = House::open(world).await;
     let runs: Runs = toml::from_str(runs).unwrap();
     for run in &runs.run {
         let exchange =
@@ -59,11 +73,10 @@ async fn play(world: &World, group: &str, runs: &str) -> Vec<Named> {
         let ids = |text: &String| names.iter().fold(exchange(text.clone()), |text, (name, id, _)| text.replace(name, &id.to_string()));
         let who = if run.by == "second" { &house.second } else { &house.operator };
         let mut command = Command::new(env!("CARGO_BIN_EXE_portolan"));
-        command.env("LC_ALL", "C").env("COLUMNS", "240").arg(group).args(run.arguments.iter().map(ids)).args(house.access(who));
+        command.env("LC_ALL", "C").arg(group).args(run.arguments.iter().map(ids)).args(house.access(who));
         let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         check(run, &ran, ids);
     }
-    names
 }
 
 fn check(run: &Run, ran: &Output, ids: impl Fn(&String) -> String) {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 /// `portolan ops alarms`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Alarms {
-    /// The alarms that are open, oldest first; with --all closed ones too, newest first
+    /// The alarms that are open, oldest first; with --all closed ones too, newest first. So without a command
     List(List),
     /// Take an alarm on, so that the others see who has it
     Acknowledge(Say),
@@ -40,6 +40,12 @@ pub struct Say {
     reason: String,
     #[command(flatten)]
     common: Common,
+}
+
+impl From<List> for Alarms {
+    fn from(list: List) -> Self {
+        Self::List(list)
+    }
 }
 
 /// Runs it.

@@ -15,7 +15,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// `portolan ops candidates`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Candidates {
-    /// The candidates, whether they hold, and what their latest runs found
+    /// The candidates, whether they hold, and what their latest runs found. So without a command
     List(Common),
     /// One candidate: its problems, the lines in which it differs, and what its latest run found
     Show(One),
@@ -76,6 +76,12 @@ pub struct Drop {
     reason: String,
     #[command(flatten)]
     one: One,
+}
+
+impl From<Common> for Candidates {
+    fn from(common: Common) -> Self {
+        Self::List(common)
+    }
 }
 
 /// Runs it.

@@ -2,7 +2,12 @@
 
 mod alarms;
 mod candidates;
+mod cells;
+mod feeds;
+mod handover;
 mod shown;
+mod unnamed;
+mod words;
 
 use super::call::Access;
 use super::desk::{self, Desk};
@@ -14,49 +19,59 @@ use crate::journal::acts::Pausable;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
+use unnamed::Unnamed;
+
+/// Findings of an exchange that are shown with it.
+const FINDINGS_SHOWN: usize = 20;
 
 /// What `--help` shows last.
 pub const GROUP_EXAMPLE: &str = "\
 Examples:
   access=\"--url https://localhost:8444 --cert operator.pem --key operator.key --ca gateway-ca.pem\"
   portolan ops status $access
+  portolan ops partners bank-a $access
+  portolan ops flows payment-confirmation --month $access
   portolan ops exchanges --partner bank-a --verdict refused $access
   portolan ops resend --destination tax-bureau/payments --preview $access
   portolan ops alarms acknowledge 7 --reason \"the receiver was called\" $access
-  portolan ops pause flow/payment-confirmation --reason \"the mapping is being mended\" $access";
+  portolan ops pause flow/payment-confirmation --reason \"the mapping is being mended\" $access
+  portolan ops handover --reason \"bank-a sends again at 18:00\" $access";
 
 /// What `--help` says.
 pub const GROUP_ABOUT: &str = "\
-Look after a running gateway: status, exchanges, dead letters, alarms, pauses, changes
+Look after a running gateway: status, exchanges, dead letters, alarms, pauses, changes, handovers
 
 These calls go to the operators' listener, with an operator's certificate. What changes something asks for a reason, which \
 the gateway keeps with your name; what is over its threshold waits for a second operator.
 
-Tables are for people; --json gives what the gateway answered, for scripts.";
+Tables are for people: times are 24-hour, of Asia/Shanghai. --json gives what the gateway answered, for scripts: times \
+are of UTC.";
 
 /// `portolan ops`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Ops {
-    /// How the gateway stands: flows, destinations, pauses, what ends soon
+    /// How the gateway stands: flows, destinations, pauses, what ends soon, the chain of evidence
     Status(Common),
-    /// Each partner: last seen, the last 24 hours, what waits for it, certificates
-    Partners(Common),
+    /// Each partner: last seen, the last 24 hours, what waits for it, certificates; with a name, that one: also rules, schedule, limits
+    Partners(Span),
+    /// What each partner has sent under each flow; with a name, that one: the last 24 hours, rules, schedule, routes
+    Flows(Span),
     /// Find exchanges, newest first
     Exchanges(Box<Exchanges>),
-    /// One exchange: its life, its deliveries with each attempt and answer
+    /// One exchange: its records, its life, its first findings, its deliveries with each attempt and answer
     Show(Show),
     /// Queue dead letters again, picked by what they have in common
     Resend(Box<Resend>),
     /// Give dead letters up for good, picked by what they have in common
     Waive(Box<Waive>),
     /// Alarms: list, acknowledge, note
-    #[command(subcommand)]
-    Alarms(alarms::Alarms),
+    Alarms(Unnamed<alarms::Alarms, alarms::List>),
+    /// The handover: what is open, and the notes of the shifts before; with a reason, leave a note to the next shift
+    Handover(handover::Handover),
     /// Which configuration is in force, and what changed, newest first
     Changes(Common),
     /// Candidate mappings: run them against accepted traffic, promote or drop them
-    #[command(subcommand)]
-    Candidates(candidates::Candidates),
+    Candidates(Unnamed<candidates::Candidates, Common>),
     /// Reconciliations: how many matters meet and do not; with a name, which
     Reconciliation(Reconciliation),
     /// Pause a flow or a destination
@@ -82,6 +97,19 @@ pub struct Common {
     /// Print what the gateway answered
     #[arg(long)]
     json: bool,
+}
+
+/// `portolan ops partners` and `flows`.
+#[derive(Debug, clap::Args)]
+pub struct Span {
+    /// This one
+    #[arg(value_name = "NAME")]
+    name: Option<Name>,
+    /// Its last 31 days instead of 24 hours
+    #[arg(long, requires = "name")]
+    month: bool,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// `portolan ops exchanges`.
@@ -252,7 +280,8 @@ pub fn run(command: &Ops) -> ExitCode {
     desk::run(async {
         match command {
             Ops::Status(common) => look(common, "/status.json", shown::status).await,
-            Ops::Partners(common) => look(common, "/v1/partners", shown::partners).await,
+            Ops::Partners(args) => partners(args).await,
+            Ops::Flows(args) => flows(args).await,
             Ops::Exchanges(args) => exchanges(args).await,
             Ops::Show(args) => show(args).await,
             Ops::Resend(args) => {
@@ -260,9 +289,10 @@ pub fn run(command: &Ops) -> ExitCode {
                 dead_letters(&args.waive, "resend", per_second).await
             }
             Ops::Waive(args) => dead_letters(args, "waive", None).await,
-            Ops::Alarms(command) => alarms::run(command).await,
+            Ops::Alarms(group) => alarms::run(&group.command).await,
+            Ops::Handover(args) => handover::run(args).await,
             Ops::Changes(common) => look(common, "/v1/configuration", shown::changes).await,
-            Ops::Candidates(command) => candidates::run(command).await,
+            Ops::Candidates(group) => candidates::run(&group.command).await,
             Ops::Reconciliation(args) => reconciliation(args).await,
             Ops::Pause(args) => change(&args.common, &format!("{}/pause", path_of(&args.what)), &args.reason, &Map::new()).await,
             Ops::Resume(args) => change(&args.common, &format!("{}/resume", path_of(&args.what)), &args.reason, &Map::new()).await,
@@ -297,6 +327,23 @@ async fn change_shown(
     let desk = Desk::new(&common.access, common.language)?;
     let answer = desk.change(path, reason, fields).await?;
     println!("{}", if common.json { answer.to_string() } else { shown(&answer, &desk) });
+    Ok(exit::GOOD)
+}
+
+async fn partners(args: &Span) -> Result<u8, String> {
+    match &args.name {
+        Some(name) => look(&args.common, &format!("/v1/partners/{name}?span={}", args.span()), feeds::partner).await,
+        None => look(&args.common, "/v1/partners", feeds::partners).await,
+    }
+}
+
+async fn flows(args: &Span) -> Result<u8, String> {
+    if let Some(name) = &args.name {
+        return look(&args.common, &format!("/v1/flows/{name}?span={}", args.span()), feeds::flow).await;
+    }
+    let desk = Desk::new(&args.common.access, args.common.language)?;
+    let answer = json!({ "flows": desk.get("/status.json").await?["flows"] });
+    println!("{}", if args.common.json { answer.to_string() } else { feeds::flows(&answer, &desk) });
     Ok(exit::GOOD)
 }
 
@@ -354,6 +401,11 @@ async fn show(args: &Show) -> Result<u8, String> {
     let mut answer = desk.get(&format!("/v1/exchanges/{}", args.exchange)).await?;
     let deliveries = desk.get(&format!("/v1/exchanges/{}/deliveries", args.exchange)).await?;
     answer["latest_deliveries"] = deliveries["deliveries"].clone();
+    let counts = &answer["counts"];
+    // An exchange of which everything was taken in without a warning has none.
+    if answer["fault"].is_string() || counts["refused"].as_u64() > Some(0) || counts["warnings"].as_u64() > Some(0) {
+        answer["first_findings"] = desk.get(&format!("/v1/exchanges/{}/findings?rows={FINDINGS_SHOWN}", args.exchange)).await?;
+    }
     println!("{}", if args.common.json { answer.to_string() } else { shown::exchange(&answer, &desk) });
     Ok(exit::GOOD)
 }
@@ -366,6 +418,12 @@ async fn dead_letters(args: &Waive, act: &str, more: Option<(String, Value)>) ->
             change(&args.common, &format!("/v1/dead-letters/{act}"), reason, &fields).await
         }
         _ => look(&args.common, &format!("/v1/dead-letters/preview?{}", query(&fields)), shown::preview).await,
+    }
+}
+
+impl Span {
+    fn span(&self) -> &'static str {
+        if self.month { "month" } else { "day" }
     }
 }
 

@@ -1,56 +1,61 @@
-//! The gateway's answers as tables. What an answer does not have is shown as a dash.
+//! The gateway's answers as tables.
 
-use super::super::desk::{Desk, plain};
-use super::super::terminal::{table, thousands};
-use comfy_table::{ColumnConstraint, Table};
+use super::super::desk::Desk;
+use super::super::terminal::{facts, thousands, without_empty};
+use super::cells::{first_whole, rows, said, text, told, when, word};
+use super::feeds;
+use super::words::{
+    CIRCUITS, DEEDS, DELIVERIES, DIFFERENCES, FILES, MATTERS, MOMENTS, PHASES, RUNS, SEVERITIES, STANDINGS, TRUTHS, VERDICTS,
+};
+use crate::ops::console::words::NOTHING;
 use serde_json::Value;
 
 /// How the gateway stands.
 pub fn status(answer: &Value, desk: &Desk) -> String {
-    let mut parts = vec![format!("{} {}", desk.say("状态", "phase"), text(&answer["phase"]))];
-    let headings = ["partner", "flow", "exchanges", "accepted", "refused", "last received"];
-    let chinese = ["接入单位", "交换业务", "交换单", "已接收", "退回", "最近接收"];
-    let flows = rows(&answer["flows"]).map(|row| {
-        let records = &row["records"];
-        [&row["partner"], &row["flow"], &row["exchanges"], &records["accepted"], &records["refused"], &row["last_received_at"]].map(text)
-    });
-    parts.push(table(if desk.zh { chinese } else { headings }, flows).to_string());
+    let mut parts = vec![format!("{} {}", desk.say("状态", "phase"), word(PHASES, &answer["phase"], desk))];
+    parts.push(feeds::flows(answer, desk));
     let headings = ["destination", "queued", "acknowledged", "dead letters", "oldest waiting", "circuit"];
     let chinese = ["接收方", "待投递", "已送达", "投递失败待处理", "最早待投递", "线路"];
     let destinations = rows(&answer["destinations"]).map(|row| {
-        [&row["destination"], &row["queued"], &row["acknowledged"], &row["dead"], &row["oldest_waiting"], &row["circuit"]].map(text)
+        let [to, queued, acknowledged, dead] = [&row["destination"], &row["queued"], &row["acknowledged"], &row["dead"]].map(text);
+        [to, queued, acknowledged, dead, when(&row["oldest_waiting"]), word(CIRCUITS, &row["circuit"], desk)]
     });
-    parts.push(table(if desk.zh { chinese } else { headings }, destinations).to_string());
+    parts.push(told(desk, headings, chinese, destinations).to_string());
     parts.extend(rows(&answer["paused"]).map(|row| {
         let act = &row["act"];
-        let [what, by, since, why] = [&row["what"], &act["operator"], &act["at"], &act["reason"]].map(text);
-        format!("{} {what} · {by} · {since} · {why}", desk.say("已暂停", "paused"))
+        let [what, by, why] = [&row["what"], &act["operator"], &act["reason"]].map(text);
+        format!("{} {what} · {by} · {} · {why}", desk.say("已暂停", "paused"), when(&act["at"]))
     }));
     parts.extend(rows(&answer["alarms"]).map(|row| {
-        let [severity, kind] = [&row["severity"], &row["kind"]].map(text);
+        let (severity, kind) = (word(SEVERITIES, &row["severity"], desk), text(&row["kind"]));
         format!("{} {} {severity} {kind} · {}", desk.say("告警", "alarm"), row["number"], said(&row["message"], desk))
     }));
     parts.extend(
         rows(&answer["endings"])
-            .map(|row| format!("{} {} · {}", desk.say("到期", "ends"), said(&row["what"], desk), text(&row["not_after"]))),
+            .map(|row| format!("{} {} · {}", desk.say("到期", "ends"), said(&row["what"], desk), when(&row["not_after"]))),
     );
+    parts.push(chain(&answer["journal"], desk));
     parts.join("\n\n")
 }
 
-/// Each partner.
-pub fn partners(answer: &Value, desk: &Desk) -> String {
-    let headings = ["partner", "last received", "exchanges", "refused share", "p50 ms", "p99 ms", "queued", "dead", "certificate days"];
-    let chinese = ["接入单位", "最近接收", "交换单", "退回占比", "p50 毫秒", "p99 毫秒", "待投递", "失败待处理", "证书剩余天数"];
-    let partners = rows(&answer["partners"]).map(|row| {
-        let sent = &row["sent"];
-        let share = sent["refused_share"].as_f64().map_or("—".to_owned(), |share| format!("{:.1} %", share * 100.0));
-        let days = rows(&row["certificates"]).filter_map(|one| one["days_left"].as_i64()).min();
-        let [name, last, exchanges, p50, p99, queued, dead] =
-            [&row["partner"], &row["last_received_at"], &sent["exchanges"], &sent["p50_ms"], &sent["p99_ms"], &row["queued"], &row["dead"]]
-                .map(text);
-        [name, last, exchanges, share, p50, p99, queued, dead, days.map_or("—".to_owned(), |days| days.to_string())]
-    });
-    table(if desk.zh { chinese } else { headings }, partners).to_string()
+/// How far the chain of evidence reaches and is verified, and what does not hold.
+fn chain(journal: &Value, desk: &Desk) -> String {
+    let (verified, end) = (&journal["verified"], &journal["chain"]);
+    let [epoch, index, exchanges, acts] = [&end["epoch"], &end["index"], &verified["exchanges"], &verified["acts"]].map(text);
+    let problems: Vec<&Value> = rows(&verified["problems"]).collect();
+    let standing = match (problems.is_empty(), verified["whole_at"].is_string()) {
+        (false, _) => desk.say("不完整", "BROKEN"),
+        (true, true) => desk.say("完整", "whole"),
+        (true, false) => desk.say("正在校验", "being verified"),
+    };
+    let at = when(&verified["whole_at"]);
+    let mut parts = vec![if desk.zh {
+        format!("存证链 {standing} · 链尾第 {epoch} 纪元第 {index} 号 · 校验至 {at} · 交换单 {exchanges} · 操作记录 {acts}")
+    } else {
+        format!("chain {standing} · reaches epoch {epoch}, index {index} · verified up to {at} · exchanges {exchanges} · acts {acts}")
+    }];
+    parts.extend(problems.iter().map(|problem| format!("{} {}", desk.say("不符：", "does not hold:"), said(&problem["message"], desk))));
+    parts.join("\n")
 }
 
 /// How each reconciliation stands.
@@ -63,7 +68,7 @@ pub fn reconciliations(answer: &Value, desk: &Desk) -> String {
         let [unmatched, different, settled] = [&matters["unmatched"], &matters["amount-different"], &matters["settled"]];
         [&row["reconciliation"], matched, waiting, late, unmatched, different, settled, &row["duplicates"], &row["left_out"]].map(text)
     });
-    table(if desk.zh { chinese } else { headings }, found).to_string()
+    told(desk, headings, chinese, found).to_string()
 }
 
 /// Matters of one reconciliation.
@@ -72,13 +77,13 @@ pub fn matters(answer: &Value, desk: &Desk) -> String {
     let chinese = ["键", "状态", "应到时间", "环节", "接收时间", "交换单", "记录", "金额", "币种"];
     let found = rows(&answer["matters"]).flat_map(|row| {
         rows(&row["legs"]).map(|leg| {
-            let of_leg = [&leg["leg"], &leg["received_at"], &leg["exchange"], &leg["record"], &leg["amount"], &leg["currency"]];
-            let [name, received, exchange, record, amount, currency] = of_leg.map(text);
-            let [key, state, due] = [&row["key"], &row["state"], &row["due_at"]].map(text);
+            let of_leg = [&row["key"], &leg["leg"], &leg["exchange"], &leg["record"], &leg["amount"], &leg["currency"]];
+            let [key, name, exchange, record, amount, currency] = of_leg.map(text);
+            let (state, due, received) = (word(MATTERS, &row["state"], desk), when(&row["due_at"]), when(&leg["received_at"]));
             [key, state, due, name, received, exchange, record, amount, currency]
         })
     });
-    table(if desk.zh { chinese } else { headings }, found).to_string()
+    told(desk, headings, chinese, found).to_string()
 }
 
 /// Exchanges that were found.
@@ -87,20 +92,12 @@ pub fn exchanges(answer: &Value, desk: &Desk) -> String {
     let chinese = ["交换单", "接收时间", "接入单位", "交换业务", "结论", "记录", "退回", "报文标识", "错误"];
     let found = rows(&answer["exchanges"]).map(|row| {
         let counts = &row["counts"];
-        [
-            &row["exchange"],
-            &row["received_at"],
-            &row["partner"],
-            &row["flow"],
-            &row["verdict"],
-            &counts["records"],
-            &counts["refused"],
-            &row["message_id"],
-            &row["fault"],
-        ]
-        .map(text)
+        let [exchange, partner, flow, records] = [&row["exchange"], &row["partner"], &row["flow"], &counts["records"]].map(text);
+        let [refused, message, fault] = [&counts["refused"], &row["message_id"], &row["fault"]].map(text);
+        let (received, verdict) = (when(&row["received_at"]), word(VERDICTS, &row["verdict"], desk));
+        [exchange, received, partner, flow, verdict, records, refused, message, fault]
     });
-    let mut shown = first_whole(table(if desk.zh { chinese } else { headings }, found));
+    let mut shown = first_whole(without_empty(told(desk, headings, chinese, found), NOTHING));
     if answer["next_before"].is_string() {
         shown.push_str(desk.say("\n还有更多；缩小范围或增大 --rows", "\nthere may be more; narrow the search, or give more --rows"));
     }
@@ -109,21 +106,42 @@ pub fn exchanges(answer: &Value, desk: &Desk) -> String {
 
 /// One exchange.
 pub fn exchange(answer: &Value, desk: &Desk) -> String {
-    let names = ["exchange", "partner", "flow", "verdict", "fault", "message_id", "mapping", "trace_id"];
-    let mut parts = vec![names.map(|name| format!("{name:12} {}", text(&answer[name]))).join("\n")];
-    let moments = rows(&answer["timeline"]).map(|row| [text(&row["at"]), text(&row["what"])]);
-    parts.push(table([desk.say("时间", "when"), desk.say("事件", "what")], moments).to_string());
+    let [exchange, partner, flow, fault] = ["exchange", "partner", "flow", "fault"].map(|name| text(&answer[name]));
+    let [message, mapping, trace] = ["message_id", "mapping", "trace_id"].map(|name| text(&answer[name]));
+    let [records, accepted, refused, repeated, warnings] =
+        ["records", "accepted", "refused", "repeated", "warnings"].map(|name| text(&answer["counts"][name]));
+    let counts = if desk.zh {
+        format!("{records}：已接收 {accepted}，退回 {refused}，重复 {repeated}，警告 {warnings}")
+    } else {
+        format!("{records}: accepted {accepted}, refused {refused}, repeated {repeated}, warnings {warnings}")
+    };
+    let about = [
+        (desk.say("交换单", "exchange"), exchange),
+        (desk.say("接入单位", "partner"), partner),
+        (desk.say("交换业务", "flow"), flow),
+        (desk.say("结论", "verdict"), word(VERDICTS, &answer["verdict"], desk)),
+        (desk.say("错误", "fault"), fault),
+        (desk.say("记录", "records"), counts),
+        (desk.say("报文标识", "message id"), message),
+        (desk.say("映射规则", "mapping"), mapping),
+        (desk.say("跟踪号", "trace"), trace),
+    ];
+    let mut parts = vec![facts(about)];
+    let moments = rows(&answer["timeline"]).map(|row| [when(&row["at"]), word(MOMENTS, &row["what"], desk)]);
+    parts.push(told(desk, ["when", "what"], ["时间", "事件"], moments).to_string());
+    parts.extend(findings(&answer["first_findings"], desk));
     let headings = ["delivery", "to", "state", "attempt", "began", "fault", "answer"];
     let chinese = ["投递", "接收方", "状态", "尝试", "开始", "错误", "应答"];
     let attempts = rows(&answer["latest_deliveries"]).flat_map(|row| {
         let own: Vec<&Value> = rows(&row["attempts"]).collect();
         let of = |attempt: &Value| {
-            [&row["delivery"], &row["to"], &row["state"], &attempt["number"], &attempt["started_at"], &attempt["fault"], &attempt["answer"]]
-                .map(text)
+            let [delivery, to, number] = [&row["delivery"], &row["to"], &attempt["number"]].map(text);
+            let [fault, answer] = [&attempt["fault"], &attempt["answer"]].map(text);
+            [delivery, to, word(DELIVERIES, &row["state"], desk), number, when(&attempt["started_at"]), fault, answer]
         };
         if own.is_empty() { vec![of(&Value::Null)] } else { own.into_iter().map(of).collect() }
     });
-    parts.push(first_whole(table(if desk.zh { chinese } else { headings }, attempts)));
+    parts.push(first_whole(told(desk, headings, chinese, attempts)));
     let holds = answer["proof"]["holds"] == true;
     parts.push(match holds {
         true => desk.say("存证：包含路径成立", "proof: the leaf leads to the signed root").to_owned(),
@@ -132,13 +150,33 @@ pub fn exchange(answer: &Value, desk: &Desk) -> String {
     parts.join("\n\n")
 }
 
+/// The first findings of an exchange, and how many there are more; nothing where there is none.
+fn findings(page: &Value, desk: &Desk) -> Option<String> {
+    let headings = ["record", "severity", "rule", "place", "field", "found", "message"];
+    let chinese = ["记录", "级别", "规则", "位置", "字段", "原值", "校验问题"];
+    let found = rows(&page["findings"]).map(|row| {
+        let field = if row["canonical"].is_string() { &row["canonical"] } else { &row["source"] };
+        let [record, rule, place, field, found, message] =
+            [&row["record"], &row["rule"], &row["place"], field, &row["found"], &row["message"]].map(text);
+        [record, word(SEVERITIES, &row["severity"], desk), rule, place, field, found, message]
+    });
+    let found: Vec<_> = found.collect();
+    let all = page["kept"].as_u64().unwrap_or(0) + page["left_out"].as_u64().unwrap_or(0);
+    let more = thousands(all.saturating_sub(found.len() as u64));
+    let mut shown = without_empty(told(desk, headings, chinese, found), NOTHING).to_string();
+    if more != "0" {
+        shown.push_str(&if desk.zh { format!("\n另有 {more} 项") } else { format!("\nand {more} more") });
+    }
+    (all > 0).then_some(shown)
+}
+
 /// What an act on dead letters would change.
 pub fn preview(answer: &Value, desk: &Desk) -> String {
-    let headings = [desk.say("接收方", "destination"), desk.say("投递", "deliveries"), desk.say("记录", "records")];
+    let (headings, chinese) = (["destination", "deliveries", "records"], ["接收方", "投递", "记录"]);
     let places = rows(&answer["destinations"]).map(|row| [&row["to"], &row["deliveries"], &row["records"]].map(text));
     let [all, unsent, refused, unsure] =
         [&answer["deliveries"], &answer["never_sent"], &answer["refused"], &answer["maybe_received"]].map(text);
-    let mut parts = vec![table(headings, places).to_string()];
+    let mut parts = vec![told(desk, headings, chinese, places).to_string()];
     parts.push(if desk.zh {
         format!("投递 {all}：从未发出 {unsent}，接收方曾拒绝 {refused}，接收方可能已收到 {unsure}")
     } else {
@@ -158,11 +196,11 @@ pub fn acts(answer: &Value, desk: &Desk) -> String {
     let headings = ["number", "when", "operator", "act", "standing", "deliveries", "reason"];
     let chinese = ["序号", "时间", "操作员", "操作", "状态", "投递", "理由"];
     let acts = rows(&answer["acts"]).map(|row| {
-        let [at, operator, kind, standing, deliveries, reason] =
-            [&row["at"], &row["operator"], &row["deed"]["kind"], &row["standing"], &row["deliveries"], &row["reason"]].map(text);
-        [row["number"].to_string(), at, operator, kind, standing, deliveries, reason]
+        let [operator, deliveries, reason] = [&row["operator"], &row["deliveries"], &row["reason"]].map(text);
+        let (kind, standing) = (word(&DEEDS, &row["deed"]["kind"], desk), word(STANDINGS, &row["standing"], desk));
+        [row["number"].to_string(), when(&row["at"]), operator, kind, standing, deliveries, reason]
     });
-    table(if desk.zh { chinese } else { headings }, acts).to_string()
+    told(desk, headings, chinese, acts).to_string()
 }
 
 /// Alarms.
@@ -171,17 +209,17 @@ pub fn alarms(answer: &Value, desk: &Desk) -> String {
     let chinese = ["序号", "级别", "种类", "产生", "解除", "确认人", "内容"];
     let list = if answer["open"].is_array() { &answer["open"] } else { &answer["alarms"] };
     let alarms = rows(list).map(|row| {
-        let [severity, kind, raised, closed, by] =
-            [&row["severity"], &row["kind"], &row["opened_at"], &row["closed_at"], &row["acknowledged"]["operator"]].map(text);
-        [row["number"].to_string(), severity, kind, raised, closed, by, said(&row["message"], desk)]
+        let [kind, by] = [&row["kind"], &row["acknowledged"]["operator"]].map(text);
+        let (raised, closed) = (when(&row["opened_at"]), when(&row["closed_at"]));
+        [row["number"].to_string(), word(SEVERITIES, &row["severity"], desk), kind, raised, closed, by, said(&row["message"], desk)]
     });
-    table(if desk.zh { chinese } else { headings }, alarms).to_string()
+    told(desk, headings, chinese, alarms).to_string()
 }
 
 /// What is in force, and what changed.
 pub fn changes(answer: &Value, desk: &Desk) -> String {
     let mut parts =
-        vec![format!("{} {} · {}", desk.say("现行配置自", "in force since"), text(&answer["in_force_since"]), text(&answer["sha256"]))];
+        vec![format!("{} {} · {}", desk.say("现行配置自", "in force since"), when(&answer["in_force_since"]), text(&answer["sha256"]))];
     parts.extend(
         rows(&answer["refused_reload"]["problems"]).map(|problem| format!("{} {}", desk.say("被拒绝：", "refused:"), text(problem))),
     );
@@ -190,12 +228,12 @@ pub fn changes(answer: &Value, desk: &Desk) -> String {
     let files = rows(&answer["changes"]).flat_map(|act| {
         let of = |file: &Value| {
             let keys = rows(&file["keys"]).map(text).collect::<Vec<_>>().join(" ");
-            [act["number"].to_string(), text(&act["at"]), text(&file["how"]), text(&file["file"]), keys]
+            [act["number"].to_string(), when(&act["at"]), word(FILES, &file["how"], desk), text(&file["file"]), keys]
         };
         let files: Vec<&Value> = rows(&act["deed"]["files"]).collect();
         if files.is_empty() { vec![of(&Value::Null)] } else { files.into_iter().map(of).collect() }
     });
-    parts.push(table(if desk.zh { chinese } else { headings }, files).to_string());
+    parts.push(told(desk, headings, chinese, files).to_string());
     parts.join("\n")
 }
 
@@ -206,10 +244,11 @@ pub fn candidates(answer: &Value, desk: &Desk) -> String {
     let found = rows(&answer["candidates"]).map(|row| {
         let run = &row["run"];
         let exchanges = &run["exchanges"];
-        [&row["mapping"], &row["holds"], &row["cases"], &run["state"], &exchanges["done"], &exchanges["differing"], &run["differences"]]
-            .map(text)
+        let [mapping, cases, done] = [&row["mapping"], &row["cases"], &exchanges["done"]].map(text);
+        let [differing, differences] = [&exchanges["differing"], &run["differences"]].map(text);
+        [mapping, word(TRUTHS, &row["holds"], desk), cases, word(RUNS, &run["state"], desk), done, differing, differences]
     });
-    table(if desk.zh { chinese } else { headings }, found).to_string()
+    told(desk, headings, chinese, found).to_string()
 }
 
 /// One candidate, and what its run found.
@@ -226,20 +265,24 @@ pub fn candidate(answer: &Value, desk: &Desk) -> String {
     }));
     let run = &answer["run"];
     if run.is_object() {
-        let [state, failure, digest, records] = [&run["state"], &run["failure"], &run["sha256"], &run["records"]].map(text);
+        let [failure, digest, records] = [&run["failure"], &run["sha256"], &run["records"]].map(text);
+        let state = word(RUNS, &run["state"], desk);
         let [done, total, left_out, differing] = ["done", "total", "left_out", "differing"].map(|name| text(&run["exchanges"][name]));
         parts.push(if desk.zh {
             format!("试跑 {state}（{failure}）· {digest}\n报文 {done}/{total}，略过 {left_out}，有差异 {differing}，记录 {records}")
         } else {
             format!("run {state} ({failure}) · {digest}\nexchanges {done}/{total}, left out {left_out}, differing {differing}, records {records}")
         });
-        let sums = rows(&run["sums"]).map(|row| [&row["what"], &row["at"], &row["times"]].map(text));
-        parts.push(table([desk.say("差异", "what differs"), desk.say("位置", "where"), desk.say("次数", "times")], sums).to_string());
+        let sums = rows(&run["sums"]).map(|row| [word(DIFFERENCES, &row["what"], desk), text(&row["at"]), text(&row["times"])]);
+        parts.push(told(desk, ["what differs", "where", "times"], ["差异", "位置", "次数"], sums).to_string());
         let headings = ["exchange", "record", "what", "where", "in force", "candidate"];
         let chinese = ["交换单", "记录", "差异", "位置", "现行", "候选"];
-        let kept = rows(&run["kept"])
-            .map(|row| [&row["exchange"], &row["record"], &row["what"], &row["at"], &row["live"], &row["candidate"]].map(text));
-        parts.push(first_whole(table(if desk.zh { chinese } else { headings }, kept)));
+        let kept = rows(&run["kept"]).map(|row| {
+            let [exchange, record, place, live, candidate] =
+                [&row["exchange"], &row["record"], &row["at"], &row["live"], &row["candidate"]].map(text);
+            [exchange, record, word(DIFFERENCES, &row["what"], desk), place, live, candidate]
+        });
+        parts.push(first_whole(told(desk, headings, chinese, kept)));
     }
     parts.join("\n")
 }
@@ -255,7 +298,7 @@ pub fn asked_for(answer: &Value, desk: &Desk) -> String {
 /// What came of a change.
 pub fn changed(answer: &Value, desk: &Desk) -> String {
     if answer["proposal"].is_object() {
-        let (number, until) = (&answer["proposal"]["number"], text(&answer["proposal"]["waits_until"]));
+        let (number, until) = (&answer["proposal"]["number"], when(&answer["proposal"]["waits_until"]));
         return if desk.zh {
             format!("已提议，序号 {number}；须由另一位操作员在 {until} 前批准：portolan ops approve {number}")
         } else {
@@ -273,31 +316,5 @@ pub fn changed(answer: &Value, desk: &Desk) -> String {
         (0, false) => format!("done, as act {number}"),
         (_, true) => format!("已完成，操作序号 {number}，投递 {deliveries}{more}"),
         (_, false) => format!("done, as act {number}, deliveries {deliveries}{more}"),
-    }
-}
-
-/// A table whose first column is never folded: an id is there to be copied.
-fn first_whole(mut table: Table) -> String {
-    if let Some(column) = table.column_mut(0) {
-        column.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    table.to_string()
-}
-
-fn rows(list: &Value) -> impl Iterator<Item = &Value> {
-    list.as_array().into_iter().flatten()
-}
-
-/// Words in the language of the desk.
-fn said(words: &Value, desk: &Desk) -> String {
-    text(if desk.zh { &words["zh"] } else { &words["en"] })
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => plain(text),
-        Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), thousands),
-        Value::Bool(truth) => truth.to_string(),
-        Value::Null | Value::Array(_) | Value::Object(_) => "—".to_owned(),
     }
 }
