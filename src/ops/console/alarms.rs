@@ -64,11 +64,11 @@ pub fn tone(row: &AlarmRow) -> Tone {
 pub fn list(rows: &[&AlarmRow], now: Timestamp, lang: Lang) -> Markup {
     let columns = [
         Column::Words(words::ALARM),
-        Column::Words(text("级别", "Severity")),
-        Column::Words(words::PARTY),
-        Column::Words(text("涉及", "About")),
+        Column::Short(text("级别", "Severity")),
+        Column::Short(words::PARTY),
+        Column::Short(text("涉及", "About")),
         Column::Figure(text("已持续", "For")),
-        Column::Words(text("确认", "Taken on")),
+        Column::Short(text("确认", "Taken on")),
     ];
     let mut rows = rows.to_vec();
     rows.sort_by_key(|row| (row.acknowledgement().is_some(), row.state.severity == AlarmSeverity::Warning, row.number));
@@ -124,9 +124,9 @@ fn whole(row: &AlarmRow, now: Timestamp, lang: Lang) -> Markup {
     });
     let acts: Vec<Vec<Markup>> = acts.collect();
     let columns = [
-        Column::Words(text("时间", "Time")),
-        Column::Words(text("操作", "What")),
-        Column::Words(text("操作员", "Who")),
+        Column::Short(text("时间", "Time")),
+        Column::Short(text("操作", "What")),
+        Column::Short(text("操作员", "Who")),
         Column::Words(text("内容", "Words")),
     ];
     html! {

@@ -286,9 +286,9 @@ fn changes(view: &OpsView, ask: &Ask<'_>, candidate: &Candidate, waiting: &[Act]
 
 fn history(acts: &[Act], lang: Lang) -> Markup {
     let columns = [
-        Column::Words(text("时间", "When")),
+        Column::Short(text("时间", "When")),
         Column::Words(text("变更", "What")),
-        Column::Words(text("操作员", "By")),
+        Column::Short(text("操作员", "By")),
         Column::Words(words::REASON),
         Column::Figure(text("操作号", "Act")),
     ];
