@@ -181,7 +181,7 @@ fn log_table(log: &[Act], now: Timestamp, lang: Lang) -> Markup {
             html! { @if let Some(at) = at { (time(at)) } @else { (nothing()) } },
             deeds::who(act, lang),
             html! { div { strong { (deeds::title(&entry.deed, lang)) } div.soft { (deeds::about(&entry.deed, lang)) } (deliveries) } },
-            html! { (entry.reason) },
+            html! { (deeds::reason(act, lang)) },
             second(act, now, lang),
         ]
     });

@@ -49,7 +49,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
         (charts(view, &ask, &hours, is_month))
         @if !schedule.is_empty() {
             h2 { (lang.say("报送时限", "Schedule")) }
-            (kept_table(&schedule, lang))
+            (kept_table(&schedule, &config, lang))
         }
         h2 { (lang.say("校验问题最多的规则", "Rules with the most findings")) }
         (rules_table(&rules, &format!("flow={}", flow.id), lang))
@@ -87,7 +87,7 @@ fn standing_part(flow: &Flow, standing: &Standing, config: &Config, is_paused: b
             " " code { (flow.id) } " · " code { (flow.canonical) }
             " · " a href={ "/exchanges?flow=" (flow.id) } { (lang.say("它的交换单", "its exchanges")) }
         }
-        @if !open.is_empty() { (alarms::list(&open, now, lang)) }
+        @if !open.is_empty() { (alarms::list(&open, config, now, lang)) }
         h2 { (lang.say("报送方", "Senders")) small { (lang.say("近 24 小时", "last 24 hours")) } }
         (senders(flow, standing, config, now, lang))
         h2 { (lang.say("接收方", "Receivers")) }

@@ -28,7 +28,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let rows: Vec<&AlarmRow> = open.iter().collect();
     let listed = html! {
         h2 { (lang.say("未解除的告警", "Open alarms")) }
-        (alarms::list(&rows, now, lang))
+        (alarms::list(&rows, &view.live.load().config, now, lang))
         @if open.iter().any(|row| !row.acts.is_empty()) { (done(&open, now, lang)) }
     };
     let listed = live(&ask, lang, "open", &listed);

@@ -52,7 +52,7 @@ async fn everything(view: &OpsView, now: Timestamp, lang: Lang) -> Result<Markup
         (verdict(&open, None, lang))
         (of_configuration(&view.health.state(), lang))
         (to_do(&standing, proposals, now, lang))
-        @if !open.is_empty() { (alarms::list(&open, now, lang)) }
+        @if !open.is_empty() { (alarms::list(&open, &live.config, now, lang)) }
         (sums(&standing, lang))
         h2 { (lang.of(words::PARTNERS)) }
         (partners_table(&standing, now, lang))

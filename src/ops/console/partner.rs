@@ -5,7 +5,7 @@ use super::figures::{age, count, moment, nothing, share, short_time, time, withi
 use super::now::days;
 use super::parts::{Column, Tone, badge, form, link, live, live_seldom, table};
 use super::words::{self, Lang, Text, text};
-use super::{alarms, layout, parts};
+use super::{alarms, layout, names, parts};
 use crate::config::{Config, Partner};
 use crate::domain::{DestinationId, FlowId, Role};
 use crate::fault::Fault;
@@ -56,7 +56,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
         (charts(view, &ask, &partner, &came, is_month))
         @if !schedule.is_empty() {
             h2 { (lang.say("报送时限", "Schedule")) }
-            (kept_table(&schedule, lang))
+            (kept_table(&schedule, &config, lang))
         }
         h2 { (lang.say("校验问题最多的规则", "Rules with the most findings")) }
         (rules_table(&rules, &format!("partner={}", partner.id), lang))
@@ -74,7 +74,7 @@ fn standing_part(row: &PartnerRow, standing: &Standing, config: &Config, partner
             " · " a href={ "/exchanges?partner=" (partner.id) } { (lang.say("它的交换单", "its exchanges")) }
             @if let Some(at) = row.last_received_at { " · " (lang.say("最近接收 ", "last seen ")) (short_time(at, now)) }
         }
-        @if !open.is_empty() { (alarms::list(&open, now, lang)) }
+        @if !open.is_empty() { (alarms::list(&open, config, now, lang)) }
         (flows_table(row, standing, config, now, lang))
         @if !partner.destinations.is_empty() { (destinations_table(standing, partner, now, lang)) }
     }
@@ -213,7 +213,7 @@ pub fn destination_troubles(standing: &Standing, to: &DestinationId, lang: Lang)
 }
 
 /// Whether feeds came when they were expected, the next one first.
-pub fn kept_table(schedule: &[Expected], lang: Lang) -> Markup {
+pub fn kept_table(schedule: &[Expected], config: &Config, lang: Lang) -> Markup {
     let columns = [
         Column::Short(text("所属期", "Period")),
         Column::Short(words::FLOW),
@@ -234,8 +234,8 @@ pub fn kept_table(schedule: &[Expected], lang: Lang) -> Markup {
         };
         vec![
             html! { (expected.occurrence.period) },
-            html! { (expected.flow) },
-            html! { (expected.partner) },
+            names::flow(config, &expected.flow, lang),
+            names::partner(config, &expected.partner, lang),
             time(expected.occurrence.due_at),
             badge(tone, word),
         ]
