@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use portolan_contract::Words;
 use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -129,13 +130,14 @@ pub fn sentence(expiry: &Expiry, now: Timestamp) -> String {
 pub fn words(what: &Expiring) -> Words {
     match what {
         Expiring::ServerCertificate(file) => {
-            Words::new(format!("网关服务器证书 {}", file.display()), format!("the gateway's server certificate {}", file.display()))
+            Words::new(format!("网关服务器证书 {}", shown(file)), format!("the gateway's server certificate {}", shown(file)))
         }
         Expiring::OutboundCertificate(file) => {
-            Words::new(format!("网关对外证书 {}", file.display()), format!("the gateway's outbound certificate {}", file.display()))
+            Words::new(format!("网关对外证书 {}", shown(file)), format!("the gateway's outbound certificate {}", shown(file)))
         }
-        Expiring::OperatorCertificate(file) => {
-            Words::new(format!("操作员的证书 {}", file.display()), format!("an operator's certificate {}", file.display()))
+        Expiring::OperatorCertificate { operator, file } => {
+            let file = shown(file);
+            Words::new(format!("操作员 {operator} 的证书 {file}"), format!("the certificate {file} of the operator {operator}"))
         }
         Expiring::Authority { subject, .. } => Words::new(format!("证书颁发机构 {subject}"), format!("the authority {subject}")),
         Expiring::RevocationList { issuer, .. } => Words::new(format!("{issuer} 的吊销列表"), format!("the revocation list of {issuer}")),
@@ -145,6 +147,20 @@ pub fn words(what: &Expiring) -> Words {
     }
 }
 
+/// A file's path as people write it: files name others by `../`, which says nothing to who reads it.
+fn shown(file: &Path) -> String {
+    let plain = file.components().fold(PathBuf::new(), |mut plain, part| {
+        let leads_back = part == Component::ParentDir && matches!(plain.components().next_back(), Some(Component::Normal(_)));
+        if leads_back {
+            plain.pop();
+        } else {
+            plain.push(part)
+        }
+        plain
+    });
+    plain.display().to_string()
+}
+
 /// The label of a metric: one for each kind, so that there is a fixed number of series.
 fn kind(what: &Expiring) -> &'static str {
     match what {
@@ -152,7 +168,7 @@ fn kind(what: &Expiring) -> &'static str {
         Expiring::OutboundCertificate(_) => "outbound-certificate",
         Expiring::Authority { .. } => "authority",
         Expiring::RevocationList { .. } => "revocation-list",
-        Expiring::OperatorCertificate(_) => "operator-certificate",
+        Expiring::OperatorCertificate { .. } => "operator-certificate",
         Expiring::PartnerCertificate { .. } => "partner-certificate",
     }
 }
@@ -161,7 +177,6 @@ fn kind(what: &Expiring) -> &'static str {
 mod tests {
     use super::*;
     use jiff::SignedDuration;
-    use std::path::PathBuf;
 
     const DAYS: [u32; 3] = [60, 30, 7];
 
@@ -193,6 +208,18 @@ mod tests {
         let mut told = Told::default();
         assert_eq!(look(&mut told, &[("a", 20), ("b", 61), ("c", -3)], day(0)), ["a in 20", "c in -3"]);
         assert_eq!(look(&mut told, &[("a", 20), ("b", 61), ("c", -3)], day(0)), [""; 0]);
+    }
+
+    #[test]
+    fn an_operators_certificate_says_whose_it_is_and_where() {
+        for (file, expected) in [
+            ("/e/gateway/../certs/night.pem", "the certificate /e/certs/night.pem of the operator night"),
+            ("../../certs/./night.pem", "the certificate ../../certs/night.pem of the operator night"),
+            ("gateway/a/../../certs/night.pem", "the certificate certs/night.pem of the operator night"),
+        ] {
+            let what = Expiring::OperatorCertificate { operator: "night".parse().unwrap(), file: PathBuf::from(file) };
+            assert_eq!(words(&what).en, expected);
+        }
     }
 
     #[test]

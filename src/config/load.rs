@@ -17,8 +17,8 @@ mod traces;
 use super::page::{Page, read_bytes};
 use super::raw::{At, RawCertificate, RawFlow, RawGateway, RawLimits, RawOnInvalid, RawPartner, RawRate, RawSchedule, RawSender, RawWords};
 use super::{
-    CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, NamedFile, OnInvalid, Operator, Partner, Problem,
-    Query, Rate, Reconciliation, Sender, TraceSettings, alarms::Webhook,
+    CertificateHolder, CertificateMatch, Config, Destination, Flow, Gateway, Identity, Limits, Listener, NamedFile, OnInvalid, Operator,
+    Partner, Problem, Query, Rate, Reconciliation, Sender, TraceSettings, alarms::Webhook,
 };
 use crate::certs::{Summary, files};
 use crate::domain::{Digest, Name, PartnerId};
@@ -83,7 +83,7 @@ pub struct Draft {
     /// Operators by name.
     pub operators: BTreeMap<Name, Arc<Operator>>,
     calendars: Calendars,
-    certificate_files: BTreeMap<PathBuf, Option<PartnerId>>,
+    certificate_files: BTreeMap<PathBuf, CertificateHolder>,
 }
 
 /// The gateway's own settings, as far as they can be read.
@@ -197,7 +197,7 @@ fn load_gateway(folder: &Path, problems: &mut Vec<Problem>) -> (Option<Vec<PathB
 fn load_partners(
     folder: &Path,
     identity_given: bool,
-    certificate_files: &mut BTreeMap<PathBuf, Option<PartnerId>>,
+    certificate_files: &mut BTreeMap<PathBuf, CertificateHolder>,
     destinations: &mut Vec<Arc<Destination>>,
     problems: &mut Vec<Problem>,
 ) -> Partners {
@@ -206,7 +206,7 @@ fn load_partners(
     for (id, file) in named_files(&folder.join("partners"), problems) {
         let mut page = Page::read(file);
         let partner = page.parse::<RawPartner>().and_then(|raw| {
-            certificate_files.extend(files_of(&raw.certificate, folder).map(|file| (file, Some(id.clone()))));
+            certificate_files.extend(files_of(&raw.certificate, folder).map(|file| (file, CertificateHolder::Partner(id.clone()))));
             let mut checker = Checker { page: &mut page, folder };
             let certificates = checker.certificates(&raw.certificate, "partner");
             checker.certificates_are_new(&id, "partner", &certificates, &mut seen);

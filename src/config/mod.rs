@@ -59,9 +59,17 @@ pub struct Config {
     pub reconciliations: BTreeMap<Name, Arc<Reconciliation>>,
     /// Every operator.
     pub operators: BTreeMap<Name, Arc<Operator>>,
-    /// The certificate files that partners' and operators' files name, and the partner that shows it; `None` for an
-    /// operator's.
-    pub certificate_files: BTreeMap<PathBuf, Option<PartnerId>>,
+    /// The certificate files that partners' and operators' files name, and who shows each.
+    pub certificate_files: BTreeMap<PathBuf, CertificateHolder>,
+}
+
+/// Who shows a certificate that is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateHolder {
+    /// A partner.
+    Partner(PartnerId),
+    /// An operator.
+    Operator(Name),
 }
 
 /// The gateway's own settings (`portolan.toml`).

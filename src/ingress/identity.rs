@@ -12,7 +12,7 @@
 use super::authorities::{Authorities, Vouched};
 use super::tls;
 use crate::certs::{Certified, Summary, Usage, files};
-use crate::config::{self, CertificateMatch, Config, Identity, Listener, Partner, Problem};
+use crate::config::{self, CertificateHolder, CertificateMatch, Config, Identity, Listener, Partner, Problem};
 use crate::domain::{Digest, Name, Operator, PartnerId, Role};
 use crate::fault::{Fault, FaultCode};
 use crate::seams::SharedClock;
@@ -457,8 +457,13 @@ pub enum Expiring {
         /// Its issuer.
         issuer: String,
     },
-    /// A certificate that an operator's file lists, in this file.
-    OperatorCertificate(PathBuf),
+    /// A certificate that an operator's file lists.
+    OperatorCertificate {
+        /// The operator.
+        operator: Name,
+        /// The file.
+        file: PathBuf,
+    },
     /// A certificate that a partner has called with, or that its file lists.
     PartnerCertificate {
         /// The partner.
@@ -501,11 +506,11 @@ pub fn expiring_outbound(config: &Config, warning_days: &[u32], now: Timestamp) 
 /// The certificates that partners' and operators' files list and that end within the longest of `warning_days`, whether or not their
 /// holders have called yet.
 pub fn expiring_listed(config: &Config, warning_days: &[u32], now: Timestamp) -> Vec<Expiry> {
-    let ends = config.certificate_files.iter().filter_map(|(file, partner)| {
+    let ends = config.certificate_files.iter().filter_map(|(file, holder)| {
         let Summary { subject, serial, not_after, .. } = Summary::of(files::read_certificates(file).ok()?.first()?).ok()?;
-        let what = match partner.clone() {
-            Some(partner) => Expiring::PartnerCertificate { partner, subject, serial },
-            None => Expiring::OperatorCertificate(file.clone()),
+        let what = match holder.clone() {
+            CertificateHolder::Partner(partner) => Expiring::PartnerCertificate { partner, subject, serial },
+            CertificateHolder::Operator(operator) => Expiring::OperatorCertificate { operator, file: file.clone() },
         };
         Expiry::of(what, not_after, warning_days, now)
     });

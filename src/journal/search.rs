@@ -101,4 +101,6 @@ pub struct DeliverySums {
     pub first_acknowledged_at: Option<Timestamp>,
     /// When the last was acknowledged.
     pub last_acknowledged_at: Option<Timestamp>,
+    /// When the last attempt ended at one that is a dead letter.
+    pub last_dead_at: Option<Timestamp>,
 }

@@ -21,6 +21,7 @@ use crate::expiry::alarm_days;
 use crate::fault::{Fault, FaultCode};
 use crate::http::Response;
 use crate::http::query::bad_query;
+use crate::journal::acts::Pausable;
 use crate::journal::alarms::AlarmRow;
 use crate::journal::hours::{DestinationHour, FlowHour, HourFilter, Latencies, RuleCount};
 use crate::metrics::recent::LastMinute;
@@ -151,6 +152,13 @@ pub struct Standing {
     pub expiring_days: i64,
     /// The partners, by their names.
     pub partners: Vec<PartnerRow>,
+}
+
+impl Standing {
+    /// Whether an operator has paused it.
+    pub fn is_paused(&self, what: &Pausable) -> bool {
+        self.status.paused.iter().any(|paused| paused.what == *what)
+    }
 }
 
 impl<'h> FromIterator<&'h FlowHour> for Sums {

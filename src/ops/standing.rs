@@ -117,11 +117,11 @@ pub fn worst_of_feed<'a>(alarms: &'a [AlarmRow], partner: &PartnerId, flow: &Flo
     worst(alarms.iter().filter(about))
 }
 
-/// The worst of the alarms about deliveries of a flow to a destination.
-pub fn worst_of_route<'a>(alarms: &'a [AlarmRow], flow: &FlowId, to: &DestinationId) -> Option<&'a AlarmRow> {
+/// The worst of the alarms about deliveries to a destination: of one flow, or of any.
+pub fn worst_of_route<'a>(alarms: &'a [AlarmRow], flow: Option<&FlowId>, to: &DestinationId) -> Option<&'a AlarmRow> {
     let about = |alarm: &&AlarmRow| {
         let subject = &alarm.subject;
-        subject.destination.as_ref() == Some(to) && subject.flow.as_ref().is_none_or(|of| of == flow)
+        subject.destination.as_ref() == Some(to) && flow.is_none_or(|flow| subject.flow.as_ref().is_none_or(|of| of == flow))
     };
     worst(alarms.iter().filter(about))
 }

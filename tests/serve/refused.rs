@@ -140,11 +140,11 @@ async fn what_has_ended_is_warned_of_by_name() {
     let printed = String::from_utf8(checked.stdout).unwrap();
     assert_eq!(checked.status.code(), Some(0), "{printed}");
     let sentences = [
-        "the gateway's server certificate conf/../ca/issued/ended.pem has ended",
-        "the gateway's outbound certificate conf/../ca/issued/ended.pem has ended",
+        "the gateway's server certificate ca/issued/ended.pem has ended",
+        "the gateway's outbound certificate ca/issued/ended.pem has ended",
         "the revocation list of CN=Test CA has ended",
         "the certificate CN=ended of rarely has ended",
-        "an operator's certificate conf/../ca/issued/night.pem has ended",
+        "the certificate ca/issued/night.pem of the operator night has ended",
     ];
     for sentence in &sentences {
         assert!(printed.lines().any(|line| line == format!("warning: {sentence}")), "{printed}");

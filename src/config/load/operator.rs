@@ -1,9 +1,9 @@
 //! The checks of `operators/NAME.toml`: who operates, and what each may do.
 
 use super::super::raw::{RawOperator, RawOperators, RawRole};
-use super::super::{Operator, OperatorRules};
+use super::super::{CertificateHolder, Operator, OperatorRules};
 use super::{Certificates, Checker, Page, Problem, files_of, named_files};
-use crate::domain::{Name, PartnerId, Role};
+use crate::domain::{Name, Role};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Reads every operator. A certificate is one operator's, so that an act has one name.
 pub(super) fn load(
     folder: &Path,
-    certificate_files: &mut BTreeMap<PathBuf, Option<PartnerId>>,
+    certificate_files: &mut BTreeMap<PathBuf, CertificateHolder>,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<Name, Arc<Operator>> {
     let mut operators = BTreeMap::new();
@@ -20,7 +20,7 @@ pub(super) fn load(
     for (name, file) in named_files(&folder.join("operators"), problems) {
         let mut page = Page::read(file);
         let operator = page.parse::<RawOperator>().and_then(|raw| {
-            certificate_files.extend(files_of(&raw.certificate, folder).map(|file| (file, None)));
+            certificate_files.extend(files_of(&raw.certificate, folder).map(|file| (file, CertificateHolder::Operator(name.clone()))));
             let mut checker = Checker { page: &mut page, folder };
             let certificates = checker.certificates(&raw.certificate, "operator");
             checker.certificates_are_new(&name, "operator", &certificates, &mut seen);

@@ -192,17 +192,19 @@ pub(super) fn attempts(connection: &Connection, delivery: i64) -> Result<Vec<Att
 
 /// The deliveries of an exchange, by where they stand.
 pub(super) fn delivery_sums(connection: &Connection, exchange: ExchangeId) -> Result<DeliverySums, JournalError> {
-    let find = "SELECT d.state, count(*), min(d.acknowledged_at), max(d.acknowledged_at)
+    let find = "SELECT d.state, count(*), min(d.acknowledged_at), max(d.acknowledged_at),
+                       max(CASE d.state WHEN 3 THEN (SELECT max(ended_at) FROM attempt WHERE delivery = d.sequence) END)
                 FROM delivery d JOIN exchange e ON e.sequence = d.exchange WHERE e.id = ?1 GROUP BY d.state";
     let mut sums = DeliverySums::default();
     let rows = all(connection, find, [exchange.as_bytes()], |row| {
-        let (first, last): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
-        Ok((read_state(row.get(0)?)?, number(row, 1)?, first.map(timestamp).transpose()?, last.map(timestamp).transpose()?))
+        let moment = |column| row.get::<_, Option<i64>>(column)?.map(timestamp).transpose();
+        Ok((read_state(row.get(0)?)?, number(row, 1)?, moment(2)?, moment(3)?, moment(4)?))
     })?;
-    for (state, deliveries, first, last) in rows {
+    for (state, deliveries, first, last, dead) in rows {
         *sums.deliveries.entry(state.as_str()).or_default() += deliveries;
         sums.first_acknowledged_at = sums.first_acknowledged_at.or(first);
         sums.last_acknowledged_at = sums.last_acknowledged_at.or(last);
+        sums.last_dead_at = sums.last_dead_at.or(dead);
     }
     Ok(sums)
 }

@@ -1,10 +1,11 @@
 //! Alarms as pages show them: a list, worst first, and a page for each with what to do about it.
 
 use super::figures::{age, short_time, time};
-use super::parts::{Column, Tone, badge, facts, form, form_asking, link, live, table};
+use super::parts::{Column, Tone, badge, facts, form, form_asking, live, table};
 use super::words::{self, Lang, text};
-use super::{deeds, layout, prose::prose};
+use super::{deeds, layout, names, prose::prose};
 use crate::alarms::Kind;
+use crate::config::Config;
 use crate::domain::Role;
 use crate::fault::{Fault, FaultCode};
 use crate::http::Response;
@@ -26,8 +27,8 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let rows = view.journal.alarms(AlarmFilter::Before(Some(before))).await?;
     let row = rows.into_iter().find(|row| row.number == number).ok_or_else(unknown)?;
     let kind = row.kind.parse::<Kind>().ok();
-    let now = view.clock.now();
-    let listed = live(&ask, lang, "alarm", &whole(&row, now, lang));
+    let (now, config) = (view.clock.now(), std::sync::Arc::clone(&view.live.load().config));
+    let listed = live(&ask, lang, "alarm", &whole(&row, &config, now, lang));
     if ask.part().is_some() {
         return Ok(layout::part(listed));
     }
@@ -61,14 +62,14 @@ pub fn tone(row: &AlarmRow) -> Tone {
 }
 
 /// Alarms as a table: those that nobody has taken on first, of them the worst, of them the oldest.
-pub fn list(rows: &[&AlarmRow], now: Timestamp, lang: Lang) -> Markup {
+pub fn list(rows: &[&AlarmRow], config: &Config, now: Timestamp, lang: Lang) -> Markup {
     let columns = [
         Column::Words(words::ALARM),
-        Column::Words(text("级别", "Severity")),
-        Column::Words(words::PARTY),
-        Column::Words(text("涉及", "About")),
+        Column::Short(text("级别", "Severity")),
+        Column::Short(words::PARTY),
+        Column::Short(text("涉及", "About")),
         Column::Figure(text("已持续", "For")),
-        Column::Words(text("确认", "Taken on")),
+        Column::Short(text("确认", "Taken on")),
     ];
     let mut rows = rows.to_vec();
     rows.sort_by_key(|row| (row.acknowledgement().is_some(), row.state.severity == AlarmSeverity::Warning, row.number));
@@ -77,7 +78,7 @@ pub fn list(rows: &[&AlarmRow], now: Timestamp, lang: Lang) -> Markup {
             html! { a id={ "alarm-" (row.number) } href={ "/alarms/" (row.number) } { (title(row, lang)) } small { (lang.words(&row.state.words)) } },
             severity(row, lang),
             html! { (lang.party(&row.state.party)) },
-            subject(row),
+            subject(row, config, lang),
             html! { span { (age(now.duration_since(row.since).as_secs(), lang)) small { (short_time(row.since, now)) } } },
             html! { @if let Some(act) = row.acknowledgement() { (deeds::who(act, lang)) } @else { strong.unbroken { (lang.say("无人确认", "nobody")) } } },
         ]
@@ -87,14 +88,14 @@ pub fn list(rows: &[&AlarmRow], now: Timestamp, lang: Lang) -> Markup {
 }
 
 /// What an alarm is about, each with its page; what its sentence names already is not said again.
-fn subject(row: &AlarmRow) -> Markup {
+fn subject(row: &AlarmRow, config: &Config, lang: Lang) -> Markup {
     let AlarmSubject { partner, flow, destination, what } = &row.subject;
     let what = what.as_ref().filter(|what| !row.state.words.en.contains(what.as_str()));
     html! {
         span.lines {
-            @if let Some(partner) = partner { span { (link(&format!("/partners/{partner}"), &html! { (partner) })) } }
-            @if let Some(flow) = flow { span { (link(&format!("/flows/{flow}"), &html! { (flow) })) } }
-            @if let Some(to) = destination { span { (link(&format!("/partners/{}", to.partner), &html! { (to) })) } }
+            @if let Some(partner) = partner { span { (names::partner(config, partner, lang)) } }
+            @if let Some(flow) = flow { span { (names::flow(config, flow, lang)) } }
+            @if let Some(to) = destination { span { (names::destination(config, to, lang)) } }
             @if let Some(what) = what { span { (what) } }
             @if partner.is_none() && flow.is_none() && destination.is_none() && what.is_none() { span.none { (words::NOTHING) } }
         }
@@ -112,7 +113,7 @@ fn looks(subject: &AlarmSubject, lang: Lang) -> Markup {
     }
 }
 
-fn whole(row: &AlarmRow, now: Timestamp, lang: Lang) -> Markup {
+fn whole(row: &AlarmRow, config: &Config, now: Timestamp, lang: Lang) -> Markup {
     let standing = match row.closed_at {
         Some(at) => html! { (badge(Tone::Good, lang.say("已解除", "over"))) " " (time(at)) },
         None => html! { (severity(row, lang)) },
@@ -124,9 +125,9 @@ fn whole(row: &AlarmRow, now: Timestamp, lang: Lang) -> Markup {
     });
     let acts: Vec<Vec<Markup>> = acts.collect();
     let columns = [
-        Column::Words(text("时间", "Time")),
-        Column::Words(text("操作", "What")),
-        Column::Words(text("操作员", "Who")),
+        Column::Short(text("时间", "Time")),
+        Column::Short(text("操作", "What")),
+        Column::Short(text("操作员", "Who")),
         Column::Words(text("内容", "Words")),
     ];
     html! {
@@ -134,7 +135,7 @@ fn whole(row: &AlarmRow, now: Timestamp, lang: Lang) -> Markup {
             (lang.of(words::STATE), standing),
             (lang.say("内容", "It says"), html! { (lang.words(&row.state.words)) }),
             (lang.of(words::PARTY), html! { (lang.party(&row.state.party)) }),
-            (lang.say("涉及", "About"), subject(row)),
+            (lang.say("涉及", "About"), subject(row, config, lang)),
             (lang.say("查看", "See"), looks(&row.subject, lang)),
             (lang.of(words::SINCE), html! { (time(row.since)) " " span.soft { (lang.say("已持续 ", "for ")) (age(row.closed_at.unwrap_or(now).duration_since(row.since).as_secs(), lang)) } }),
             (lang.say("种类", "Kind"), html! { code { (row.kind) } " · " (lang.say("第 ", "number ")) (row.number) (lang.say(" 号", "")) }),

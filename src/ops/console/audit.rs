@@ -165,12 +165,12 @@ fn sieve(ask: &Ask<'_>, lang: Lang) -> Markup {
 
 fn log_table(log: &[Act], now: Timestamp, lang: Lang) -> Markup {
     let columns = [
-        Column::Words(text("序号", "Number")),
-        Column::Words(text("时间", "When")),
-        Column::Words(text("操作员", "Who")),
+        Column::Short(text("序号", "Number")),
+        Column::Short(text("时间", "When")),
+        Column::Short(text("操作员", "Who")),
         Column::Words(text("操作", "What")),
         Column::Words(REASON),
-        Column::Words(text("第二人", "Second person")),
+        Column::Short(text("第二人", "Second person")),
     ];
     let rows = log.iter().map(|act| {
         let entry = &act.entry;
@@ -181,7 +181,7 @@ fn log_table(log: &[Act], now: Timestamp, lang: Lang) -> Markup {
             html! { @if let Some(at) = at { (time(at)) } @else { (nothing()) } },
             deeds::who(act, lang),
             html! { div { strong { (deeds::title(&entry.deed, lang)) } div.soft { (deeds::about(&entry.deed, lang)) } (deliveries) } },
-            html! { (entry.reason) },
+            html! { (deeds::reason(act, lang)) },
             second(act, now, lang),
         ]
     });

@@ -61,7 +61,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
             (note(Tone::Warn, &html! { code { "candidates/" (name) } (lang.say(" 不是候选：候选是以小写字母、数字和 - 命名的目录。", " is no candidate: that is a folder named with a-z, 0-9 and -.")) }))
         }
         @for candidate in &found.candidates {
-            section.candidate aria-label=(candidate.name.as_str()) {
+            section.candidate.sheet aria-label=(candidate.name.as_str()) {
                 h3 { code { (candidate.name.as_str()) } " " (judged(candidate, lang)) }
                 (about(candidate, lang))
                 (outcome(view, &ask, candidate, lang))
@@ -134,19 +134,10 @@ fn judged(candidate: &Candidate, lang: Lang) -> Markup {
 }
 
 fn about(candidate: &Candidate, lang: Lang) -> Markup {
-    let changed: usize = candidate.lines.iter().map(|(_, lines)| lines.len()).sum::<usize>() + candidate.lines_left_out;
+    let said = about_facts(candidate, lang);
     html! {
         @for problem in candidate.problems.iter().chain(&candidate.failures) { (note(Tone::Bad, &html! { code { (problem) } })) }
-        (facts(&[
-            (lang.say("名称", "Title"), html! { @match candidate.mapping() { Some(mapping) => { (lang.words(&mapping.title)) } None => { (NOTHING) } } }),
-            (lang.say("摘要", "SHA-256"), html! { @match candidate.digest { Some(digest) => { code { (digest) } } None => { (NOTHING) } } }),
-            (lang.say("案例", "Cases"), count(candidate.cases as u64)),
-            (lang.say("与现行相比", "Against the one in force"), html! {
-                @if candidate.mapping().is_none() { (NOTHING) }
-                @else if candidate.replaces().is_none() { (lang.say("现行配置中没有此映射规则", "there is no mapping of this name in force")) }
-                @else { (count(changed as u64)) (lang.say(" 行不同", " lines differ")) }
-            }),
-        ]))
+        @if !said.is_empty() { (facts(&said)) }
         @for (file, lines) in &candidate.lines {
             details {
                 summary { code { (file) } ": " (lines.len()) (lang.say(" 行", " lines")) }
@@ -163,6 +154,25 @@ fn about(candidate: &Candidate, lang: Lang) -> Markup {
     }
 }
 
+/// What can be said of a candidate: of one that cannot be read, little.
+fn about_facts(candidate: &Candidate, lang: Lang) -> Vec<(&'static str, Markup)> {
+    let changed: usize = candidate.lines.iter().map(|(_, lines)| lines.len()).sum::<usize>() + candidate.lines_left_out;
+    let mut facts = Vec::new();
+    facts.extend(candidate.mapping().map(|mapping| (lang.say("名称", "Title"), html! { (lang.words(&mapping.title)) })));
+    facts.extend(candidate.digest.map(|digest| (lang.say("摘要", "SHA-256"), html! { code { (digest) } })));
+    if candidate.cases > 0 {
+        facts.push((lang.say("案例", "Cases"), count(candidate.cases as u64)));
+    }
+    facts.extend(candidate.mapping().map(|_| {
+        let differs = html! {
+            @if candidate.replaces().is_none() { (lang.say("现行配置中没有此映射规则", "there is no mapping of this name in force")) }
+            @else { (count(changed as u64)) (lang.say(" 行不同", " lines differ")) }
+        };
+        (lang.say("与现行相比", "Against the one in force"), differs)
+    }));
+    facts
+}
+
 /// What a run has come to.
 fn ran(run: &Run, candidate: &Candidate, lang: Lang) -> Markup {
     let state = run.state();
@@ -173,7 +183,7 @@ fn ran(run: &Run, candidate: &Candidate, lang: Lang) -> Markup {
         Standing::Failed(_) => (Tone::Bad, lang.say("未能完成", "failed")),
     };
     html! {
-        h3 { (lang.of(words::SHADOW_RUN)) " " (badge(tone, word)) }
+        h4 { (lang.of(words::SHADOW_RUN)) " " (badge(tone, word)) }
         @if let Standing::Failed(message) = &state.standing { (note(Tone::Bad, &html! { code { (message) } })) }
         @if candidate.digest != Some(run.digest) {
             (note(Tone::Warn, &html! { (lang.say("候选在试跑之后被修改；须重新试跑才能生效。", "The candidate was changed since; run it again before it is promoted.")) }))
@@ -279,16 +289,16 @@ fn changes(view: &OpsView, ask: &Ask<'_>, candidate: &Candidate, waiting: &[Act]
                 (form(view, ask, lang, &address("promote"), HERE, lang.say("申请生效（须第二人批准）", "Propose to promote (a second operator approves)"),
                     &html! { input type="hidden" name="sha256" value=(run.digest); }))
             }
-            @if is_administrator { (form(view, ask, lang, &address("drop"), HERE, lang.say("放弃", "Drop"), &nothing)) }
+            @if is_administrator { div.quietly { (form(view, ask, lang, &address("drop"), HERE, lang.say("放弃", "Drop"), &nothing)) } }
         }
     }
 }
 
 fn history(acts: &[Act], lang: Lang) -> Markup {
     let columns = [
-        Column::Words(text("时间", "When")),
+        Column::Short(text("时间", "When")),
         Column::Words(text("变更", "What")),
-        Column::Words(text("操作员", "By")),
+        Column::Short(text("操作员", "By")),
         Column::Words(words::REASON),
         Column::Figure(text("操作号", "Act")),
     ];
@@ -297,8 +307,11 @@ fn history(acts: &[Act], lang: Lang) -> Markup {
         vec![
             html! { @if let Some(at) = at { (time(at)) } },
             html! { div { strong { (deeds::title(&act.entry.deed, lang)) (standing_of(act, lang)) } div.soft { (deeds::about(&act.entry.deed, lang)) } } },
-            deeds::who(act, lang),
-            html! { (act.entry.reason) },
+            html! {
+                (deeds::who(act, lang))
+                @if is_of_files(act) { small { (lang.say("网关不知道是谁改的文件", "who changed the files is not known to the gateway")) } }
+            },
+            html! { (deeds::reason(act, lang)) },
             html! { (act.entry.number) },
         ]
     });
@@ -309,6 +322,12 @@ fn history(acts: &[Act], lang: Lang) -> Markup {
         &rows.collect::<Vec<_>>(),
         lang.say("还没有变更。", "Nothing has changed yet."),
     )
+}
+
+/// Whether files were changed, and by whoever may write to them.
+fn is_of_files(act: &Act) -> bool {
+    let entry = &act.entry;
+    entry.operator.is_none() && matches!(&entry.deed, Deed::Configure { files, .. } if !files.is_empty())
 }
 
 /// What a proposal is called beside its deed; nothing where it was done.

@@ -143,7 +143,7 @@ impl Drawing<'_> {
                     (self.title)
                     span.legend { @for series in series { span.key.(series.colour) { (self.lang.of(series.name)) } } }
                 }
-                div.plot aria-hidden="true" {}
+                div.plot aria-hidden="true" data-empty=(self.lang.say("没有数据", "no data")) {}
                 details {
                     summary { (self.lang.say("以表格查看", "As a table")) }
                     div.scroll tabindex="0" role="region" aria-label=(self.title) {

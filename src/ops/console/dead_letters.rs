@@ -9,7 +9,7 @@ use super::fields::{Field, FieldKind, Given, field};
 use super::figures::{count, nothing, time};
 use super::parts::{Column, Tone, facts, form, live, note, table};
 use super::words::{self, Lang, text};
-use super::{deeds, layout};
+use super::{deeds, layout, names};
 use crate::config::Config;
 use crate::domain::{DeliveryId, Role};
 use crate::fault::Fault;
@@ -43,7 +43,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let after: Option<DeliveryId> = given.text(AFTER).parse().ok();
     let to = given.text("destination").parse().ok();
     let rows = view.journal.dead_letters(DeadLetterFilter { to, after, rows_max: ROWS }).await?;
-    let listed = live(&ask, lang, "dead-letters", &list(&rows, lang));
+    let listed = live(&ask, lang, "dead-letters", &list(&rows, &config, lang));
     if ask.part().is_some() {
         return Ok(layout::part(listed));
     }
@@ -96,7 +96,7 @@ fn form_of_picks(given: &Given, config: &Config, rows: &[DeliveryRow], lang: Lan
     let everything_is_wrong = given.wrong.iter().any(|name| name == "everything");
     let unknown: Vec<&String> = given.wrong.iter().filter(|name| !PICKS.contains(&name.as_str())).collect();
     html! {
-        datalist id="destinations" { @for known in destinations { option value=(known.id) {} } }
+        datalist id="destinations" { @for known in destinations { option value=(known.id) { @if let Some(partner) = config.partners.get(&known.id.partner) { (lang.words(&partner.title)) } } } }
         datalist id="partners" { @for known in config.partners.values() { option value=(known.id) { (lang.words(&known.title)) } } }
         datalist id="flows" { @for known in config.flows.values() { option value=(known.id) { (lang.words(&known.title)) } } }
         datalist id="faults" { @for code in faults { option value=(code) { (lang.fault(code)) } } }
@@ -175,7 +175,7 @@ fn acts(view: &OpsView, ask: &Ask<'_>, given: &Given, lang: Lang) -> Markup {
 }
 
 /// Every dead letter of a page.
-fn list(rows: &[DeliveryRow], lang: Lang) -> Markup {
+fn list(rows: &[DeliveryRow], config: &Config, lang: Lang) -> Markup {
     let columns = [
         Column::Words(words::DELIVERY),
         Column::Words(words::DESTINATION),
@@ -187,7 +187,7 @@ fn list(rows: &[DeliveryRow], lang: Lang) -> Markup {
     let cells = |row: &DeliveryRow| {
         vec![
             html! { a.id href={ "/exchanges/" (row.exchange) "#delivery-" (row.id) } { code { (row.id) } } small { (lang.say("交换单 ", "exchange ")) (row.exchange) } },
-            html! { a href={ "/partners/" (row.to.partner) } { (row.to) } },
+            names::destination(config, &row.to, lang),
             count(row.records),
             count(row.attempts.into()),
             html! {

@@ -68,6 +68,14 @@ pub fn who(act: &Act, lang: Lang) -> Markup {
     }
 }
 
+/// Why it was done; the gateway itself does what its files say.
+pub fn reason<'a>(act: &'a Act, lang: Lang) -> &'a str {
+    match (&act.entry.operator, &act.entry.deed) {
+        (None, Deed::Configure { .. }) => lang.say("配置文件", "configuration files"),
+        _ => &act.entry.reason,
+    }
+}
+
 /// What can be paused, with its page.
 pub fn paused(what: &Pausable, lang: Lang) -> Markup {
     match what {

@@ -55,7 +55,7 @@ fn one(view: &OpsView, ask: &Ask<'_>, row: &DeliveryRow, attempts: &[Attempt], l
             @if !attempts.is_empty() {
                 ol.attempts {
                     @if earlier > 0 { li { span.soft { (lang.say("更早的 ", "")) (earlier) (lang.say(" 次不再保留", " earlier ones are not kept any more")) } } }
-                    @for attempt in attempts { (tried(attempt, row, ask, lang)) }
+                    @for alike in attempts.chunk_by(failed_alike) { (folded(alike, lang)) @if let Some(last) = alike.last() { (tried(last, row, ask, lang)) } }
                 }
             }
             @if !row.acts.is_empty() { ul.attempts { @for act in &row.acts { li { (act_line(act, lang)) } } } }
@@ -78,6 +78,25 @@ pub fn state(state: DeliveryState, lang: Lang) -> Markup {
         DeliveryState::Acknowledged => badge(Tone::Good, lang.say("已送达", "acknowledged")),
         DeliveryState::Dead => badge(Tone::Bad, lang.say("投递失败待处理", "dead letter")),
         DeliveryState::Waived => badge(Tone::Calm, lang.say("已免除", "waived")),
+    }
+}
+
+/// Whether two attempts failed, and in the same way.
+fn failed_alike(one: &Attempt, other: &Attempt) -> bool {
+    one.fault.is_some() && one.fault == other.fault && one.answer == other.answer
+}
+
+/// What goes before the last of several attempts that failed in the same way: the first of them, and how many there were.
+fn folded(alike: &[Attempt], lang: Lang) -> Markup {
+    html! {
+        @if let [first, _, ..] = alike {
+            li {
+                span.number { "#" (first.number) }
+                span.when { (precise(first.started_at)) }
+                strong { "× " (alike.len()) }
+                span.soft { (lang.say("同一错误，最后一次：", "the same fault each time, the last of them:")) }
+            }
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use super::exchanges::outcome;
 use super::figures::{bytes, local, nothing, took};
 use super::parts::{Column, Tone, badge, facts, live, note, table};
 use super::words::{self, Lang, text};
-use super::{deliveries, layout, prose::prose};
+use super::{deliveries, layout, names, prose::prose};
+use crate::config::Config;
 use crate::domain::{Finding, Role, Severity};
 use crate::fault::{Fault, FaultCode};
 use crate::figures::thousands;
@@ -58,7 +59,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let findings = FindingsPage::of(view, &ask, &row, asked.findings_from, FINDINGS_ROWS).await?;
     let has_answer = ask.operator.role >= Role::Operate && view.journal.answer(id).await?.is_some();
     let body = html! {
-        (standing(&row, lang))
+        (standing(&row, &view.live.load().config, lang))
         (why(&row, lang))
         (life)
         (findings_part(&row, &findings, &ask, lang))
@@ -94,11 +95,11 @@ impl Asked {
     }
 }
 
-fn standing(row: &ExchangeRow, lang: Lang) -> Markup {
+fn standing(row: &ExchangeRow, config: &Config, lang: Lang) -> Markup {
     html! {
         p.standing {
             (outcome(row.journaled.outcome(), lang))
-            " " a href={ "/partners/" (row.partner) } { (row.partner) } " · " a href={ "/flows/" (row.flow) } { (row.flow) }
+            " " (names::partner(config, &row.partner, lang)) " · " (names::flow(config, &row.flow, lang))
             @if let Some(id) = &row.message_id { " · " (lang.say("报文标识号 ", "message id ")) code { (id) } }
         }
     }
@@ -148,7 +149,7 @@ fn timeline(row: &ExchangeRow, sums: &DeliverySums, lang: Lang) -> Markup {
             }
             @if waiting > 0 { (moment(lang, None, None, lang.of(words::QUEUED), &html! { (badge(Tone::Warn, &format!("{} / {}", thousands(waiting), thousands(all)))) })) }
             @if dead > 0 {
-                (moment(lang, None, None, lang.of(words::DEAD_LETTERS), &html! { (badge(Tone::Bad, &format!("{} / {}", thousands(dead), thousands(all)))) " " a href="#deliveries" { (lang.say("查看投递", "see the deliveries")) } }))
+                (moment(lang, sums.last_dead_at, None, lang.of(words::DEAD_LETTERS), &html! { (badge(Tone::Bad, &format!("{} / {}", thousands(dead), thousands(all)))) " " a href="#deliveries" { (lang.say("查看投递", "see the deliveries")) } }))
             }
         }
     }

@@ -6,9 +6,9 @@
 
 use super::fields::{Field, FieldKind, Given, field};
 use super::figures::{bytes, count, time};
-use super::layout;
 use super::parts::{Column, Tone, badge, note, table};
 use super::words::{self, Lang, text};
+use super::{layout, names};
 use crate::config::Config;
 use crate::domain::{FlowId, Outcome};
 use crate::fault::Fault;
@@ -46,7 +46,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let body = html! {
         (form(&given, &live.config, canonical.as_deref(), lang))
         @match &found {
-            Some(found) => { (results(found, &given, lang)) }
+            Some(found) => { (results(found, &given, &live.config, lang)) }
             None => { (note(Tone::Warn, &html! { (lang.say("有条件无法识别，见上。", "Some of what was asked for cannot be read; it is marked above.")) })) }
         }
     };
@@ -171,7 +171,7 @@ fn outcome_word(outcome: Outcome, lang: Lang) -> &'static str {
     })
 }
 
-fn results(found: &Found, given: &Given, lang: Lang) -> Markup {
+fn results(found: &Found, given: &Given, config: &Config, lang: Lang) -> Markup {
     let columns = [
         Column::Words(text("交换单", "Exchange")),
         Column::Words(text("接收时间", "Received")),
@@ -182,7 +182,7 @@ fn results(found: &Found, given: &Given, lang: Lang) -> Markup {
         Column::Figure(words::REFUSED),
         Column::Figure(text("大小", "Size")),
     ];
-    let rows: Vec<Vec<Markup>> = found.exchanges.iter().map(|brief| cells(brief, lang)).collect();
+    let rows: Vec<Vec<Markup>> = found.exchanges.iter().map(|brief| cells(brief, config, lang)).collect();
     let nothing = match found.next_before {
         Some(_) => lang.say("这一页没有符合的，后面还有没查的。", "Nothing fits on this page; there is more to look at."),
         None => lang.say("没有符合的交换单。", "No exchange fits."),
@@ -208,12 +208,12 @@ fn next(given: &Given, before: &str) -> String {
     address
 }
 
-fn cells(brief: &Brief, lang: Lang) -> Vec<Markup> {
+fn cells(brief: &Brief, config: &Config, lang: Lang) -> Vec<Markup> {
     vec![
         html! { a.id href={ "/exchanges/" (brief.id) } { code { (brief.id) } } @if let Some(id) = &brief.message_id { small { (id) } } },
         time(brief.received_at),
-        html! { (brief.partner) },
-        html! { (brief.flow) },
+        names::partner(config, &brief.partner, lang),
+        names::flow(config, &brief.flow, lang),
         html! { span { (outcome(brief.outcome, lang)) @if let Some(fault) = &brief.fault { small { (lang.fault(fault)) } } } },
         count(brief.counts.records),
         count(brief.counts.refused),

@@ -2,7 +2,7 @@
 
 use super::chart;
 use super::figures::{age, count};
-use super::partner::{CHARTS_SECONDS, kept_table, limits_part, pause_form, rules_table, sent_cells, sent_columns};
+use super::partner::{CHARTS_SECONDS, destination_state, kept_table, limits_part, pause_form, rules_table, sent_cells, sent_columns};
 use super::parts::{Column, Tone, badge, facts, live, live_seldom, table};
 use super::words::{self, Lang, text};
 use super::{alarms, layout};
@@ -15,7 +15,6 @@ use crate::journal::hours::FlowHour;
 use crate::ops::access::Ask;
 use crate::ops::kept::expected;
 use crate::ops::partners::{self, Standing, Sums, hours_of_flow};
-use crate::ops::standing::worst_of_route;
 use crate::ops::view::OpsView;
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -50,7 +49,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
         (charts(view, &ask, &hours, is_month))
         @if !schedule.is_empty() {
             h2 { (lang.say("报送时限", "Schedule")) }
-            (kept_table(&schedule, lang))
+            (kept_table(&schedule, &config, lang))
         }
         h2 { (lang.say("校验问题最多的规则", "Rules with the most findings")) }
         (rules_table(&rules, &format!("flow={}", flow.id), lang))
@@ -89,7 +88,7 @@ fn standing_part(flow: &Flow, standing: &Standing, config: &Config, is_paused: b
             " " code { (flow.id) } " · " code { (flow.canonical) }
             " · " a href={ "/exchanges?flow=" (flow.id) } { (lang.say("它的交换单", "its exchanges")) }
         }
-        @if !open.is_empty() { (alarms::list(&open, now, lang)) }
+        @if !open.is_empty() { (alarms::list(&open, config, now, lang)) }
         h2 { (lang.say("报送方", "Senders")) small { (lang.say("近 24 小时", "last 24 hours")) } }
         (senders(flow, standing, config, now, lang))
         h2 { (lang.say("接收方", "Receivers")) }
@@ -119,9 +118,9 @@ fn senders(flow: &Flow, standing: &Standing, config: &Config, now: Timestamp, la
 fn receivers(flow: &Flow, standing: &Standing, config: &Config, now: Timestamp, lang: Lang) -> Markup {
     let columns = [
         Column::Words(words::DESTINATION),
-        Column::Words(words::MAPPING),
+        Column::Short(words::MAPPING),
         Column::Words(text("条件", "Condition")),
-        Column::Words(words::STATE),
+        Column::Short(words::STATE),
         Column::Figure(words::RATE),
         Column::Figure(words::QUEUED),
         Column::Figure(text("最早待投递", "Oldest waiting")),
@@ -130,16 +129,11 @@ fn receivers(flow: &Flow, standing: &Standing, config: &Config, now: Timestamp, 
         let row = standing.status.destinations.iter().find(|row| row.to == route.to);
         let title = config.partners.get(&route.to.partner).map(|known| lang.words(&known.title)).unwrap_or_default();
         let minute = standing.last_minute.delivered.get(&(flow.id.clone(), route.to.clone())).copied().unwrap_or(0);
-        let state = match worst_of_route(&standing.alarms, &flow.id, &route.to) {
-            Some(alarm) => badge(alarms::tone(alarm), &alarms::title(alarm, lang)),
-            None if row.is_some_and(|row| row.circuit_open) => badge(Tone::Bad, lang.say("线路断开", "circuit open")),
-            None => badge(Tone::Good, lang.say("正常", "normal")),
-        };
         vec![
             html! { a href={ "/partners/" (route.to.partner) } { (title) } small { (route.to) } },
             html! { code { (route.mapping) } },
             html! { @if let Some(when) = &route.when { code { (when) } } @else { span.soft { (lang.say("全部记录", "every record")) } } },
-            state,
+            destination_state(standing, Some(&flow.id), &route.to, lang),
             count(minute),
             count(row.map_or(0, |row| row.queued)),
             html! { @if let Some(at) = row.and_then(|row| row.oldest_waiting) { (age(now.duration_since(at).as_secs(), lang)) } @else { (super::figures::nothing()) } },

@@ -28,7 +28,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
     let rows: Vec<&AlarmRow> = open.iter().collect();
     let listed = html! {
         h2 { (lang.say("未解除的告警", "Open alarms")) }
-        (alarms::list(&rows, now, lang))
+        (alarms::list(&rows, &view.live.load().config, now, lang))
         @if open.iter().any(|row| !row.acts.is_empty()) { (done(&open, now, lang)) }
     };
     let listed = live(&ask, lang, "open", &listed);
@@ -49,10 +49,10 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
 /// What was said of the alarms that are open, the latest first.
 fn done(open: &[AlarmRow], now: Timestamp, lang: Lang) -> Markup {
     let columns = [
-        Column::Words(text("时间", "When")),
-        Column::Words(words::ALARM),
-        Column::Words(text("操作员", "Who")),
-        Column::Words(text("操作", "What")),
+        Column::Short(text("时间", "When")),
+        Column::Short(words::ALARM),
+        Column::Short(text("操作员", "Who")),
+        Column::Short(text("操作", "What")),
         Column::Words(text("内容", "Words")),
     ];
     let mut acts: Vec<(&AlarmRow, &Act)> = open.iter().flat_map(|row| row.acts.iter().map(move |act| (row, act))).collect();
@@ -93,7 +93,8 @@ fn leave_note(view: &OpsView, ask: &Ask<'_>, open: usize, lang: Lang) -> Markup 
     let asked = text("留给下一班的话", "Note to the next shift");
     let kept = match open {
         0 => badge(Tone::Good, lang.say("没有告警", "no alarm is open")),
-        _ => html! { (badge(Tone::Warn, &format!("{}{open}", lang.say("告警 ", "alarms: ")))) },
+        1 => badge(Tone::Warn, lang.say("1 个未解除的告警", "1 open alarm")),
+        _ => badge(Tone::Warn, &format!("{open}{}", lang.say(" 个未解除的告警", " open alarms"))),
     };
     let inside = html! { span.what { (lang.say("同时记下：", "kept with it: ")) (kept) } };
     html! {
@@ -104,10 +105,10 @@ fn leave_note(view: &OpsView, ask: &Ask<'_>, open: usize, lang: Lang) -> Markup 
 
 fn handovers_table(handovers: &[Act], lang: Lang) -> Markup {
     let columns = [
-        Column::Words(text("时间", "When")),
-        Column::Words(text("交班人", "Who")),
+        Column::Short(text("时间", "When")),
+        Column::Short(text("交班人", "Who")),
         Column::Words(text("交班说明", "Note")),
-        Column::Words(text("当时的告警", "Alarms open then")),
+        Column::Short(text("当时的告警", "Alarms open then")),
     ];
     let rows = handovers.iter().map(|act| {
         let open = match &act.entry.deed {

@@ -4,12 +4,14 @@
 //!
 //! Limits: [`NODES_MAX`] in each of the three columns; how many more there are is said.
 
+use super::partner::destination_troubles;
 use super::parts::{Column, Tone, badge, mark_at, table};
 use super::words::{self, Lang, text};
 use super::{alarms, figures};
 use crate::config::Config;
 use crate::figures::thousands;
 use crate::journal::acts::Pausable;
+use crate::journal::alarms::AlarmRow;
 use crate::ops::partners::Standing;
 use crate::ops::standing::{State, worst_of_feed, worst_of_route};
 use maud::{Markup, html};
@@ -28,19 +30,36 @@ const MARGIN: usize = 4;
 /// Widths of text, where an ASCII letter is 1.
 const TITLE_LETTERS: f32 = 27.0;
 const NAME_LETTERS: f32 = 32.0;
+/// The width of one of a label.
+const LABEL_LETTER: f32 = 6.6;
 
 struct Node {
     name: String,
     title: String,
     address: String,
-    trouble: Option<(Tone, &'static str)>,
+    /// The worst first.
+    troubles: Vec<(Tone, &'static str)>,
 }
 
 struct Way {
     from: usize,
     to: usize,
     records: u64,
-    trouble: Option<(Tone, String)>,
+    trouble: Option<Trouble>,
+}
+
+/// What is wrong on a way: a short word, and the sentence behind it.
+struct Trouble {
+    tone: Tone,
+    word: &'static str,
+    sentence: String,
+}
+
+impl Trouble {
+    fn of(alarm: &AlarmRow, lang: Lang) -> Self {
+        let word = State::of_alarm(alarm).map_or(lang.of(words::ALARM), |state| lang.state(state));
+        Self { tone: alarms::tone(alarm), word, sentence: lang.words(&alarm.state.words).to_owned() }
+    }
 }
 
 /// The three columns, from left to right, and the ways between them.
@@ -69,12 +88,12 @@ impl Chart {
         let mut chart = Self::default();
         let mut places: [BTreeMap<String, usize>; 3] = Default::default();
         for flow in config.flows.values() {
-            let is_paused = standing.status.paused.iter().any(|paused| paused.what == Pausable::Flow(flow.id.clone()));
+            let is_paused = standing.is_paused(&Pausable::Flow(flow.id.clone()));
             let here = chart.place(&mut places, 1, &flow.id, || Node {
                 name: flow.id.to_string(),
                 title: lang.words(&flow.title).to_owned(),
                 address: format!("/flows/{}", flow.id),
-                trouble: is_paused.then(|| (Tone::Warn, lang.state(State::Paused))),
+                troubles: is_paused.then(|| (Tone::Warn, lang.state(State::Paused))).into_iter().collect(),
             });
             let Some(here) = here else { continue };
             for partner in flow.senders.keys() {
@@ -82,27 +101,27 @@ impl Chart {
                     name: partner.to_string(),
                     title: config.partners.get(partner).map_or_else(String::new, |known| lang.words(&known.title).to_owned()),
                     address: format!("/partners/{partner}"),
-                    trouble: None,
+                    troubles: Vec::new(),
                 });
                 let records = standing.last_minute.sent.get(&(partner.clone(), flow.id.clone())).copied().unwrap_or(0);
-                let alarm = worst_of_feed(&standing.alarms, partner, &flow.id);
-                let trouble = alarm.map(|alarm| (alarms::tone(alarm), alarms::title(alarm, lang)));
+                let trouble = worst_of_feed(&standing.alarms, partner, &flow.id).map(|alarm| Trouble::of(alarm, lang));
                 chart.way(0, from, Some(here), records, trouble);
             }
             for route in &flow.routes {
-                let row = standing.status.destinations.iter().find(|row| row.to == route.to);
+                let troubles = destination_troubles(standing, &route.to, lang);
                 let partner = config.partners.get(&route.to.partner);
                 let to = chart.place(&mut places, 2, &route.to, || Node {
                     name: route.to.to_string(),
                     title: partner.map_or_else(String::new, |known| lang.words(&known.title).to_owned()),
                     address: format!("/partners/{}", route.to.partner),
-                    trouble: row.filter(|row| row.dead > 0).map(|_| (Tone::Bad, lang.of(words::DEAD_LETTERS))),
+                    troubles: troubles.clone(),
                 });
                 let records = standing.last_minute.delivered.get(&(flow.id.clone(), route.to.clone())).copied().unwrap_or(0);
-                let alarm = worst_of_route(&standing.alarms, &flow.id, &route.to);
-                let alarmed = alarm.map(|alarm| (alarms::tone(alarm), alarms::title(alarm, lang)));
-                let failing = row.filter(|row| row.circuit_open).map(|_| (Tone::Bad, lang.state(State::Failing).to_owned()));
-                chart.way(1, Some(here), to, records, alarmed.or(failing));
+                let alarmed = worst_of_route(&standing.alarms, Some(&flow.id), &route.to).map(|alarm| Trouble::of(alarm, lang));
+                // Dead letters may be of another flow; their node has the mark.
+                let own = troubles.iter().find(|(_, word)| *word != lang.of(words::DEAD_LETTERS));
+                let own = own.map(|(tone, word)| Trouble { tone: *tone, word, sentence: (*word).to_owned() });
+                chart.way(1, Some(here), to, records, alarmed.or(own));
             }
         }
         chart.order();
@@ -131,7 +150,7 @@ impl Chart {
         Some(nodes.len() - 1)
     }
 
-    fn way(&mut self, side: usize, from: Option<usize>, to: Option<usize>, records: u64, trouble: Option<(Tone, String)>) {
+    fn way(&mut self, side: usize, from: Option<usize>, to: Option<usize>, records: u64, trouble: Option<Trouble>) {
         if let (Some(from), Some(to), Some(ways)) = (from, to, self.ways.get_mut(side)) {
             // Several routes of a flow may lead to one place.
             if !ways.iter().any(|way| (way.from, way.to) == (from, to)) {
@@ -182,7 +201,7 @@ impl Chart {
 
     fn sorted(&self, side: usize) -> Vec<&Way> {
         let mut ways: Vec<&Way> = self.ways.get(side).into_iter().flatten().collect();
-        ways.sort_by_key(|way| (way.trouble.as_ref().map_or(Tone::Good, |(tone, _)| *tone), way.records));
+        ways.sort_by_key(|way| (way.trouble.as_ref().map_or(Tone::Good, |trouble| trouble.tone), way.records));
         ways
     }
 
@@ -207,7 +226,7 @@ impl Chart {
     fn line(&self, side: usize, way: &Way, height: usize) -> Markup {
         let [x, y, to_x, to_y] = self.ends(side, way, height);
         let bend = (to_x - x) / 2;
-        let tone = way.trouble.as_ref().map(|(tone, _)| *tone);
+        let tone = way.trouble.as_ref().map(|trouble| trouble.tone);
         let busy = if way.records == 0 { 1.5 } else { (2.0 + (way.records as f32).log10() * 1.5).min(8.0) };
         let thick = if tone == Some(Tone::Bad) {
             busy.max(6.0)
@@ -222,16 +241,19 @@ impl Chart {
 
     fn label(&self, side: usize, way: &Way, height: usize) -> Markup {
         let [x, y, to_x, to_y] = self.ends(side, way, height);
-        let (x, y) = ((x + to_x) / 2, (y + to_y) / 2);
+        // Above the line, which is at most 8 thick.
+        let (x, y) = ((x + to_x) / 2, (y + to_y) / 2 - 8);
         html! {
             @match &way.trouble {
-                Some((tone, why)) => {
+                Some(Trouble { tone, word, sentence }) => {
+                    @let said = format!("{word} · {}", thousands(way.records));
                     g.label.(tone.class()) {
-                        (mark_at(*tone, x - 6, y - 17))
-                        text x=(x) y=(y + 9) text-anchor="middle" { (shortened(why, 22.0)) " · " (thousands(way.records)) }
+                        title { (sentence) }
+                        (mark_at(*tone, x - width(&said) / 2 - 16, y - 11))
+                        text x=(x) y=(y) text-anchor="middle" { (said) }
                     }
                 }
-                None if way.records > 0 => { g.label { text x=(x) y=(y + 4) text-anchor="middle" { (thousands(way.records)) } } }
+                None if way.records > 0 => { g.label { text x=(x) y=(y) text-anchor="middle" { (thousands(way.records)) } } }
                 None => {}
             }
         }
@@ -239,14 +261,20 @@ impl Chart {
 
     fn table(&self, lang: Lang) -> Markup {
         let columns =
-            [Column::Words(text("从", "From")), Column::Words(text("到", "To")), Column::Figure(words::RATE), Column::Words(words::STATE)];
+            [Column::Words(text("从", "From")), Column::Short(text("到", "To")), Column::Figure(words::RATE), Column::Short(words::STATE)];
         let linked =
             |node: Option<&Node>| html! { @if let Some(node) = node { a href=(node.address) { (node.title) } small { (node.name) } } };
         let row = |side: usize, way: &Way| {
             let node = |column: usize, place: usize| self.columns.get(column).and_then(|nodes| nodes.get(place));
-            let state = match &way.trouble {
-                Some((tone, why)) => badge(*tone, why),
-                None => badge(Tone::Good, lang.state(State::Healthy)),
+            let ends = [node(side, way.from), node(side + 1, way.to)].into_iter().flatten().flat_map(|node| node.troubles.iter().copied());
+            let mut troubles: Vec<(Tone, &str)> = way.trouble.iter().map(|trouble| (trouble.tone, trouble.word)).chain(ends).collect();
+            troubles.sort_by_key(|(tone, word)| (std::cmp::Reverse(*tone), *word));
+            troubles.dedup();
+            let state = html! {
+                span.badges {
+                    @for (tone, word) in &troubles { (badge(*tone, word)) }
+                    @if troubles.is_empty() { (badge(Tone::Good, lang.state(State::Healthy))) }
+                }
             };
             vec![linked(node(side, way.from)), linked(node(side + 1, way.to)), figures::count(way.records), state]
         };
@@ -256,14 +284,15 @@ impl Chart {
 }
 
 fn drawn(node: &Node, x: usize, y: usize) -> Markup {
-    let class = node.trouble.map_or("well", |(tone, _)| tone.class());
+    let worst = node.troubles.first().map(|(tone, _)| *tone);
+    let class = worst.map_or("well", Tone::class);
     html! {
         a.node.(class) href=(node.address) {
-            title { (node.title) " (" (node.name) ")" @if let Some((_, why)) = node.trouble { ": " (why) } }
+            title { (node.title) " (" (node.name) ")" @for (n, (_, why)) in node.troubles.iter().enumerate() { (if n == 0 { ": " } else { ", " }) (why) } }
             rect x=(x) y=(y) width=(NODE_WIDTH) height=(NODE_HEIGHT) rx="6" {}
             text x=(x + 12) y=(y + 17) { (shortened(&node.title, TITLE_LETTERS)) }
             text.name x=(x + 12) y=(y + 32) { (shortened(&node.name, NAME_LETTERS)) }
-            @if let Some((tone, _)) = node.trouble { (mark_at(tone, x + NODE_WIDTH - 22, y + 14)) }
+            @if let Some(tone) = worst { (mark_at(tone, x + NODE_WIDTH - 22, y + 14)) }
         }
     }
 }
@@ -277,9 +306,18 @@ fn top(place: usize, count: usize, height: usize) -> usize {
     (height - count * PITCH) / 2 + place * PITCH + (PITCH - NODE_HEIGHT) / 2
 }
 
+/// How wide a letter is, where one of ASCII is 1.
+fn letters(c: char) -> f32 {
+    if c.is_ascii() { 1.0 } else { 1.85 }
+}
+
+/// About how wide the text of a label is.
+fn width(text: &str) -> usize {
+    (text.chars().map(letters).sum::<f32>() * LABEL_LETTER) as usize
+}
+
 /// As much of a text as fits, in letters of ASCII; others are counted as nearly two.
 fn shortened(text: &str, letters_max: f32) -> String {
-    let letters = |c: char| if c.is_ascii() { 1.0 } else { 1.85 };
     if text.chars().map(letters).sum::<f32>() <= letters_max {
         return text.to_owned();
     }

@@ -41,6 +41,7 @@ pub mod handover;
 pub mod layout;
 pub mod live;
 pub mod map;
+pub mod names;
 pub mod now;
 pub mod partner;
 pub mod parts;

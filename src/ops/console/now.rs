@@ -52,7 +52,7 @@ async fn everything(view: &OpsView, now: Timestamp, lang: Lang) -> Result<Markup
         (verdict(&open, None, lang))
         (of_configuration(&view.health.state(), lang))
         (to_do(&standing, proposals, now, lang))
-        @if !open.is_empty() { (alarms::list(&open, now, lang)) }
+        @if !open.is_empty() { (alarms::list(&open, &live.config, now, lang)) }
         (sums(&standing, lang))
         h2 { (lang.of(words::PARTNERS)) }
         (partners_table(&standing, now, lang))
@@ -183,9 +183,9 @@ fn sums(standing: &Standing, lang: Lang) -> Markup {
 fn partners_table(standing: &Standing, now: Timestamp, lang: Lang) -> Markup {
     let columns = [
         Column::Words(words::PARTNER),
-        Column::Words(words::STATE),
+        Column::Short(words::STATE),
         Column::Figure(text("最近接收", "Last seen")),
-        Column::Words(text("24 小时", "24 hours")),
+        Column::Short(text("24 小时", "24 hours")),
         Column::Figure(words::RATE),
         Column::Figure(text("退回占比", "Refused")),
         Column::Figure(text("p50", "p50")),

@@ -5,9 +5,9 @@ use super::figures::{age, count, moment, nothing, share, short_time, time, withi
 use super::now::days;
 use super::parts::{Column, Tone, badge, form, link, live, live_seldom, table};
 use super::words::{self, Lang, Text, text};
-use super::{alarms, layout, parts};
+use super::{alarms, layout, names, parts};
 use crate::config::{Config, Partner};
-use crate::domain::{DestinationId, Role};
+use crate::domain::{DestinationId, FlowId, Role};
 use crate::fault::Fault;
 use crate::figures::thousands;
 use crate::http::Response;
@@ -17,7 +17,7 @@ use crate::journal::hours::{DestinationHour, FlowHour, RuleCount};
 use crate::ops::access::Ask;
 use crate::ops::kept::{Expected, Kept, expected};
 use crate::ops::partners::{self, LimitsLeft, PartnerRow, Standing, Sums, days_left, hours_of};
-use crate::ops::standing::concerns;
+use crate::ops::standing::{State, concerns, worst_of_route};
 use crate::ops::view::OpsView;
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -56,7 +56,7 @@ pub async fn page(view: &OpsView, ask: Ask<'_>) -> Result<Response, Fault> {
         (charts(view, &ask, &partner, &came, is_month))
         @if !schedule.is_empty() {
             h2 { (lang.say("报送时限", "Schedule")) }
-            (kept_table(&schedule, lang))
+            (kept_table(&schedule, &config, lang))
         }
         h2 { (lang.say("校验问题最多的规则", "Rules with the most findings")) }
         (rules_table(&rules, &format!("partner={}", partner.id), lang))
@@ -74,7 +74,7 @@ fn standing_part(row: &PartnerRow, standing: &Standing, config: &Config, partner
             " · " a href={ "/exchanges?partner=" (partner.id) } { (lang.say("它的交换单", "its exchanges")) }
             @if let Some(at) = row.last_received_at { " · " (lang.say("最近接收 ", "last seen ")) (short_time(at, now)) }
         }
-        @if !open.is_empty() { (alarms::list(&open, now, lang)) }
+        @if !open.is_empty() { (alarms::list(&open, config, now, lang)) }
         (flows_table(row, standing, config, now, lang))
         @if !partner.destinations.is_empty() { (destinations_table(standing, partner, now, lang)) }
     }
@@ -160,7 +160,7 @@ pub fn sent_cells(name: Markup, last: Option<Timestamp>, minute: u64, sums: &Sum
 fn destinations_table(standing: &Standing, partner: &Partner, now: Timestamp, lang: Lang) -> Markup {
     let columns = [
         Column::Words(words::DESTINATION),
-        Column::Words(words::STATE),
+        Column::Short(words::STATE),
         Column::Figure(words::RATE),
         Column::Figure(words::ACKNOWLEDGED),
         Column::Figure(words::QUEUED),
@@ -173,7 +173,7 @@ fn destinations_table(standing: &Standing, partner: &Partner, now: Timestamp, la
         let dead = row.map_or(0, |row| row.dead);
         vec![
             html! { span { (destination.id) small { (destination.url) } } },
-            destination_state(&destination.id, row.is_some_and(|row| row.circuit_open), dead, standing, lang),
+            destination_state(standing, None, &destination.id, lang),
             count(minute),
             count(row.map_or(0, |row| row.acknowledged)),
             count(row.map_or(0, |row| row.queued)),
@@ -188,26 +188,38 @@ fn destinations_table(standing: &Standing, partner: &Partner, now: Timestamp, la
     }
 }
 
-fn destination_state(to: &DestinationId, circuit_open: bool, dead: u64, standing: &Standing, lang: Lang) -> Markup {
-    let is_paused = standing.status.paused.iter().any(|paused| paused.what == Pausable::Destination(to.clone()));
+/// How a destination stands: its worst alarm (of one flow, or of any), and what is wrong with it; healthy alone where nothing is.
+pub fn destination_state(standing: &Standing, flow: Option<&FlowId>, to: &DestinationId, lang: Lang) -> Markup {
+    let alarm = worst_of_route(&standing.alarms, flow, to);
+    let troubles = destination_troubles(standing, to, lang);
     html! {
         span.badges {
-            @if circuit_open { (badge(Tone::Bad, lang.say("线路断开", "circuit open"))) }
-            @if is_paused { (badge(Tone::Warn, lang.say("已暂停", "paused"))) }
-            @if dead > 0 { (badge(Tone::Bad, lang.of(words::DEAD_LETTERS))) }
-            @if !circuit_open && !is_paused && dead == 0 { (badge(Tone::Good, lang.say("正常", "normal"))) }
+            @if let Some(alarm) = alarm { (badge(alarms::tone(alarm), &alarms::title(alarm, lang))) }
+            @for (tone, word) in &troubles { (badge(*tone, word)) }
+            @if alarm.is_none() && troubles.is_empty() { (badge(Tone::Good, lang.state(State::Healthy))) }
         }
     }
 }
 
+/// What is wrong with a destination beside its alarms, the worst first.
+pub fn destination_troubles(standing: &Standing, to: &DestinationId, lang: Lang) -> Vec<(Tone, &'static str)> {
+    let row = standing.status.destinations.iter().find(|row| row.to == *to);
+    let found = [
+        (row.is_some_and(|row| row.circuit_open), Tone::Bad, lang.say("线路断开", "circuit open")),
+        (row.is_some_and(|row| row.dead > 0), Tone::Bad, lang.of(words::DEAD_LETTERS)),
+        (standing.is_paused(&Pausable::Destination(to.clone())), Tone::Warn, lang.state(State::Paused)),
+    ];
+    found.into_iter().filter_map(|(is_so, tone, word)| is_so.then_some((tone, word))).collect()
+}
+
 /// Whether feeds came when they were expected, the next one first.
-pub fn kept_table(schedule: &[Expected], lang: Lang) -> Markup {
+pub fn kept_table(schedule: &[Expected], config: &Config, lang: Lang) -> Markup {
     let columns = [
-        Column::Words(text("所属期", "Period")),
-        Column::Words(words::FLOW),
-        Column::Words(words::PARTNER),
-        Column::Words(text("时限", "Due")),
-        Column::Words(words::STATE),
+        Column::Short(text("所属期", "Period")),
+        Column::Short(words::FLOW),
+        Column::Short(words::PARTNER),
+        Column::Short(text("时限", "Due")),
+        Column::Short(words::STATE),
     ];
     let mut schedule: Vec<&Expected> = schedule.iter().collect();
     schedule.sort_by_key(|expected| std::cmp::Reverse(expected.occurrence.due_at));
@@ -222,8 +234,8 @@ pub fn kept_table(schedule: &[Expected], lang: Lang) -> Markup {
         };
         vec![
             html! { (expected.occurrence.period) },
-            html! { (expected.flow) },
-            html! { (expected.partner) },
+            names::flow(config, &expected.flow, lang),
+            names::partner(config, &expected.partner, lang),
             time(expected.occurrence.due_at),
             badge(tone, word),
         ]
@@ -250,7 +262,7 @@ pub fn rules_table(rules: &[RuleCount], of: &str, lang: Lang) -> Markup {
 /// Limits and certificates.
 fn facts_part(row: &PartnerRow, expiring_days: i64, now: Timestamp, lang: Lang) -> Markup {
     let columns =
-        [Column::Words(text("证书主体", "Certificate")), Column::Words(text("到期时间", "Ends")), Column::Figure(text("剩余", "Left"))];
+        [Column::Words(text("证书主体", "Certificate")), Column::Short(text("到期时间", "Ends")), Column::Figure(text("剩余", "Left"))];
     let certificates = row
         .facts
         .certificates
@@ -334,7 +346,7 @@ fn changes(view: &OpsView, ask: &Ask<'_>, partner: &Partner, standing: &Standing
             h2 { (lang.say("暂停与恢复投递", "Pausing and resuming deliveries")) }
             div.sheet.padded.forms {
                 @for destination in partner.destinations.values() {
-                    @let is_paused = standing.status.paused.iter().any(|paused| paused.what == Pausable::Destination(destination.id.clone()));
+                    @let is_paused = standing.is_paused(&Pausable::Destination(destination.id.clone()));
                     (pause_form(view, ask, lang, &format!("/v1/destinations/{}", destination.id), &destination.id.to_string(), is_paused, &here))
                 }
             }

@@ -80,6 +80,8 @@ pub fn note(tone: Tone, text: &Markup) -> Markup {
 pub enum Column {
     /// Text, aligned at its beginning.
     Words(Text),
+    /// A word or two, of which several have room beside each other on a narrow screen.
+    Short(Text),
     /// A figure, aligned at its end.
     Figure(Text),
 }
@@ -87,12 +89,16 @@ pub enum Column {
 impl Column {
     fn head(self) -> Text {
         match self {
-            Self::Words(head) | Self::Figure(head) => head,
+            Self::Words(head) | Self::Short(head) | Self::Figure(head) => head,
         }
     }
 
     fn class(self) -> Option<&'static str> {
-        matches!(self, Self::Figure(_)).then_some("figure")
+        match self {
+            Self::Words(_) => None,
+            Self::Short(_) => Some("short"),
+            Self::Figure(_) => Some("figure"),
+        }
     }
 }
 
@@ -110,7 +116,7 @@ pub fn table(lang: Lang, caption: &str, columns: &[Column], rows: &[Vec<Markup>]
                         @for cells in rows {
                             tr {
                                 @for (n, (cell, column)) in cells.iter().zip(columns).enumerate() {
-                                    @if n == 0 { th scope="row" { (cell) } }
+                                    @if n == 0 { th scope="row" class=[column.class()] { (cell) } }
                                     @else { td class=[column.class()] data-label=(lang.of(column.head())) { (cell) } }
                                 }
                             }

@@ -88,6 +88,13 @@
     return value < 3600000 ? value / 60000 + " min" : value / 3600000 + " h";
   }
 
+  /** The powers of ten that a logarithmic axis has lines at. */
+  const powers = (_, axis, least, most) => {
+    const found = [];
+    for (let value = 1; value <= most; value *= 10) if (value >= least) found.push(value);
+    return found;
+  };
+
   function draw(figure) {
     const plot = figure.querySelector(".plot");
     const { heads, data } = values(figure);
@@ -97,6 +104,11 @@
     const step = Number(figure.dataset.step);
     const label = figure.dataset.unit === "ms" ? milliseconds : (value) => figures.format(value);
     const axis = { stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+    if (!data.slice(1).flat().some((value) => value)) {
+      plot.classList.add("bare");
+      plot.textContent = plot.dataset.empty;
+      return;
+    }
     const most = Math.max(1, ...data.slice(1).flat().filter((value) => value !== null));
     const series = heads.map((head, n) => ({
       label: head.textContent,
@@ -118,7 +130,7 @@
       },
       axes: [
         { ...axis, size: 28, values: (_, ticks) => ticks.map((at) => (step > 3600 ? dayText(at) : hour.format(at * 1000))), space: 64 },
-        { ...axis, size: 64, values: (_, ticks) => ticks.map((value) => (value === null || (bars && value % 1) ? "" : label(value))), space: 34 },
+        { ...axis, size: 64, splits: bars ? undefined : powers, values: (_, ticks) => ticks.map((value) => (value === null || (bars && value % 1) ? "" : label(value))), space: 34 },
       ],
       series: [{}, ...series],
     };
