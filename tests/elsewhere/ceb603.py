@@ -9,6 +9,8 @@ COUNTRY = {"110": "HK", "116": "JP", "133": "KR", "142": "CN", "303": "GB", "304
 CURRENCY = {"110": "HKD", "116": "JPY", "118": "KWD", "142": "CNY", "300": "EUR", "502": "USD"}
 TYPE = {"1": "new", "2": "change", "3": "deletion"}
 STATUS = {"1": "draft", "2": "declared"}
+MODE = {"1": "cn-supervised-warehouse", "2": "cn-water", "3": "2", "4": "3", "5": "4", "6": "5", "9": "cn-other", "G": "7"}
+UNIT = {"007": "007", "011": "011", "025": "025", "030": "MTR", "035": "KGM", "036": "GRM", "070": "TNE", "095": "LTR"}
 METHOD = {"1": "rate", "2": "unit-price", "3": "total"}
 
 
@@ -54,7 +56,7 @@ def declaration(message, inventory):
         "bonded_operator": pair("iac"),
         "account_book_number": take("emsNo"),
         "trade_mode": take("tradeMode"),
-        "transport_mode": take("trafMode"),
+        "transport_mode": code(MODE, take("trafMode")),
         "transport_name": take("trafName"),
         "voyage_number": take("voyageNo"),
         "bill_number": take("billNo"),
@@ -92,9 +94,9 @@ def item(line):
         "quantity": take("qty"),
         "statutory_quantity": take("qty1"),
         "second_quantity": take("qty2"),
-        "unit": take("unit"),
-        "statutory_unit": take("unit1"),
-        "second_unit": take("unit2"),
+        "unit": code(UNIT, take("unit")),
+        "statutory_unit": code(UNIT, take("unit1")),
+        "second_unit": code(UNIT, take("unit2")),
         "price": take("price"),
         "total_price": take("totalPrice"),
         "note": take("note"),

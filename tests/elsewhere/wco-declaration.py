@@ -6,6 +6,7 @@ from wco import MD, amount, moment
 
 NAMES = {"md": MD, "d": "urn:wco:datamodel:WCO:DEC-DMS:2", "ds": "urn:wco:datamodel:WCO:Declaration_DS:DMS:2"}
 FUNCTION = {"9": "new", "4": "change", "3": "deletion", "5": "replacement", "1": "cancellation"}
+MODE = {"9": "eu-own-propulsion"}
 
 
 def party(tree, path):
@@ -51,6 +52,7 @@ def record(meta):
     [tree] = meta.each("d:Declaration")
     at = tree.text
     goods = lambda path: at(f"d:GoodsShipment/{path}")
+    mode = at("d:BorderTransportMeans/d:ModeCode")
     container = goods("d:Consignment/d:ContainerCode")
     return {
         "application_type": FUNCTION.get(at("d:FunctionCode")),
@@ -71,7 +73,7 @@ def record(meta):
         "transport_name": at("d:BorderTransportMeans/d:ID"),
         "transport_id_type": at("d:BorderTransportMeans/d:IdentificationTypeCode"),
         "transport_nationality": at("d:BorderTransportMeans/d:RegistrationNationalityCode"),
-        "transport_mode": at("d:BorderTransportMeans/d:ModeCode"),
+        "transport_mode": MODE.get(mode, mode),
         "carrier": {"name": at("d:Consignment/d:Carrier/d:Name"), "code": at("d:Consignment/d:Carrier/d:ID")},
         "consignor": party(tree, "d:Consignment/d:Consignor"),
         "freight_payment_method": at("d:Consignment/d:Freight/d:PaymentMethodCode"),

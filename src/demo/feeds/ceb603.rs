@@ -227,7 +227,7 @@ fn canonical(guid: &str, parties: &Parties, inventory: &Inventory) -> Value {
         "merchant": party(&inventory.merchant),
         "owner": party(&inventory.merchant),
         "trade_mode": "9610",
-        "transport_mode": "5",
+        "transport_mode": "4",
         "transport_name": "AIR",
         "voyage_number": inventory.flight,
         "bill_number": inventory.bill,
@@ -259,7 +259,7 @@ fn canonical_item(inventory: &Inventory, item: &Item) -> Value {
         "second_quantity": kilograms(item.quantity * grams),
         "unit": unit,
         "statutory_unit": unit,
-        "second_unit": "035",
+        "second_unit": "KGM",
         "price": hundredths(item.price),
         "total_price": hundredths(item.price * item.quantity),
     })

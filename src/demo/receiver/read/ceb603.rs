@@ -53,7 +53,7 @@ const HEAD: &[(&str, &str, Kind)] = &[
     ("ownerCode", "owner.code", Text),
     ("ownerName", "owner.name", Text),
     ("tradeMode", "trade_mode", Text),
-    ("trafMode", "transport_mode", Text),
+    ("trafMode", "transport_mode", Code(&[("5", "4")])),
     ("trafName", "transport_name", Text),
     ("voyageNo", "voyage_number", Text),
     ("billNo", "bill_number", Text),
@@ -86,7 +86,7 @@ const ITEM: &[(&str, &str, Kind)] = &[
     ("qty2", "second_quantity", Text),
     ("unit", "unit", Text),
     ("unit1", "statutory_unit", Text),
-    ("unit2", "second_unit", Text),
+    ("unit2", "second_unit", Code(&[("035", "KGM")])),
     ("price", "price", Text),
     ("totalPrice", "total_price", Text),
 ];
