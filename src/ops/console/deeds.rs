@@ -69,7 +69,7 @@ pub fn who(act: &Act, lang: Lang) -> Markup {
 }
 
 /// Why it was done; the gateway itself does what its files say.
-pub fn reason<'a>(act: &'a Act, lang: Lang) -> &'a str {
+pub fn reason(act: &Act, lang: Lang) -> &str {
     match (&act.entry.operator, &act.entry.deed) {
         (None, Deed::Configure { .. }) => lang.say("配置文件", "configuration files"),
         _ => &act.entry.reason,
