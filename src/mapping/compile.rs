@@ -7,7 +7,8 @@ use super::compiled::{AnswerValue, Bundle, Check, Group, ListMap, Mapping, Rule}
 use super::containers;
 use super::draft::nearest;
 use super::file::{
-    AnswerEntry, BodyEntry, CheckEntry, ComputedEntry, ConstantEntry, Direction, FieldEntry, ListEntry, MappingFile, XsdEntry,
+    AnswerEntry, BodyEntry, CheckEntry, CheckSeverity, ComputedEntry, ConstantEntry, Direction, FieldEntry, ListEntry, MappingFile,
+    XsdEntry,
 };
 use super::heading;
 use super::place::{Besides, Choice, Place};
@@ -57,6 +58,7 @@ impl Mapping {
             return Err(problems);
         };
         let mut compiler = Compiler::new(bundle, &file, body.get_ref(), schema, damaged);
+        compiler.doubts = doubts(format.get_ref(), formats);
         let parts = compiler.entries(&file, text);
         compiler.shape(at(body.span()));
         let (plan, schema) = compiler.finish(&mut problems);
@@ -93,6 +95,7 @@ impl Mapping {
             computed: parts.computed,
             rules: parts.rules,
             checks: parts.checks,
+            doubts: parts.doubts,
             answer,
             message_id: parts.message_id,
             records_min: body.records_min,
@@ -184,6 +187,12 @@ fn bound(
     Ok(BoundFormat { name, bound, contained })
 }
 
+/// The doubts of the format that a mapping names.
+fn doubts(format: &toml::Table, formats: &[Box<dyn Format>]) -> &'static [&'static str] {
+    let named = format.get("name").and_then(toml::Value::as_str);
+    formats.iter().find(|f| Some(f.name()) == named).map_or(&[], |f| f.doubts())
+}
+
 fn bind(mut options: toml::Table, formats: &[Box<dyn Format>], plan: &Arc<Plan>) -> Result<(String, Arc<dyn Bound>), String> {
     let known = || formats.iter().map(|f| f.name()).collect::<Vec<_>>().join(", ");
     let name = match options.remove("name") {
@@ -201,6 +210,7 @@ struct Parts {
     computed: Vec<(String, Expression)>,
     rules: Vec<Rule>,
     checks: Vec<Check>,
+    doubts: BTreeMap<String, CheckSeverity>,
     message_id: Option<SlotId>,
     answer: Vec<(String, SlotId)>,
 }
@@ -219,6 +229,8 @@ struct Compiler<'f> {
     envelope: Option<&'f str>,
     direction: Direction,
     schema: Arc<Canonical>,
+    /// Rules of the format that `[[severity]]` may name.
+    doubts: &'static [&'static str],
     plan: PlanBuilder,
     problems: Vec<CompileProblem>,
     line: usize,
@@ -242,6 +254,7 @@ impl<'f> Compiler<'f> {
             envelope: containers::envelope_root(&file.container),
             direction: file.direction,
             schema,
+            doubts: &[],
             plan: PlanBuilder::new(),
             problems: Vec::new(),
             line: 0,

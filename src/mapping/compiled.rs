@@ -67,6 +67,8 @@ pub struct Mapping {
     pub rules: Vec<Rule>,
     /// Sums and counts.
     pub checks: Vec<Check>,
+    /// What the format's own doubts mean, by their rule; an error where nothing is said.
+    pub doubts: BTreeMap<String, CheckSeverity>,
     /// Where the message id stands.
     pub message_id: Option<SlotId>,
     /// What a business answer repeats of a body.

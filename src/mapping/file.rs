@@ -485,8 +485,9 @@ pub struct RuleEntry {
     pub words: Words,
 }
 
-/// `[[severity]]`: rules and checks of a mapping that is extended, and what their failure means here. Of several entries that
-/// name one the last counts.
+/// `[[severity]]`: rules and checks of a mapping that is extended, and doubts of the format itself, and what their failure means
+/// here. Of several entries that name one the last counts. The doubts are `edifact.test`, an interchange that says that it is a
+/// test.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SeverityEntry {

@@ -55,21 +55,31 @@ impl<'m> RecordReader<'m> {
 
     fn found_by_the_format(&self, notes: &mut Notes<'_>) {
         for found in &notes.raw.findings {
+            let Some(severity) = self.severity(found) else { continue };
             // What the format could not read is not missing as well, nor is the currency of an amount.
-            for field in self.read_from(found.slot) {
+            for field in self.read_from(found.slot).filter(|_| severity == Severity::Error) {
                 notes.named.add(&field.to);
                 if let CurrencyAt::Fixed(_, Some(currency)) = &field.currency {
                     notes.named.add(currency);
                 }
             }
-            notes.findings.push(self.found(found, notes.raw, Some(notes.record)));
+            notes.findings.push(self.found(found, severity, notes.raw, Some(notes.record)));
         }
         notes.findings.count(Severity::Error, notes.raw.findings_left_out);
     }
 
     /// What the format found wrong after the last record.
     pub fn found_at_end(&self, raw: &RawRecord) -> Vec<Finding> {
-        raw.findings.iter().map(|found| self.found(found, raw, None)).collect()
+        raw.findings.iter().filter_map(|found| Some(self.found(found, self.severity(found)?, raw, None))).collect()
+    }
+
+    /// What a finding of the format means in this mapping; `None` where it is not to be told.
+    fn severity(&self, found: &RawFinding) -> Option<Severity> {
+        match self.mapping.doubts.get(&found.rule) {
+            None | Some(CheckSeverity::Error) => Some(Severity::Error),
+            Some(CheckSeverity::Warning) => Some(Severity::Warning),
+            Some(CheckSeverity::Off) => None,
+        }
     }
 
     /// The entries of the record itself that read a slot.
@@ -77,9 +87,9 @@ impl<'m> RecordReader<'m> {
         self.mapping.record.fields.iter().filter(move |f| f.places.iter().any(|place| Some(place.slot) == slot))
     }
 
-    fn found(&self, found: &RawFinding, raw: &RawRecord, record: Option<u64>) -> Finding {
+    fn found(&self, found: &RawFinding, severity: Severity, raw: &RawRecord, record: Option<u64>) -> Finding {
         Finding {
-            severity: Severity::Error,
+            severity,
             rule: found.rule.clone(),
             record,
             part: raw.part.clone(),

@@ -21,6 +21,7 @@ RULES = {
     "15": "edifact.segment",
     "16": "edifact.element",
     "21": "edifact.repertoire",
+    "25": "edifact.test",
     "35": "edifact.repeated",
 }
 

@@ -46,6 +46,12 @@ pub trait Format: Send + Sync {
     /// Options that the format does not know, or a plan that it cannot carry.
     fn bind(&self, plan: Arc<Plan>, options: &toml::Table) -> Result<Arc<dyn Bound>, OptionsError>;
 
+    /// Rules of findings that are doubts: what was read stands, and a mapping may say with `[[severity]]` what they mean.
+    /// They are errors where it does not, as all other findings are.
+    fn doubts(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Looks into a body without a plan, for someone who is about to write a mapping: which paths there
     /// are, and samples of their texts. `None` for a format whose bodies do not say what they hold, or
     /// that cannot be looked into so yet.

@@ -8,7 +8,8 @@
 //! Wire format: UNA or the usual service characters; one interchange in a body, UNB to UNZ, with or
 //! without functional groups; line ends may stand between segments. The charset is that of the level
 //! in UNB, unless the mapping names one. Counts and references of UNT, UNE and UNZ must agree, and so
-//! must the number of line items (LIN) in CNT.
+//! must the number of line items (LIN) in CNT. Each record of an interchange that is a test by its own word (0035 in UNB)
+//! has the finding `edifact.test`, a doubt.
 //! Not read: interactive messages (UIB), secured ones (USH), and in level UNOX other sets than ASCII and
 //! GB/T 2312. What elements may hold (`an..35`) is checked both ways where the definition says it, as those
 //! that ship do.
@@ -186,6 +187,10 @@ impl Format for Edifact {
         let around = chart::AROUND.map(|tag| plan.child(0, tag));
         let writing = Writing::new(&options)?;
         Ok(Arc::new(BoundEdifact { plan, write_plan, charts, write_version, around, charset: options.charset, writing }))
+    }
+
+    fn doubts(&self) -> &'static [&'static str] {
+        &[read::TEST]
     }
 
     fn outline<'a>(&self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Option<Outline>, FormatError> {

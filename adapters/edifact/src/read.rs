@@ -11,12 +11,17 @@ use portolan_contract::{FormatCode, FormatError, Found, Limits, NodeId, Position
 use std::io::Read;
 use std::sync::Arc;
 
+/// The rule that a record of a test interchange breaks.
+pub(crate) const TEST: &str = "edifact.test";
+
 /// Reads one body.
 pub(crate) struct Reader<'a> {
     bound: &'a BoundEdifact,
     segments: Segments<'a>,
     walker: Walker,
     envelope: Envelope,
+    /// The test indicator (0035) in UNB and its place, where the interchange is none of production.
+    test: Option<(String, Position)>,
     cursor: Cursor,
     placement: Placement,
     /// The version of the message that is open.
@@ -63,6 +68,7 @@ impl<'a> Reader<'a> {
             segments: Segments::new(input, bound.charset, limits)?,
             walker: Walker::new(Arc::clone(&bound.plan), limits),
             envelope: Envelope::default(),
+            test: None,
             cursor: Cursor::default(),
             placement: Placement::default(),
             chart: None,
@@ -115,6 +121,10 @@ impl<'a> Reader<'a> {
         match self.envelope.take(&mut self.segments)? {
             Step::Around(index) => {
                 self.note_outside();
+                if index == 0 {
+                    let indicator = self.segments.text_at(10, 0).to_owned();
+                    self.test = Some((indicator, self.segments.place_at(10, 0))).filter(|(text, _)| !matches!(text.as_str(), "" | "0"));
+                }
                 self.take_around(index)?;
             }
             Step::MessageBegins => {
@@ -144,7 +154,24 @@ impl<'a> Reader<'a> {
         self.chart = Some(chart);
         self.cursor.start();
         let node = self.walker.plan().child(0, "message");
-        self.open.push(self.walker.enter_node(node, self.segments.segment().at)?);
+        self.enter(node, self.segments.segment().at)
+    }
+
+    /// Opens the message or a group of it. A record that begins so in a test interchange is told of it, each by itself: one
+    /// that is accepted alone would pass as real.
+    fn enter(&mut self, node: Option<NodeId>, at: Position) -> Result<(), FormatError> {
+        let node = self.walker.enter_node(node, at)?;
+        self.open.push(node);
+        let begins_record = node.is_some_and(|node| self.walker.plan().node(node).anchor.is_some());
+        if let Some((indicator, place)) = self.test.as_ref().filter(|_| begins_record)
+            && !self.walker.record().findings.iter().any(|finding| finding.rule == TEST)
+        {
+            let words = Words::new(
+                format!("UNB 的测试标志（0035）为 {indicator:?}：这是测试交换，不是正式业务"),
+                format!("the test indicator (0035) in UNB is {indicator:?}: this interchange is a test and not meant as real"),
+            );
+            self.walker.finding(TEST, *place, None, words);
+        }
         Ok(())
     }
 
@@ -177,7 +204,7 @@ impl<'a> Reader<'a> {
             let Some(&entry) = self.placement.opens.get(index) else { break };
             let above = self.open.last().copied().flatten();
             let node = above.and_then(|above| chart.branch(above, entry, &self.qualifier));
-            self.open.push(self.walker.enter_node(node, at)?);
+            self.enter(node, at)?;
         }
         self.note_outside();
         for &entry in &self.placement.missing {

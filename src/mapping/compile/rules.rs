@@ -90,13 +90,18 @@ impl Compiler<'_> {
         for id in &entry.of {
             let rules = parts.rules.iter_mut().filter(|rule| rule.id == *id).map(|rule| &mut rule.severity);
             let checks = parts.checks.iter_mut().filter(|check| check.id == *id).map(|check| &mut check.severity);
-            let mut named = false;
+            let mut named = self.doubts.contains(&id.as_str());
+            if named {
+                parts.doubts.insert(id.clone(), entry.is);
+            }
             for severity in rules.chain(checks) {
                 *severity = entry.is;
                 named = true;
             }
             if !named {
-                self.problem(format!("there is no rule and no check {id:?}"));
+                let doubts =
+                    if self.doubts.is_empty() { String::new() } else { format!("; the format's own are {}", self.doubts.join(", ")) };
+                self.problem(format!("there is no rule and no check {id:?}{doubts}"));
             }
         }
     }
