@@ -398,5 +398,5 @@ fn no_room() -> FormatError {
 }
 
 fn refused(zh: &str, en: &str) -> FormatError {
-    FormatError::new(FormatCode::NotThisMessage, Position::default(), zh, en)
+    FormatError::new(FormatCode::ValueUnwritable, Position::default(), zh, en)
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use portolan_contract::FormatCode;
-use portolan_contract::cases::{CasePlan, read_all, run};
+use portolan_contract::cases::{CasePlan, read_all, run, write_all};
 use portolan_edifact::Edifact;
 use std::path::Path;
 
@@ -46,4 +46,15 @@ fn ten_megabytes_in_one_token() {
 fn components_without_end() {
     check_refused(&format!("{START}BGM{}'", "+".repeat(5_000)), FormatCode::RecordExceeded, START.len());
     check_refused(&format!("{START}BGM{}'", ":".repeat(5_000)), FormatCode::Syntax, START.len());
+}
+
+#[test]
+fn what_is_mandatory_and_has_no_value_cannot_be_written() {
+    let case = CasePlan::parse(&PLAN.replace("slots = [", "slots = [\"UNB/0020\", ")).unwrap();
+    let bound = case.bind(&Edifact).unwrap();
+    let (records, head) = read_all(bound.as_ref(), format!("{START}BGM+830+1'UNS+D'UNS+S'UNT+5+1'UNZ+1+R1'").as_bytes(), &case.limits);
+    // The plan has neither sender nor recipient, which UNB must name.
+    let error = write_all(bound.as_ref(), &head.unwrap(), &records).unwrap_err();
+    assert_eq!(error.code, FormatCode::ValueUnwritable, "{error}");
+    assert!(error.path.is_some_and(|path| path.starts_with("UNB")), "{}", error.words.en);
 }
