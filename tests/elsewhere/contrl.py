@@ -12,6 +12,7 @@ PLACES = {
     "17": "syntax.other-message",
     "21": "syntax.character",
     "22": "UNA",
+    "26": "message/UNH/0062",
     "28": "UNZ/0020",
     "29": "UNZ/0036",
 }

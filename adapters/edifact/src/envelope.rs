@@ -1,8 +1,16 @@
 //! What stands around messages: interchange and groups, whose counts and references must agree, as must the count of a
-//! message's line items.
+//! message's line items. A message's reference (0062) stands once in its group, or in an interchange without groups.
+//!
+//! Limits: references of the first [`REFERENCES_MAX`] messages are kept; a later one is compared with those and with the message
+//! before it.
 
 use crate::segments::Segments;
 use portolan_contract::{FormatCode, FormatError};
+use std::collections::HashSet;
+
+/// References of messages that are kept, and the bytes of a longest one, which is more than any version of the syntax allows.
+const REFERENCES_MAX: usize = 10_000;
+const REFERENCE_BYTES_MAX: usize = 64;
 
 /// How far a body has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +42,8 @@ pub(crate) struct Envelope {
     interchange: String,
     group: Option<String>,
     message: String,
+    /// References of the messages before.
+    references: HashSet<String>,
     groups: u64,
     /// Messages of the interchange, and of the open group.
     messages: u64,
@@ -47,8 +57,20 @@ pub(crate) struct Envelope {
 impl Default for Envelope {
     fn default() -> Self {
         let (interchange, message) = (String::new(), String::new());
-        let (groups, messages, messages_in_group, segments, lines, sublines) = (0, 0, 0, 0, 0, 0);
-        Self { stage: Stage::Start, interchange, group: None, message, groups, messages, messages_in_group, segments, lines, sublines }
+        let (references, groups, messages, messages_in_group, segments, lines, sublines) = (HashSet::new(), 0, 0, 0, 0, 0, 0);
+        Self {
+            stage: Stage::Start,
+            interchange,
+            group: None,
+            message,
+            references,
+            groups,
+            messages,
+            messages_in_group,
+            segments,
+            lines,
+            sublines,
+        }
     }
 }
 
@@ -70,10 +92,12 @@ impl Envelope {
             (Stage::Open, b"UNG") if self.group.is_none() => {
                 self.group = Some(segments.text_at(4, 0).to_owned());
                 (self.groups, self.messages_in_group) = (self.groups + 1, 0);
+                self.references.clear();
+                self.message.clear();
                 Ok(Step::Around(1))
             }
             (Stage::Open, b"UNH") => {
-                self.message = segments.text_at(0, 0).to_owned();
+                self.begin_message(segments)?;
                 (self.messages, self.messages_in_group, self.segments) = (self.messages + 1, self.messages_in_group + 1, 1);
                 (self.lines, self.sublines) = (0, 0);
                 self.stage = Stage::InMessage;
@@ -108,6 +132,23 @@ impl Envelope {
             }
             _ => Err(misplaced(segments)),
         }
+    }
+
+    /// Takes the reference of a message, which none before it may have: a message that was sent twice would count twice.
+    fn begin_message(&mut self, segments: &mut Segments<'_>) -> Result<(), FormatError> {
+        let reference = segments.text_at(0, 0).to_owned();
+        if !reference.is_empty() && (reference == self.message || self.references.contains(&reference)) {
+            let (zh, en) = (
+                format!("报文参考号（0062）{reference:?} 重复：此前的一个报文已使用该号"),
+                format!("the message reference (0062) {reference:?} stands twice: a message before this one has it"),
+            );
+            return Err(FormatError::new(FormatCode::Syntax, segments.place_at(0, 0), zh, en).on("message/UNH/0062"));
+        }
+        if self.references.len() < REFERENCES_MAX && reference.len() <= REFERENCE_BYTES_MAX {
+            self.references.insert(reference.clone());
+        }
+        self.message = reference;
+        Ok(())
     }
 
     /// Checks the number of line items of a message that has any, UNTDID 6069 code 2. It does not say whether a line item that

@@ -8,7 +8,7 @@
 //! Wire format: UNA or the usual service characters; one interchange in a body, UNB to UNZ, with or
 //! without functional groups; line ends may stand between segments. The charset is that of the level
 //! in UNB, unless the mapping names one. Counts and references of UNT, UNE and UNZ must agree, and so
-//! must the number of line items (LIN) in CNT. Each record of an interchange that is a test by its own word (0035 in UNB)
+//! must the number of line items (LIN) in CNT, and no two messages of a group may have one reference (0062). Each record of an interchange that is a test by its own word (0035 in UNB)
 //! has the finding `edifact.test`, a doubt.
 //! Not read: interactive messages (UIB), secured ones (USH), and in level UNOX other sets than ASCII and
 //! GB/T 2312. What elements may hold (`an..35`) is checked both ways where the definition says it, as those
