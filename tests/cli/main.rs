@@ -147,6 +147,20 @@ fn a_draft_compiles_and_reads_its_sample_without_a_finding() {
 }
 
 #[test]
+fn a_member_with_an_empty_name_is_left_out_of_a_draft() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().to_str().unwrap();
+    let sample = folder.path().join("sample.json");
+    std::fs::write(&sample, r#"[{"id": "A", "": 1, "n": 2}, {"id": "B", "": {"x": 3}, "n": 4}]"#).unwrap();
+    let drafted = portolan(&["map", "new", "json", sample.to_str().unwrap(), "--name", "draft", "--out", own], b"");
+    assert_eq!(drafted.code, 0, "{}", drafted.errors);
+    let text = std::fs::read_to_string(folder.path().join("draft/mapping.toml")).unwrap();
+    assert!(text.contains("# left out: 2 with an empty name"), "{text}");
+    let checked = portolan(&["check", "--mappings", own], b"");
+    assert_eq!(checked.code, 0, "{}", checked.output);
+}
+
+#[test]
 fn a_draft_for_a_known_record_names_what_is_left_to_choose() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().to_str().unwrap();

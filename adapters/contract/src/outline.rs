@@ -33,6 +33,8 @@ pub struct Outline {
     pub record: Option<String>,
     /// Occurrences of paths that there was no room for.
     pub left_out: u64,
+    /// Occurrences of what has an empty name, such as a member `""`, which no path can name; what stands in it is not kept.
+    pub unnamed: u64,
 }
 
 /// One path.
@@ -84,6 +86,8 @@ struct Frame {
     /// `None` at the top, and where there was no room.
     index: Option<usize>,
     lost: bool,
+    /// It has an empty name, or stands in what has.
+    unnamed: bool,
     text: String,
     cut: bool,
     children: HashMap<usize, u64>,
@@ -107,7 +111,8 @@ impl Outliner {
         }
         let around = self.open.last_mut();
         let (parent, lost) = around.as_ref().map_or((None, false), |frame| (frame.index, frame.lost));
-        let index = if lost { None } else { self.path(parent, name) };
+        let unnamed = !lost && name.is_empty();
+        let index = if lost || unnamed { None } else { self.path(parent, name) };
         if let Some(index) = index
             && let Some(frame) = self.open.last_mut()
         {
@@ -119,8 +124,10 @@ impl Outliner {
                 path.times_within_max = path.times_within_max.max(*within);
             }
         }
-        self.outline.left_out += u64::from(index.is_none());
-        self.open.push(Frame { index, lost: index.is_none(), ..Frame::default() });
+        self.outline.unnamed += u64::from(unnamed);
+        self.outline.left_out += u64::from(index.is_none() && !unnamed && !self.is_unnamed());
+        let unnamed = unnamed || self.is_unnamed();
+        self.open.push(Frame { index, lost: index.is_none(), unnamed, ..Frame::default() });
         Ok(())
     }
 
@@ -186,6 +193,15 @@ impl Outliner {
     fn here_mut(&mut self) -> Option<&mut OutlinePath> {
         let index = self.open.last().and_then(|frame| frame.index)?;
         self.outline.paths.get_mut(index)
+    }
+
+    /// Whether what is open has no path: it has an empty name, or there was no room for it.
+    pub fn is_lost(&self) -> bool {
+        self.open.last().is_some_and(|frame| frame.lost)
+    }
+
+    fn is_unnamed(&self) -> bool {
+        self.open.last().is_some_and(|frame| frame.unnamed)
     }
 
     /// The path of what is open; empty at the top.

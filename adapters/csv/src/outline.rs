@@ -1,12 +1,12 @@
 //! Looks into a table without a plan: its charset, delimiter, headings, and what stands before them.
 //!
-//! The charset is UTF-8 where the beginning is, else GB 18030. The delimiter is the one of which the first
+//! The charset is that of the byte order mark; without one it is UTF-8 where the beginning is, else GB 18030. The delimiter is the one of which the first
 //! lines have most. The headings are the first row that has as many cells as the widest of the first
 //! [`HEADING_ROWS_MAX`]; rows of two cells before it are labels and values.
 
 use crate::cells::{Cells, End};
 use portolan_contract::table::{HEADING_ROWS_MAX, trimmed};
-use portolan_contract::{Charset, FormatCode, FormatError, Limits, Outline, Outliner, Position};
+use portolan_contract::{Charset, FormatCode, FormatError, Limits, Outline, Outliner, Position, TextInput};
 use std::io::{Cursor, Read};
 
 /// Bytes by which charset and delimiter are guessed.
@@ -22,8 +22,9 @@ pub fn outline<'a>(mut input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Out
     let mut beginning = Vec::new();
     let start = Position { line: 1, byte: 0, column: 0 };
     (&mut input).take(BEGINNING_BYTES).read_to_end(&mut beginning).map_err(|error| FormatError::from_io(error, start))?;
-    let charset = if is_utf8(&beginning) { Charset::Utf8 } else { Charset::Gb18030 };
-    let delimiter = delimiter(&beginning);
+    let unmarked = if is_utf8(&beginning) { Charset::Utf8 } else { Charset::Gb18030 };
+    let charset = TextInput::new(Box::new(&beginning[..]), unmarked, limits.token_bytes_max)?.charset();
+    let delimiter = delimiter(&beginning, charset);
     let whole = Box::new(Cursor::new(beginning).chain(input));
     let mut rows = Rows { cells: Cells::new(whole, charset, delimiter, Some(b'"'), limits)?, bytes_max: limits.record_bytes_max };
     let mut first = Vec::new();
@@ -123,7 +124,11 @@ fn is_utf8(beginning: &[u8]) -> bool {
     std::str::from_utf8(beginning).map_or_else(|error| error.error_len().is_none(), |_| true)
 }
 
-fn delimiter(beginning: &[u8]) -> u8 {
-    let count = |delimiter: u8| beginning.iter().filter(|byte| **byte == delimiter).count();
+fn delimiter(beginning: &[u8], charset: Charset) -> u8 {
+    let count = |delimiter: u8| match charset {
+        Charset::Utf16Le => beginning.chunks_exact(2).filter(|unit| *unit == [delimiter, 0]).count(),
+        Charset::Utf16Be => beginning.chunks_exact(2).filter(|unit| *unit == [0, delimiter]).count(),
+        _ => beginning.iter().filter(|byte| **byte == delimiter).count(),
+    };
     DELIMITERS.into_iter().rev().max_by_key(|&delimiter| count(delimiter)).unwrap_or(b',')
 }

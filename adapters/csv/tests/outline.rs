@@ -31,6 +31,18 @@ fn headings_labels_charset_and_delimiter_are_found() {
 }
 
 #[test]
+fn a_byte_order_mark_says_the_charset() {
+    // 开 (U+5F00) and 弬 (U+5F2C) hold bytes that are a comma in ASCII.
+    let text = "\u{FEFF}开弬弬弬;b\r\n1;x\r\n";
+    let told = [("row", 1, ""), ("row/开弬弬弬", 1, "1"), ("row/b", 1, "x")];
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    check(&little, &told, "charset = \"utf-16le\"\ndelimiter = \";\"\n");
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    check(&big, &told, "charset = \"utf-16be\"\ndelimiter = \";\"\n");
+    check(text.as_bytes(), &told, "charset = \"utf-8\"\ndelimiter = \";\"\n");
+}
+
+#[test]
 fn an_empty_file_has_no_headings() {
     let error = Csv.outline(Box::new(&b"\n\n"[..]), &Limits::default()).unwrap_err();
     assert_eq!(error.code, FormatCode::NotThisMessage);

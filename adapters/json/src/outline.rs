@@ -23,7 +23,11 @@ pub fn outline<'a>(input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Outline
             Token::Array | Token::ArrayEnd | Token::Null => {}
             Token::String | Token::Number | Token::Boolean => {
                 let path = if outliner.here().is_empty() { TOP.to_owned() } else { format!("{}/{}", outliner.here(), tokens.name()) };
+                let has_path = !outliner.is_lost() && !tokens.name().is_empty();
                 outliner.value(tokens.name(), tokens.text(), at)?;
+                if !has_path {
+                    continue;
+                }
                 if bare.len() < portolan_contract::outline::OUTLINE_PATHS_MAX || bare.contains_key(&path) {
                     let all = bare.entry(path).or_insert((true, true));
                     *all = (all.0 && token == Token::Number, all.1 && token == Token::Boolean);

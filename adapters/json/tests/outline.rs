@@ -26,3 +26,11 @@ fn arrays_have_no_segment_of_their_own() {
 fn lines_repeat_at_the_top() {
     check("{\"a\": 1}\n{\"a\": \"b\"}\n", &[("$", 2, 2), ("$/a", 2, 1)], "");
 }
+
+#[test]
+fn members_without_a_name_are_counted_and_left_out() {
+    let body = r#"{"a": {"": 1, "b": 2}, "": [{"c": true}, {"c": false}]}"#;
+    check(body, &[("$", 1, 1), ("$/a", 1, 1), ("$/a/b", 1, 1)], "numbers = [\"$/a/b\"]\n");
+    let outline = Json.outline(Box::new(body.as_bytes()), &Limits::default()).unwrap().unwrap();
+    assert_eq!((outline.unnamed, outline.left_out), (3, 0));
+}

@@ -42,12 +42,15 @@ pub fn mapping(request: &Request<'_>, canonical: &str, shape: &Shape) -> String 
         let _ = writeln!(text, "# guess: by its name\nmessage_id = {}", quoted(path));
     }
     group(&mut text, &shape.record, "");
-    if !shape.left_out.is_empty() || request.outline.left_out > 0 {
+    if !shape.left_out.is_empty() || request.outline.left_out > 0 || request.outline.unnamed > 0 {
         text.push('\n');
     }
     note(&mut text, "left out", &shape.left_out);
     if request.outline.left_out > 0 {
         let _ = writeln!(text, "# left out: {} more, for which the outline had no room", request.outline.left_out);
+    }
+    if request.outline.unnamed > 0 {
+        let _ = writeln!(text, "# left out: {} with an empty name, which no path can name", request.outline.unnamed);
     }
     text
 }
