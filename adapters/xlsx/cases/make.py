@@ -276,6 +276,16 @@ def tables():
     case("refused-hidden-sheet", two, error=refused("NotThisMessage", ["旧"]), options='sheet = "旧"')
     case("refused-sheet-missing", two, error=refused("NotThisMessage", ["收入", "旧", "新"]), options='sheet = "收入"')
     case("refused-sheet-number", two, error=refused("NotThisMessage", ["3", "旧", "新"]), options="sheet = 3")
+    several = openpyxl.Workbook()
+    for name, rows in [("一月", [HEADINGS, ["1", 5]]), ("空", []), ("二月", [[None], ["", "", "x"]]), ("底稿", [["x"]])]:
+        sheet = several.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    del several["Sheet"]
+    several["底稿"].sheet_state = "hidden"
+    case("refused-several-filled-sheets", saved(several), error=refused("NotThisMessage", ["2", "一月, 二月", "`sheet`"]))
+    del several["二月"]
+    case("other-sheets-empty-or-hidden", saved(several), {"records": [record(2, [("证件号码", "1", 1), ("收入总额", "5", 2)], part="一月")]})
     case("heading-row-by-number", saved(table([["证件号码", "收入总额", "日期"], ["1", 2, None]])[0]), {"records": [
         record(3, [("证件号码", "1", 1), ("收入总额", "2", 2)]),
     ]}, options="heading_row = 2")

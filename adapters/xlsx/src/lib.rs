@@ -11,7 +11,8 @@
 //! digits, a date that is none, a merged range or a hidden row within the table, and something in a
 //! column that has no heading are findings. An empty cell leaves its value absent, an empty row is
 //! passed over, and a hidden column is read as any other. Rows before the headings may be merged and
-//! hidden. A hidden sheet is never read: without a `sheet` the first that is not hidden is.
+//! hidden. A hidden sheet is never read: without a `sheet` the first that is not hidden is, and a workbook in which another one that
+//! is not hidden has cells is refused.
 //!
 //! Refused with a reason: encrypted workbooks, `.xls`, `.xlsb`, `.xlsm`, `.ods` and what is no workbook
 //! at all.
@@ -54,7 +55,7 @@ const SHEET_NAME_FORBIDDEN: &str = "[]:*?/\\";
 #[serde(deny_unknown_fields, default)]
 struct Options {
     /// The name of the sheet, which is written too, or its number, counted from 1; the first that
-    /// is not hidden unless given.
+    /// is not hidden unless given, which then is the only one with cells.
     sheet: Option<toml::Value>,
     /// As for every table; see [`TableOptions`].
     heading_row: toml::Value,

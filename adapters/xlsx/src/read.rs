@@ -9,6 +9,9 @@ use portolan_contract::{FormatCode, FormatError, Found, Limits, Position, RawRec
 use std::io::Read;
 use std::sync::Arc;
 
+/// Sheets that an error names.
+const SHEETS_TOLD_MAX: usize = 20;
+
 /// Reads the records of one body.
 pub struct Reader<'a> {
     bound: &'a BoundXlsx,
@@ -42,6 +45,9 @@ impl<'a> Reader<'a> {
         drop(input);
         let workbook = Arc::new(Workbook::open(package, limits)?);
         let sheet = chosen(&workbook, &bound.sheet)?;
+        if matches!(bound.sheet, SheetChoice::First) {
+            refuse_others(&workbook, limits)?;
+        }
         let merged = MergedRows::read(&workbook, sheet, limits)?;
         let rows = Rows::new(Arc::clone(&workbook), sheet, limits)?;
         let mut walker = Walker::new(Arc::clone(&bound.plan), limits);
@@ -162,9 +168,7 @@ impl ReadRecords for Reader<'_> {
                 Ok(Step::Record) => return Ok(Found::Record(self.walker.record())),
                 Ok(Step::Further) => {}
                 Ok(Step::End) => return Ok(Found::End(self.walker.end())),
-                // What is wrong with the XML names its part of the zip; all else its cell.
-                Err(error) if error.part.is_some() => return Err(error),
-                Err(error) => return Err(error.within(&self.sheet)),
+                Err(error) => return Err(in_sheet(error, &self.sheet)),
             }
         }
     }
@@ -174,13 +178,43 @@ impl ReadRecords for Reader<'_> {
     }
 }
 
-/// The sheet that a mapping reads.
+/// The error with its sheet: what is wrong with the XML names its part of the zip, all else its cell.
+fn in_sheet(error: FormatError, sheet: &str) -> FormatError {
+    if error.part.is_some() { error } else { error.within(sheet) }
+}
+
+/// Where a mapping names no sheet, only one that is shown may be filled: the records of another would be lost without a word.
+///
+/// # Errors
+/// Several that are filled.
+fn refuse_others(workbook: &Arc<Workbook>, limits: &Limits) -> Result<(), FormatError> {
+    let mut filled = Vec::new();
+    for sheet in workbook.sheets.iter().filter(|sheet| !sheet.is_hidden) {
+        let mut rows = Rows::new(Arc::clone(workbook), sheet, limits)?;
+        while rows.next().map_err(|error| in_sheet(error, &sheet.name))? {
+            if rows.row.cells.iter().any(|cell| cell.flaw.is_some() || !trimmed(rows.row.text(cell)).is_empty()) {
+                filled.push(sheet.name.as_str());
+                break;
+            }
+        }
+    }
+    if filled.len() < 2 {
+        return Ok(());
+    }
+    let (count, names) = (filled.len(), filled.iter().take(SHEETS_TOLD_MAX).copied().collect::<Vec<_>>().join(", "));
+    let (zh, en) = (
+        format!("工作簿有 {count} 个已填写的工作表（{names}），映射规则须以 `sheet` 指明其一"),
+        format!("the workbook has {count} filled sheets ({names}); name one with `sheet`"),
+    );
+    Err(error(FormatCode::NotThisMessage, zh, en))
+}
+
 /// The sheet that a mapping reads.
 ///
 /// # Errors
 /// One that is not there, or hidden.
 pub fn chosen<'w>(workbook: &'w Workbook, choice: &SheetChoice) -> Result<&'w Sheet, FormatError> {
-    let names: Vec<&str> = workbook.sheets.iter().map(|s| s.name.as_str()).take(20).collect();
+    let names: Vec<&str> = workbook.sheets.iter().map(|s| s.name.as_str()).take(SHEETS_TOLD_MAX).collect();
     let names = names.join(", ");
     let missing = |which: String| {
         let (zh, en) = (format!("没有工作表 {which}；工作簿中有：{names}"), format!("there is no sheet {which}; the workbook has {names}"));
