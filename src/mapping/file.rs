@@ -487,7 +487,7 @@ pub struct RuleEntry {
 
 /// `[[severity]]`: rules and checks of a mapping that is extended, and doubts of the format itself, and what their failure means
 /// here. Of several entries that name one the last counts. The doubts are `edifact.test`, an interchange that says that it is a
-/// test.
+/// test, and `xlsx.percent` and `xlsx.currency`, a cell that shows a percentage or a currency other than the yuan.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SeverityEntry {

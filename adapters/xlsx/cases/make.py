@@ -129,7 +129,7 @@ def values():
     ]})
 
     numbers = [
-        (0.1 + 0.2, "General", "0.3"), (12800.5, "#,##0.00", "12800.5"), (0.125, "0.0%", "0.125"),
+        (0.1 + 0.2, "General", "0.3"), (12800.5, "#,##0.00", "12800.5"),
         (-1234.56, "[$¥-804]#,##0.00;[Red]-[$¥-804]#,##0.00", "-1234.56"), (999999999999999, "0", "999999999999999"),
         (0.000015, "0.00E+00", "0.000015"), (0, "General", "0"), (1.10, "General", "1.1"), (1 / 3, "0.00", "0.333333333333333"),
     ]
@@ -138,6 +138,18 @@ def values():
         sheet.cell(line, 2).number_format = code
     case("numbers", saved(workbook), {"records": [
         record(line, [("证件号码", "x", 1), ("收入总额", text, 2)]) for line, (_, _, text) in enumerate(numbers, 2)
+    ]})
+
+    doubtful = [
+        (0.125, "0.0%", "0.125", "percent"), (0.5, "0%", "0.5", "percent"), (0.05, "0.00%", "0.05", "percent"),
+        (1500, "[$$-409]#,##0.00", "1500", "currency"), (12.5, '#,##0.00\\ "USD"', "12.5", "currency"),
+    ]
+    workbook, sheet = table([["x", number] for number, *_ in doubtful])
+    for line, (_, code, *_) in enumerate(doubtful, 2):
+        sheet.cell(line, 2).number_format = code
+    case("percentages-and-currencies", saved(workbook), {"records": [
+        record(line, [("证件号码", "x", 1), ("收入总额", text, 2)], [(f"xlsx.{rule}", line, 0, 2, "row/收入总额")])
+        for line, (_, _, text, rule) in enumerate(doubtful, 2)
     ]})
 
     workbook, sheet = table([[110101199003070000, 1], [1234567890123456, 1], ["110101199003070011", 1]])

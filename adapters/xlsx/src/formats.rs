@@ -2,7 +2,8 @@
 //!
 //! A number gives the shortest plain decimal of at most 15 significant digits, which is what
 //! spreadsheets hold to be exact: `0.1+0.2` is `0.3`. A format changes no number: an amount gives no
-//! currency sign and no separators, 12.5 % is `0.125`, and what is shown rounded is told in full. A
+//! currency sign and no separators, 12.5 % is `0.125`, and what is shown rounded is told in full. That a
+//! percentage or a currency other than the yuan is shown is told beside it, since the text says neither. A
 //! date gives `YYYY-MM-DD`, with a time `YYYY-MM-DDTHH:MM:SS`, a time of day alone `HH:MM:SS`.
 
 use jiff::civil::Date;
@@ -16,6 +17,12 @@ const SMALL_EXPONENT_MIN: i32 = -20;
 const LAST_DAY_1900: f64 = 2_958_465.0;
 /// Days between the two ways of counting.
 const DAYS_TO_1904: f64 = 1_462.0;
+/// What the yuan is called in a format's brackets.
+const YUAN: &[&str] = &["¥", "￥", "CNY", "RMB", "元", "人民币"];
+/// How the number of the Japanese language ends in a format's brackets.
+const JAPANESE: &str = "411";
+/// Names of currencies that stand in formats as text.
+const FOREIGN: &[&str] = &["USD", "EUR", "HKD", "JPY", "GBP", "TWD", "MOP", "KRW", "美元", "欧元", "港元", "港币", "日元", "英镑", "韩元"];
 const SECONDS_OF_DAY: f64 = 86_400.0;
 
 /// What a cell's number means.
@@ -23,6 +30,10 @@ const SECONDS_OF_DAY: f64 = 86_400.0;
 pub enum CellFormat {
     /// A number.
     Number,
+    /// A number that is shown a hundred times as large, with a percent sign.
+    Percent,
+    /// A number that is shown with a currency other than the yuan.
+    Foreign,
     /// A day.
     Date,
     /// A day and a time.
@@ -48,6 +59,7 @@ impl CellFormat {
     /// The format with one of the numbers that every spreadsheet knows, East Asian ones included.
     pub fn built_in(id: u32) -> Self {
         match id {
+            9 | 10 => Self::Percent,
             14..=17 | 27..=31 | 36 | 50..=54 | 57 | 58 => Self::Date,
             22 => Self::DateTime,
             18..=21 | 32..=35 | 45 | 47 | 55 | 56 => Self::Time,
@@ -61,7 +73,7 @@ impl CellFormat {
         let letters = letters(code);
         let has = |wanted: &str| letters.chars().any(|c| wanted.contains(c));
         if letters == "general" {
-            return Self::Number;
+            return Self::of_number(code, &letters);
         }
         let clock = has("hs");
         // An `e` is a year, unless it stands for an exponent; an `m` beside hours or seconds is minutes.
@@ -71,7 +83,17 @@ impl CellFormat {
             (_, true, true) => Self::DateTime,
             (_, true, false) => Self::Date,
             (_, false, true) => Self::Time,
-            (_, false, false) => Self::Number,
+            (_, false, false) => Self::of_number(code, &letters),
+        }
+    }
+
+    fn of_number(code: &str, letters: &str) -> Self {
+        if letters.contains('%') {
+            Self::Percent
+        } else if is_foreign(code) {
+            Self::Foreign
+        } else {
+            Self::Number
         }
     }
 
@@ -83,7 +105,7 @@ impl CellFormat {
         let plain = !stored.is_empty() && stored.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
         let number: f64 = stored.parse().ok().filter(|n: &f64| plain && n.is_finite()).ok_or(Unfit::NoNumber)?;
         match self {
-            Self::Number => decimal(number),
+            Self::Number | Self::Percent | Self::Foreign => decimal(number),
             Self::Date => day(number.floor(), is_1904).map(|day| day.to_string()),
             Self::Time => Ok(clock(((number - number.floor()) * SECONDS_OF_DAY).round() % SECONDS_OF_DAY)),
             Self::Elapsed if (0.0..=LAST_DAY_1900).contains(&number) => Ok(clock((number * SECONDS_OF_DAY).round())),
@@ -117,6 +139,34 @@ fn letters(code: &str) -> String {
         }
     }
     letters
+}
+
+/// Whether a format's first section shows a currency other than the yuan: in brackets (`[$€-407]`), or as a sign or a code that is
+/// plain, quoted or escaped. `¥` is the yuan's too, but for the Japanese language.
+fn is_foreign(code: &str) -> bool {
+    let mut shown = String::new();
+    let mut characters = code.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            ';' => break,
+            '"' => shown.extend(characters.by_ref().take_while(|c| *c != '"')),
+            '\\' => shown.extend(characters.next()),
+            '_' | '*' => drop(characters.next()),
+            '[' => {
+                let within: String = characters.by_ref().take_while(|c| *c != ']').collect();
+                let Some(currency) = within.strip_prefix('$') else { continue };
+                let (sign, language) = currency.rsplit_once('-').unwrap_or((currency, ""));
+                let is_japanese = language.to_ascii_lowercase().ends_with(JAPANESE);
+                if !sign.is_empty() && (is_japanese || !YUAN.contains(&sign.trim().to_uppercase().as_str())) {
+                    return true;
+                }
+            }
+            _ => shown.push(character),
+        }
+    }
+    let is_sign = |c: char| matches!(c, '$' | '¢' | '£' | '฿' | '\u{20A0}'..='\u{20CF}' | '＄' | '￠' | '￡' | '￦');
+    let shown = shown.to_uppercase();
+    shown.contains(is_sign) || FOREIGN.iter().any(|name| shown.contains(name))
 }
 
 /// A number's shortest text of at most 15 significant digits.
@@ -227,7 +277,23 @@ mod tests {
             ("General", CellFormat::Number),
             ("0.00E+00", CellFormat::Number),
             ("#,##0.00", CellFormat::Number),
-            ("0.0%", CellFormat::Number),
+            ("0.0%", CellFormat::Percent),
+            ("0\"%\"", CellFormat::Number),
+            ("[$$-409]#,##0.00", CellFormat::Foreign),
+            ("[$€-2]\\ #,##0.00", CellFormat::Foreign),
+            ("[$¥-411]#,##0", CellFormat::Foreign),
+            ("[$HK$-C04]General", CellFormat::Foreign),
+            ("#,##0.00\\ [$USD]", CellFormat::Foreign),
+            ("#,##0.00\\ \"USD\"", CellFormat::Foreign),
+            ("_(\"$\"* #,##0.00_)", CellFormat::Foreign),
+            ("$#,##0", CellFormat::Foreign),
+            ("0.00\"美元\"", CellFormat::Foreign),
+            ("#,##0.00\\ [$CNY]", CellFormat::Number),
+            ("[$-804]#,##0.00", CellFormat::Number),
+            ("0.00_$", CellFormat::Number),
+            ("\"¥\"#,##0.00", CellFormat::Number),
+            ("0\"元\"", CellFormat::Number),
+            ("[$$-409]mmmm\\ d", CellFormat::Date),
             ("[$¥-804]#,##0.00;[Red]-[$¥-804]#,##0.00", CellFormat::Number),
             ("\"day\" 0", CellFormat::Number),
             ("0\\d", CellFormat::Number),

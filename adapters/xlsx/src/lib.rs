@@ -9,7 +9,8 @@
 //! how it is pronounced); numbers and dates as [`formats`] says; `true` or `false`; of a formula the
 //! value that was computed last. An error value, a formula without a value, a number of more than 15
 //! digits, a date that is none, a merged range or a hidden row within the table, and something in a
-//! column that has no heading are findings. An empty cell leaves its value absent, an empty row is
+//! column that has no heading are findings, and so is a percentage or a currency other than the yuan that a cell shows
+//! (`xlsx.percent`, `xlsx.currency`: doubts, whose number is read all the same). An empty cell leaves its value absent, an empty row is
 //! passed over, and a hidden column is read as any other. Rows before the headings may be merged and
 //! hidden. A hidden sheet is never read: without a `sheet` the first that is not hidden is, and a workbook in which another one that
 //! is not hidden has cells is refused.
@@ -123,6 +124,10 @@ impl Format for Xlsx {
             return Err(OptionsError::new("row", format!("a sheet has at most {} columns", sheet::COLUMNS_MAX)));
         }
         Ok(Arc::new(BoundXlsx { plan, table, sheet: SheetChoice::new(options.sheet.as_ref())? }))
+    }
+
+    fn doubts(&self) -> &'static [&'static str] {
+        &[sheet::PERCENT, sheet::CURRENCY]
     }
 
     fn outline<'a>(&self, input: Box<dyn Read + 'a>, limits: &Limits) -> Result<Option<Outline>, FormatError> {

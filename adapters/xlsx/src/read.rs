@@ -237,14 +237,14 @@ fn head_cells(row: &Row) -> Vec<HeadCell> {
     row.cells.iter().map(|cell| HeadCell { text: row.text(cell).to_owned(), at: row.at(cell) }).collect()
 }
 
-/// Fills a slot from a cell, or notes why it cannot be relied on.
+/// Fills a slot from a cell, and notes why it cannot be relied on.
 fn fill(walker: &mut Walker, row: &Row, cell: &Cell, slot: SlotId) -> Result<(), FormatError> {
+    if let Some(flaw) = &cell.flaw {
+        walker.finding(flaw.rule, row.at(cell), Some(slot), flaw.words.clone());
+    }
     match &cell.flaw {
-        Some(flaw) => {
-            walker.finding(flaw.rule, row.at(cell), Some(slot), flaw.words.clone());
-            Ok(())
-        }
-        None => walker.fill(slot, row.text(cell), row.at(cell)),
+        Some(flaw) if !flaw.is_doubt => Ok(()),
+        _ => walker.fill(slot, row.text(cell), row.at(cell)),
     }
 }
 

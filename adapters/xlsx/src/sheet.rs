@@ -3,7 +3,7 @@
 //! A sheet is passed over twice: first for its merged ranges, which stand after its rows, then row by
 //! row. Limits: a row's columns and bytes of text, and merged ranges.
 
-use crate::formats::Unfit;
+use crate::formats::{CellFormat, Unfit};
 use crate::package;
 use crate::workbook::{Sheet, Workbook, is_true, rich_text};
 use crate::xml::{Node, Xml};
@@ -55,6 +55,8 @@ pub struct Flaw {
     pub rule: &'static str,
     /// In words.
     pub words: Words,
+    /// It is a doubt: the cell's text stands all the same.
+    pub is_doubt: bool,
 }
 
 impl Row {
@@ -206,12 +208,13 @@ impl Rows {
                 "公式没有已算出的值，请在表格软件中重新计算并保存",
                 "the formula has no computed value; open the workbook, let it compute and save it",
             );
-            return Ok(Some(Flaw { rule: "xlsx.formula", words }));
+            return Ok(Some(Flaw { rule: "xlsx.formula", words, is_doubt: false }));
         }
         let text = self.row.text.get(start..).unwrap_or_default();
         if text.is_empty() {
             return Ok(None);
         }
+        let mut doubt = None;
         let told = match kind {
             "s" => {
                 let string = text.parse().ok().and_then(|index| self.workbook.strings.at(index));
@@ -230,7 +233,8 @@ impl Rows {
             "e" => Err(error_value(text)),
             "d" => return Ok(None),
             _ => {
-                let format = self.workbook.formats.get(style).copied().unwrap_or(crate::formats::CellFormat::Number);
+                let format = self.workbook.formats.get(style).copied().unwrap_or(CellFormat::Number);
+                doubt = doubtful(format);
                 format.text(text, self.workbook.is_1904).map_err(|unfit| unfit_number(unfit, text))
             }
         };
@@ -238,7 +242,7 @@ impl Rows {
         match told {
             Ok(text) => {
                 self.row.text.push_str(&text);
-                Ok(None)
+                Ok(doubt)
             }
             Err(flaw) => Ok(Some(flaw)),
         }
@@ -254,7 +258,9 @@ struct Stored {
 fn error_value(text: &str) -> Flaw {
     let text: String = text.chars().take(10).collect();
     Flaw {
-        rule: "xlsx.error-value", words: Words::new(format!("单元格为错误值 {text}"), format!("the cell holds the error {text}"))
+        rule: "xlsx.error-value",
+        words: Words::new(format!("单元格为错误值 {text}"), format!("the cell holds the error {text}")),
+        is_doubt: false,
     }
 }
 
@@ -273,7 +279,30 @@ fn unfit_number(unfit: Unfit, stored: &str) -> Flaw {
         ),
         Unfit::NoNumber => ("xlsx.number", format!("{stored:?} 不是数字"), format!("{stored:?} is no number")),
     };
-    Flaw { rule, words: Words::new(zh, en) }
+    Flaw { rule, words: Words::new(zh, en), is_doubt: false }
+}
+
+/// Rule of a cell that shows a percentage.
+pub const PERCENT: &str = "xlsx.percent";
+/// Rule of a cell that shows a currency other than the yuan.
+pub const CURRENCY: &str = "xlsx.currency";
+
+/// What is shown with a number and does not stand in its text.
+fn doubtful(format: CellFormat) -> Option<Flaw> {
+    let (rule, zh, en) = match format {
+        CellFormat::Percent => (
+            PERCENT,
+            "单元格显示为百分数，存储的数值仅为所显示数字的百分之一；请将单元格设为普通数字格式并核对数值",
+            "the cell shows a percentage, and the number that it holds is a hundredth of what is seen; format it as a plain number and check it",
+        ),
+        CellFormat::Foreign => (
+            CURRENCY,
+            "单元格显示的币种不是人民币，而数值本身不含币种；请将单元格设为普通数字格式并核对金额",
+            "the cell shows a currency other than the yuan, and its number says none; format it as a plain number and check the amount",
+        ),
+        _ => return None,
+    };
+    Some(Flaw { rule, words: Words::new(zh, en), is_doubt: true })
 }
 
 /// Rows that merged ranges touch.
