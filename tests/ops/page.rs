@@ -141,6 +141,31 @@ async fn a_form_goes_back_to_its_page() {
     }
 }
 
+/// A destination that an operator has paused is called paused wherever it stands: in the table of its flow, on the map, and in the
+/// table of the ways that stands in the map's place on a narrow screen.
+#[tokio::test]
+async fn a_paused_destination_is_called_so() {
+    let world = World::new().await;
+    let house = House::open(&world).await;
+    let shown = async |path: &str, expected: &str| look(&house, &format!("{path}?lang=en")).await.body.matches(expected).count();
+    // Its circuit is open too, which is worse and said first.
+    let (badge, node) = ("</svg>paused</span>", ": circuit open, paused</title>");
+    let of_flow = "/flows/payment-confirmation";
+    assert_eq!((shown(of_flow, badge).await, shown("/", badge).await, shown("/", node).await), (0, 0, 0));
+    let page = look(&house, "/").await.body;
+    let (_, rest) = page.split_once("name=\"csrf\" content=\"").unwrap();
+    let (token, _) = rest.split_once('"').unwrap();
+    let body = format!("csrf={token}&reason=repairs&then=%2F");
+    let head = format!(
+        "POST /v1/destinations/tax-bureau/payments/pause HTTP/1.1\r\nhost: localhost\r\norigin: https://localhost\r\naccept: text/html\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    let answer = ask_with(house.connect(Some(&house.operator)).await.unwrap(), &head, &body).await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    // On the first page: how its partner stands, and the way to it.
+    assert_eq!((shown(of_flow, badge).await, shown("/", badge).await, shown("/", node).await), (1, 2, 1));
+}
+
 /// The menu has what the reader may open, and `/v1` says what is a page.
 #[tokio::test]
 async fn the_menu_is_what_the_reader_may_open() {
