@@ -15,7 +15,7 @@ use crate::mapping::totals::Totals;
 use crate::mapping::trace::{Traced, Tracer};
 use crate::mapping::write::{BodyWriter, NotWritten, Unwritable};
 use crate::mapping::{Canonical, Mapping};
-use crate::translate::{Stop, no_records};
+use crate::translate::{Stop, body_finding, no_records};
 use jiff::tz::TimeZone;
 use portolan_contract::{Limits, Position, RawRecord, Words};
 use serde_json::Value;
@@ -95,13 +95,22 @@ pub fn convert<'m>(
 fn end(sink: Sink<'_>, target: Target<'_>, counts: Counts, read: Extent) -> Result<Option<FaultCode>, Stop> {
     match target {
         Target::Body(_) | Target::Canonical if counts.accepted == 0 && counts.records > 0 => Ok(Some(FaultCode::RecordsRefused)),
-        Target::Body(mapping) if counts.accepted < mapping.records_min.min(1) => Err(no_record(mapping, read)),
+        Target::Body(mapping) if counts.accepted < mapping.records_min.min(1) => Err(nothing_to_write(mapping, read.end(mapping))),
         Target::Body(_) | Target::Canonical | Target::Trace => sink.finish().map(|()| None),
     }
 }
 
 fn no_record(mapping: &Mapping, read: Extent) -> Stop {
     Stop::Body(FaultCode::NoRecords, Box::new(no_records(mapping, read.end(mapping))))
+}
+
+/// What was read is in order and holds no record, such as a statement without entries; what is to be written needs one.
+fn nothing_to_write(target: &Mapping, read: Position) -> Stop {
+    let words = Words::new(
+        format!("所读报文没有记录，而 {} 没有记录就无法写出", target.name),
+        format!("what was read holds no record, and {} cannot be written without one", target.name),
+    );
+    Stop::Body(FaultCode::NoRecords, Box::new(body_finding(FaultCode::NoRecords, read, None, words)))
 }
 
 struct Pass<'m, 'n> {

@@ -569,7 +569,8 @@ fn routed_nowhere(raw: &RawRecord, record: u64) -> Finding {
     Finding { severity: Severity::Warning, rule, record: Some(record), part, at, source: None, canonical: None, found: None, words }
 }
 
-fn body_finding(code: FaultCode, at: Position, source: Option<String>, words: Words) -> Finding {
+/// What is wrong with a body as a whole.
+pub fn body_finding(code: FaultCode, at: Position, source: Option<String>, words: Words) -> Finding {
     let rule = code.as_str().to_owned();
     Finding { severity: Severity::Error, rule, record: None, part: None, at, source, canonical: None, found: None, words }
 }

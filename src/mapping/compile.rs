@@ -3,7 +3,7 @@
 mod fields;
 mod rules;
 
-use super::compiled::{AnswerValue, Bundle, Check, Group, ListMap, Mapping, Rule};
+use super::compiled::{AnswerValue, Bundle, Check, Fixed, Group, ListMap, Mapping, Rule};
 use super::containers;
 use super::draft::nearest;
 use super::file::{
@@ -279,7 +279,7 @@ impl<'f> Compiler<'f> {
             match entry {
                 Entry::Field(field) => parts.record.fields.extend(self.field(field, &base, "", None)),
                 Entry::List(list) => parts.record.lists.extend(self.list(list, text, &base, "")),
-                Entry::Constant(constant) => self.constant(constant, &base),
+                Entry::Constant(constant) => parts.record.fixed.extend(self.constant(constant, &base, None)),
                 Entry::Check(check) => {
                     let check = self.check(check, &parts.record);
                     parts.checks.extend(check);
@@ -302,13 +302,25 @@ impl<'f> Compiler<'f> {
         parts
     }
 
-    fn constant(&mut self, entry: &ConstantEntry, base: &str) {
+    /// A fixed text; where it is checked, what a body must have there.
+    fn constant(&mut self, entry: &ConstantEntry, base: &str, list: Option<ListId>) -> Option<Fixed> {
         let path = self.resolve(base, &entry.path);
         let done = match &entry.value {
             Some(text) => self.plan.constant(&path, text),
             None => self.plan.place(&path),
         };
-        self.note(done);
+        self.note(done)?;
+        if !entry.checked {
+            return None;
+        }
+        let Some(text) = entry.value.clone() else {
+            self.problem("checked = true: there is no value to compare with".to_owned());
+            return None;
+        };
+        let slot = self.plan.slot(&path, Repeat::Once, false);
+        let slot = self.note(slot)?;
+        self.expected.push((slot, list, self.line));
+        Some(Fixed { slot, text })
     }
 
     fn each<E, T>(&mut self, entries: &[Spanned<E>], text: &str, compile: impl Fn(&mut Self, &E) -> Option<T>, into: &mut Vec<T>) {
@@ -428,7 +440,7 @@ impl<'f> Compiler<'f> {
             match entry {
                 Entry::Field(field) => item.fields.extend(self.field(field, &path, &to, Some(list))),
                 Entry::List(list) => item.lists.extend(self.list(list, text, &path, &to)),
-                Entry::Constant(constant) => self.constant(constant, &path),
+                Entry::Constant(constant) => item.fixed.extend(self.constant(constant, &path, Some(list))),
                 Entry::Check(_) => {}
             }
         }

@@ -107,6 +107,16 @@ pub struct Group {
     pub fields: Vec<Field>,
     /// Lists.
     pub lists: Vec<ListMap>,
+    /// Fixed texts that are checked.
+    pub fixed: Vec<Fixed>,
+}
+
+/// A text that is the same in every body.
+pub struct Fixed {
+    /// Where it stands.
+    pub slot: SlotId,
+    /// The text.
+    pub text: String,
 }
 
 /// A list and its items.

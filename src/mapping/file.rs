@@ -444,6 +444,9 @@ pub struct ConstantEntry {
     /// The text. Without one nothing is written: the path only has its place in the order of writing.
     #[serde(default)]
     pub value: Option<String>,
+    /// A record that has another text there, such as the number of another message, is refused when it is read.
+    #[serde(default)]
+    pub checked: bool,
 }
 
 /// `[[answer]]`: a text of the body that a business answer to it repeats, such as the reference of its

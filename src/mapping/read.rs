@@ -1,7 +1,7 @@
 //! From a raw record to a canonical record and every finding in it.
 
 use super::balance::{self, Balances};
-use super::compiled::{Check, CurrencyAt, Field, Group, Mapping};
+use super::compiled::{Check, CurrencyAt, Field, Fixed, Group, Mapping};
 use super::file::{CheckSeverity, Direction};
 use super::findings::{Named, RecordFindings};
 use super::index::RecordIndex;
@@ -111,6 +111,7 @@ impl<'m> RecordReader<'m> {
         notes: &mut Notes<'_>,
     ) -> Map<String, Value> {
         let mut object = Map::new();
+        group.fixed.iter().for_each(|fixed| self.fixed(fixed, item, notes));
         for field in group.fields.iter().filter(|f| f.direction != Direction::Write) {
             self.field(field, item, path, record, &mut object, notes);
         }
@@ -128,6 +129,17 @@ impl<'m> RecordReader<'m> {
             }
         }
         object
+    }
+
+    /// A fixed text need not be there; another one must not.
+    fn fixed(&self, fixed: &Fixed, item: Option<u32>, notes: &mut Notes<'_>) {
+        let raw = notes.raw;
+        let mut texts = self.index.values(fixed.slot, item, raw).map(|value| (value.at, raw.text(value).trim()));
+        let other = texts.find(|(_, text)| !text.is_empty() && *text != fixed.text);
+        if let Some((at, text)) = other {
+            let words = Words::new(format!("此处固定为 {}", fixed.text), format!("{} is expected, and nothing else", fixed.text));
+            self.note(notes, Severity::Error, "constant.differs", at, Some(fixed.slot), None, Some(text), words);
+        }
     }
 
     fn field(

@@ -69,7 +69,11 @@ fn what_other_formats_lack_makes_no_invalid_document() {
         let mapping = library.mapping(name).unwrap();
         let bodies = tempfile::tempdir().unwrap();
         let (mut written, mut refused) = (0, 0);
-        for record in records_of_all_cases(&library, &mapping.canonical.name) {
+        for mut record in records_of_all_cases(&library, &mapping.canonical.name) {
+            // Most cases are of invoices, whose type no credit note has.
+            if name == "ubl-credit-note" {
+                record["type_code"] = Value::from("381");
+            }
             match cases::write_body(mapping, &zone, &[record]) {
                 Ok(body) => std::fs::write(bodies.path().join(format!("{written:04}")), body).map(|()| written += 1).unwrap(),
                 Err(_) => refused += 1,

@@ -17,6 +17,8 @@ def party(tree, path):
 
 def item(tree):
     at = tree.text
+    for mass in ("GrossMassMeasure", "NetNetWeightMeasure"):
+        tree.is_always(f"d:Commodity/d:GoodsMeasure/d:{mass}/@unitCode", "KGM")
     charge = amount(tree, "d:Commodity/d:InvoiceLine/d:ItemChargeAmount")
     return {
         "number": at("d:SequenceNumeric"),
@@ -34,6 +36,7 @@ def item(tree):
         "gross_weight": at("d:Commodity/d:GoodsMeasure/d:GrossMassMeasure"),
         "net_weight": at("d:Commodity/d:GoodsMeasure/d:NetNetWeightMeasure"),
         "statutory_quantity": at("d:Commodity/d:GoodsMeasure/d:TariffQuantity"),
+        "statutory_unit": at("d:Commodity/d:GoodsMeasure/d:TariffQuantity/@unitCode"),
         "total_price": charge["value"],
         "currency": charge["currency"],
         "destination_country": at("d:Destination/d:CountryCode"),
@@ -51,6 +54,7 @@ def record(meta):
     meta.is_always("md:WCOTypeName", "DEC")
     [tree] = meta.each("d:Declaration")
     at = tree.text
+    tree.is_always("d:TotalGrossMassMeasure/@unitCode", "KGM")
     goods = lambda path: at(f"d:GoodsShipment/{path}")
     mode = at("d:BorderTransportMeans/d:ModeCode")
     container = goods("d:Consignment/d:ContainerCode")

@@ -26,8 +26,8 @@ most. Each entry has a comment that says it is a guess and what is behind it: ho
 example, of which little is shown where it may be about a person.
 
 The columns of lines of fixed width are guessed by what is blank in all lines of a kind; the groups of an EDIFACT message are \
-those of its definition, and its codes are told in words where they have a name. What stands in a container is taken out before, \
-and an adapter from outside (a component) cannot be asked: its interface reads bodies for a plan, and has no way to look into one without.
+those of its definition, and its codes are told in words where they have a name. What stands in a container, such as an archive or \
+an envelope with the document in base64, must be taken out first, by you. An adapter from outside (a component) cannot be asked: its interface reads bodies for a plan, and has no way to look into one without.
 
 With --canonical, a value that resembles nothing there gets the path unmapped.NAME, which `portolan check` names with its \
 line until you choose. Without it, a canonical schema is drafted beside the mapping, with titles to fill in. Nothing that is \
