@@ -184,7 +184,8 @@ impl Question {
                     Part::Findings => "/findings",
                     Part::Deliveries => "/deliveries",
                     Part::Canonical => "/canonical",
-                    Part::Body => "/body",
+                    // Its reason is logged before the first byte of the answer.
+                    Part::Body => "/body?reveal=benchmark",
                 };
                 format!("/v1/exchanges/{}{part}", past.facts(*number).id())
             }
